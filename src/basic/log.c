@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
+
+#include "basic/log.h"
+
+enum { FIELDS_MAX = 24 };
+
+static int max_level = LOG_INFO;
+
+void log_set_max_level(int level) {
+        max_level = level;
+}
+
+int log_get_max_level(void) {
+        return max_level;
+}
+
+/* sd_journal_stream_fd(3): $JOURNAL_STREAM names device and inode of the stream that stderr was given. */
+static bool stderr_is_journal(void) {
+        static int cached = -1;
+
+        if (cached < 0) {
+                const char *e = getenv("JOURNAL_STREAM");
+                unsigned long long dev, ino;
+                struct stat st;
+
+                cached = e && sscanf(e, "%llu:%llu", &dev, &ino) == 2 && fstat(STDERR_FILENO, &st) >= 0 &&
+                                st.st_dev == dev && st.st_ino == ino;
+        }
+        return cached > 0;
+}
+
+static void log_valist(int level, int error, const char *const *fields, const char *format, va_list ap) {
+        char message[2048] = "MESSAGE=", priority[16], errno_field[24];
+        struct iovec iov[FIELDS_MAX];
+        size_t prefix = strlen(message);
+        int n = 0;
+
+        errno = error < 0 ? -error : 0;
+        (void) vsnprintf(message + prefix, sizeof(message) - prefix, format, ap);
+
+        if (!stderr_is_journal()) {
+                (void) fprintf(stderr, "%s\n", message + prefix);
+                return;
+        }
+        (void) snprintf(priority, sizeof(priority), "PRIORITY=%i", level);
+        iov[n++] = (struct iovec){ message, strlen(message) };
+        iov[n++] = (struct iovec){ priority, strlen(priority) };
+        if (error < 0) {
+                (void) snprintf(errno_field, sizeof(errno_field), "ERRNO=%i", -error);
+                iov[n++] = (struct iovec){ errno_field, strlen(errno_field) };
+        }
+        for (; fields && *fields && n < FIELDS_MAX; fields++)
+                iov[n++] = (struct iovec){ (char *) *fields, strlen(*fields) };
+        (void) sd_journal_sendv(iov, n);
+}
+
+int log_full(int level, int error, const char *format, ...) {
+        va_list ap;
+
+        if (level <= max_level) {
+                va_start(ap, format);
+                log_valist(level, error, NULL, format, ap);
+                va_end(ap);
+        }
+        return error;
+}
+
+int log_fields(int level, int error, const char *const *fields, const char *format, ...) {
+        va_list ap;
+
+        if (level <= max_level) {
+                va_start(ap, format);
+                log_valist(level, error, fields, format, ap);
+                va_end(ap);
+        }
+        return error;
+}
