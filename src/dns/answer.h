@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A query in, its answer out, both as on the wire. Pure: the table of names is
+ * all it knows. What is said about which name:
+ *
+ * - A name of the table, bare ("web") or with the domain ("web.ax.internal"):
+ *   its A and AAAA. Names above it and above the domain exist, but are empty.
+ * - The domain itself: SOA and NS, as has the root.
+ * - "localhost" and what is below it: the loopback addresses (RFC 6761, 6.3).
+ * - The reverse name of every address of the table: PTR to each name that has
+ *   it, with the domain.
+ * - Anything else does not exist: NXDOMAIN, at once.
+ *
+ * Every answer is authoritative, also on names outside the domain: in an app's
+ * namespace there is no other DNS, the whole tree is ours. So a denial carries
+ * the SOA of the zone that encloses the name: of the domain, or else of the
+ * root. RFC 2308 (section 5) lets it be cached only when the owner of that SOA
+ * encloses the name, so the domain's SOA would do for nothing else. When names
+ * are forwarded one day, only the root's part changes.
+ *
+ * RA is always set: the answer is final, a resolver has nobody else to ask;
+ * without it dig warns and some resolvers look for another server.
+ */
+
+#include <sys/types.h>
+
+#include "dns/names.h"
+
+enum {
+        ANSWER_SIZE_MAX = 65535,    /* octets of an answer over TCP (RFC 1035, 4.2.2) */
+        ANSWER_UDP_SIZE_MAX = 4096, /* octets of an answer over UDP, if the asker takes as many */
+        ANSWER_POINTERS_MAX = 64,   /* names in one answer for an address */
+};
+
+typedef enum AnswerTransport {
+        ANSWER_UDP,
+        ANSWER_TCP,
+        _ANSWER_TRANSPORT_MAX,
+        _ANSWER_TRANSPORT_INVALID = -EINVAL,
+} AnswerTransport;
+
+/*
+ * Writes the answer to the `size` octets of `query` to `ret`, which has room
+ * for ANSWER_SIZE_MAX. An answer that does not fit into what the transport and
+ * the asker take is sent empty with TC set; that happens to PTR answers alone,
+ * DNS_FEED_ADDRESSES_MAX addresses fit even into 512 octets.
+ *
+ * Returns the size of the answer; 0 if none is due (query_parse(), -EBADMSG);
+ * -ENOMEM.
+ */
+ssize_t answer_query(const Names *names, AnswerTransport transport, const uint8_t *query, size_t size,
+                     uint8_t *ret);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "basic/fd.h"
+#include "basic/log.h"
+#include "dns/feed.h"
+
+enum {
+        FEED_BUDGET = 64,     /* messages in one turn of the loop */
+        FEED_APP_SOCKETS = 2, /* UDP, TCP: what comes with APP_ADD */
+};
+
+typedef struct FeedInput {
+        DnsFeedMessage message;
+        int fds[FEED_APP_SOCKETS];
+        size_t n_fds;
+} FeedInput;
+
+static void input_done(FeedInput *in) {
+        for (size_t i = 0; i < in->n_fds; i++)
+                in->fds[i] = safe_close(in->fds[i]);
+        in->n_fds = 0;
+}
+
+Feed *feed_new(sd_event *event, Names *names, Server *server) {
+        Feed *feed = calloc(1, sizeof(*feed));
+
+        if (!feed)
+                return NULL;
+        feed->event = sd_event_ref(event);
+        feed->names = names;
+        feed->server = server;
+        feed->listen_fd = feed->fd = -EBADF;
+        return feed;
+}
+
+static void feed_close(Feed *feed) {
+        feed->source = sd_event_source_disable_unref(feed->source);
+        feed->fd = safe_close(feed->fd);
+        feed->state = FEED_CLOSED;
+}
+
+Feed *feed_free(Feed *feed) {
+        if (!feed)
+                return NULL;
+        feed_close(feed);
+        sd_event_source_disable_unref(feed->listen_source);
+        safe_close(feed->listen_fd);
+        sd_event_unref(feed->event);
+        free(feed);
+        return NULL;
+}
+
+static int bad(int error, const char *what) {
+        return log_warning_errno(error, "Bad message from appswitchd (%s), closing the feed.", what);
+}
+
+static int apply_begin(Feed *feed, FeedInput *in) {
+        const DnsFeedMessage *m = &in->message;
+        int r;
+
+        if (m->version != DNS_FEED_VERSION)
+                return bad(-EPROTONOSUPPORT, "version of the protocol is not known");
+        r = names_begin(feed->names, m->name, m->ttl);
+        if (r < 0)
+                return bad(r, "domain or time to live is not valid");
+        server_begin(feed->server);
+        feed->state = FEED_SNAPSHOT;
+        return 0;
+}
+
+static int apply_commit(Feed *feed, FeedInput *in) {
+        names_commit(feed->names);
+        server_commit(feed->server);
+        feed->state = FEED_CURRENT;
+        return 0;
+}
+
+static int apply_name_set(Feed *feed, FeedInput *in) {
+        const DnsFeedMessage *m = &in->message;
+        int r;
+
+        if (m->n_addresses > DNS_FEED_ADDRESSES_MAX)
+                return bad(-EBADMSG, "too many addresses");
+        r = names_set(feed->names, m->name, m->addresses, m->n_addresses);
+        if (r == -EINVAL)
+                return bad(r, "name or family of an address is not valid");
+        if (r == -ENOSPC) {
+                log_warning_errno(r, "No room for the name %s, ignoring: %m", m->name);
+                return 0;
+        }
+        if (r < 0)
+                return log_oom();
+        return 0;
+}
+
+static int apply_name_unset(Feed *feed, FeedInput *in) {
+        if (!name_is_valid(in->message.name))
+                return bad(-EINVAL, "name is not valid");
+        if (names_unset(feed->names, in->message.name) < 0)
+                log_debug("The name %s to forget is not known, ignoring.", in->message.name);
+        return 0;
+}
+
+static int apply_app_add(Feed *feed, FeedInput *in) {
+        const char *id = in->message.name;
+        int r;
+
+        in->n_fds = 0; /* server_add() takes them over */
+        r = server_add(feed->server, id, in->fds[0], in->fds[1]);
+        if (r == -EINVAL)
+                return bad(r, "id of an app is not valid");
+        if (r == -ENOTSOCK || r == -EPROTOTYPE)
+                return bad(r, "sockets of an app are not what they should be");
+        if (r < 0)
+                log_warning_errno(r, "Failed to serve the app %s, ignoring: %m", id);
+        return 0;
+}
+
+static int apply_app_remove(Feed *feed, FeedInput *in) {
+        if (server_remove(feed->server, in->message.name) < 0)
+                log_debug("An app to remove is not known, ignoring.");
+        return 0;
+}
+
+#define ALLOWED_IN(state) (1U << (state))
+
+static const struct {
+        int (*apply)(Feed *feed, FeedInput *in);
+        unsigned states;
+        size_t n_fds;
+} feed_table[_DNS_FEED_TYPE_MAX] = {
+                [DNS_FEED_BEGIN] = {apply_begin, ALLOWED_IN(FEED_OPEN), 0},
+                [DNS_FEED_COMMIT] = {apply_commit, ALLOWED_IN(FEED_SNAPSHOT), 0},
+                [DNS_FEED_NAME_SET] = {apply_name_set, ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT),
+                                       0},
+                [DNS_FEED_NAME_UNSET] = {apply_name_unset,
+                                         ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT), 0},
+                [DNS_FEED_APP_ADD] = {apply_app_add, ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT),
+                                      FEED_APP_SOCKETS},
+                [DNS_FEED_APP_REMOVE] = {apply_app_remove,
+                                         ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT), 0},
+};
+
+/* Checks what holds for every message, then applies it. */
+static int feed_apply(Feed *feed, FeedInput *in, size_t size) {
+        const DnsFeedMessage *m = &in->message;
+
+        if (size != sizeof(*m))
+                return bad(-EBADMSG, "size");
+        if (m->type >= _DNS_FEED_TYPE_MAX)
+                return bad(-EBADMSG, "type is not known");
+        if (!memchr(m->name, '\0', sizeof(m->name)))
+                return bad(-EBADMSG, "name does not end");
+        if (in->n_fds != feed_table[m->type].n_fds)
+                return bad(-EBADMSG, "number of sockets");
+        if (!(feed_table[m->type].states & ALLOWED_IN(feed->state)))
+                return bad(-EPROTO, "out of turn");
+        return feed_table[m->type].apply(feed, in);
+}
+
+/* Receives and applies one message. Returns 1; 0 when there is none yet; -ECONNRESET at end of file. */
+static int feed_receive(Feed *feed) {
+        _cleanup_(input_done) FeedInput in = {.n_fds = ELEMENTSOF(in.fds)};
+        ssize_t l;
+        int r;
+
+        l = recv_with_fds(feed->fd, &in.message, sizeof(in.message), in.fds, &in.n_fds, MSG_DONTWAIT);
+        if (l == -EAGAIN)
+                return 0;
+        if (l == -EBADMSG)
+                return bad((int) l, "size or number of sockets");
+        if (l < 0)
+                return log_warning_errno((int) l, "Failed to receive from appswitchd, closing the feed: %m");
+        if (l == 0) {
+                log_debug("appswitchd closed the feed.");
+                return -ECONNRESET;
+        }
+        r = feed_apply(feed, &in, (size_t) l);
+        return r < 0 ? r : 1;
+}
+
+static int feed_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        Feed *feed = userdata;
+        int r = 1;
+
+        for (unsigned i = 0; r > 0 && i < FEED_BUDGET; i++)
+                r = feed_receive(feed);
+        if (r < 0)
+                feed_close(feed);
+        return 0;
+}
+
+int feed_open(Feed *feed, int fd) {
+        int r;
+
+        feed_close(feed);
+        feed->fd = fd;
+        r = sd_event_add_io(feed->event, &feed->source, fd, EPOLLIN, feed_on_io, feed);
+        if (r < 0) {
+                feed_close(feed);
+                return r;
+        }
+        feed->state = FEED_OPEN;
+        return 0;
+}
+
+static int feed_on_listen(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        Feed *feed = userdata;
+        int r, connection;
+
+        connection = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (connection < 0) {
+                if (errno != EAGAIN && errno != EINTR)
+                        log_warning_errno(-errno, "Failed to accept a feed, ignoring: %m");
+                return 0;
+        }
+        r = feed_open(feed, connection);
+        if (r < 0)
+                log_warning_errno(r, "Failed to watch a feed, ignoring: %m");
+        return 0;
+}
+
+int feed_listen(Feed *feed, int fd) {
+        int flags, r;
+
+        feed->listen_source = sd_event_source_disable_unref(feed->listen_source);
+        safe_close(feed->listen_fd);
+        feed->listen_fd = fd;
+        flags = fcntl(fd, F_GETFL);
+        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+                return -errno;
+        r = sd_event_add_io(feed->event, &feed->listen_source, fd, EPOLLIN, feed_on_listen, feed);
+        if (r < 0)
+                return r;
+        /* As for the apps' listeners: a failing accept4(2) must not spin. */
+        return sd_event_source_set_ratelimit(feed->listen_source, USEC_PER_SEC, 100);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The apps and their sockets. Each app asks through a UDP socket and a
+ * listening TCP socket of its own, both made in its network namespace and
+ * handed to us, so the socket says who asks. Both are AF_INET6, dual-stack,
+ * bound to port 53 of every address and transparent: whatever server the app
+ * believes in, its queries come here, and the answers must seem to come from
+ * there. UDP answers are therefore sent from the address the query went to
+ * (IPV6_PKTINFO; IPv4 as v4-mapped addresses).
+ *
+ * The app owns what it sends: every bound below is there so that one app can
+ * neither starve nor bloat the server of the others. An open socket keeps its
+ * network namespace alive, so an app that is removed loses its connections too.
+ *
+ * Apps follow the snapshots as names do, see names.h.
+ */
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+#include <uthash.h>
+
+#include "dns/answer.h"
+#include "dns/stream.h"
+
+enum {
+        SERVER_APPS_MAX = 4096,
+        SERVER_STREAMS_MAX = 1024,   /* TCP connections of all apps */
+        SERVER_APP_STREAMS_MAX = 16, /* TCP connections of one app: one more ends the one idle for longest */
+        SERVER_UDP_BUDGET = 32,      /* datagrams of one app in one turn of the loop */
+        SERVER_ACCEPT_BUDGET = 4,    /* TCP connections of one app in one turn */
+};
+
+typedef struct Server Server;
+
+struct App {
+        UT_hash_handle hh;
+        Server *server;
+        uint64_t generation;
+        int udp, tcp;
+        sd_event_source *udp_source, *tcp_source;
+        Stream *streams;
+        size_t n_streams;
+        char id[];
+};
+
+struct Server {
+        sd_event *event;
+        const Names *names;
+        uint64_t generation;
+        App *apps;
+        Stream *streams;
+        size_t n_streams;
+        uint8_t query[QUERY_SIZE_MAX];
+        uint8_t answer[STREAM_LENGTH_SIZE + ANSWER_SIZE_MAX]; /* scratch, one answer at a time */
+};
+
+/* Makes a server without apps that answers from `names`, which stay the caller's. Returns NULL when out of
+ * memory. */
+Server *server_new(sd_event *event, const Names *names);
+Server *server_free(Server *server);
+DEFINE_CLEANUP(Server *, server_free)
+
+/* Begins a snapshot, and ends it: the apps that were not added in between are removed. */
+void server_begin(Server *server);
+void server_commit(Server *server);
+
+/*
+ * Serves the app `id` (1 to 253 printable characters) on its sockets; if it is
+ * known, the new sockets replace the old ones and its connections end. The
+ * sockets are taken over, also on error.
+ * Errors: -EINVAL (id), -ENOTSOCK or -EPROTOTYPE (not an AF_INET6 UDP socket
+ * and a listening AF_INET6 TCP socket), -ENOSPC (SERVER_APPS_MAX), -ENOMEM, or
+ * one of setsockopt(2) or epoll_ctl(2). A known app is then as it was.
+ */
+int server_add(Server *server, const char *id, int udp, int tcp);
+
+/* Closes the sockets and connections of the app. Errors: -ENOENT. */
+int server_remove(Server *server, const char *id);
