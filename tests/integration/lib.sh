@@ -1,0 +1,240 @@
+# shellcheck shell=bash disable=SC2016,SC2034,SC2119,SC2120
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# For the integration tests: TAP on stdout, commands in a host of the lab, apps that do not outlive the test.
+#
+#   . "$(dirname "$0")/lib.sh"
+#   need_command nginx                       # else the file is skipped
+#   start_app --name web -- python3 -m http.server 80
+#   wait_for_listen "$APP" 80
+#   run client -- curl -s http://web/        # sets OUT, ERR, STATUS
+#   is "$STATUS" 0 'curl ends well'
+#   like "$OUT" '<title>' 'the server answers by name'
+#   done_testing
+#
+# One `ok` line is one test. A file that ends without done_testing has failed.
+set -u
+
+TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+LAB=${LAB:-$TESTS/../../tools/lab}
+HOST=${HOST:-1}
+IN_HOST=/usr/src/appswitch/tests/integration    # where hosts see this directory
+
+OUT='' ERR='' STATUS=0      # of the last run
+APP='' APP_LOG='' APPS=()   # of the last start_app, and the ids of all
+
+n_tests=0
+n_failed=0
+is_done=''
+scratch=$(mktemp -d)
+
+### TAP
+
+diag() {
+    printf '%s\n' "$*" | sed 's/^/# /'
+}
+
+pass() {
+    n_tests=$((n_tests + 1))
+    printf 'ok %d - %s\n' "$n_tests" "$1"
+}
+
+# fail TEXT [DIAGNOSTIC...]
+fail() {
+    n_tests=$((n_tests + 1))
+    n_failed=$((n_failed + 1))
+    printf 'not ok %d - %s\n' "$n_tests" "$1"
+    shift
+    local line
+    for line; do
+        diag "$line"
+    done
+    return 1
+}
+
+skip() {
+    n_tests=$((n_tests + 1))
+    printf 'ok %d - %s # SKIP %s\n' "$n_tests" "$1" "${2:-}"
+}
+
+# ok TEXT COMMAND...: the command succeeds
+ok() {
+    local text=$1
+    shift
+    if "$@"; then
+        pass "$text"
+    else
+        fail "$text" "failed ($?): $*"
+    fi
+}
+
+# is GOT WANTED TEXT
+is() {
+    if [[ $1 == "$2" ]]; then
+        pass "$3"
+    else
+        fail "$3" "got:    $1" "wanted: $2" "${ERR:+stderr: $ERR}"
+    fi
+}
+
+isnt() {
+    if [[ $1 != "$2" ]]; then
+        pass "$3"
+    else
+        fail "$3" "got just what was not wanted: $1"
+    fi
+}
+
+# like GOT REGEX TEXT
+like() {
+    if [[ $1 =~ $2 ]]; then
+        pass "$3"
+    else
+        fail "$3" "got:     $1" "to match: $2" "${ERR:+stderr: $ERR}"
+    fi
+}
+
+unlike() {
+    if [[ ! $1 =~ $2 ]]; then
+        pass "$3"
+    else
+        fail "$3" "got:         $1" "not to match: $2"
+    fi
+}
+
+# A bound on a number: within GOT MIN MAX TEXT
+within() {
+    if [[ $1 =~ ^-?[0-9]+$ ]] && (($1 >= $2 && $1 <= $3)); then
+        pass "$4"
+    else
+        fail "$4" "got: $1" "wanted: $2 to $3"
+    fi
+}
+
+skip_all() {
+    printf '1..0 # SKIP %s\n' "$1"
+    is_done=1
+    exit 77
+}
+
+# For what makes the rest of the file senseless.
+bail() {
+    fail "$@" || :
+    done_testing
+    exit 1
+}
+
+done_testing() {
+    printf '1..%d\n' "$n_tests"
+    is_done=1
+}
+
+### commands in the host
+
+host() {
+    "$LAB" exec "$HOST" -- "$@"
+}
+
+# host_as USER CMD...
+host_as() {
+    local user=$1
+    shift
+    "$LAB" exec "$HOST" --uid "$user" -- "$@"
+}
+
+# host_sh SCRIPT [ARG...]
+host_sh() {
+    "$LAB" exec "$HOST" -- bash -c "$1" bash "${@:2}"
+}
+
+# Runs a command (a function, too) and keeps its outputs and status.
+run() {
+    STATUS=0
+    "$@" >"$scratch/out" 2>"$scratch/err" || STATUS=$?
+    OUT=$(tr -d '\0' <"$scratch/out")
+    ERR=$(tr -d '\0' <"$scratch/err")
+}
+
+push() {
+    "$LAB" push "$HOST" "$@"
+}
+
+need_command() {
+    local c
+    for c; do
+        host_sh 'PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null' "$c" || skip_all "$c is not installed"
+    done
+}
+
+### apps
+
+# client [OPTION...] -- CMD...: runs a command as an app of its own, in the foreground, for 60 seconds at most.
+client() {
+    "$LAB" exec "$HOST" ${AS_USER:+--uid "$AS_USER"} -- timeout --foreground -k 5 "${CLIENT_TIMEOUT:-60}" \
+        ax run --quiet --collect "$@" </dev/null
+}
+
+# start_app [OPTION...] -- CMD...: starts an app that goes on in the background; sets APP and APP_LOG (its
+# output, a file in the host). AS_USER=alice start_app ... starts it as a user. Ends the test if it cannot.
+start_app() {
+    APP_LOG=/tmp/app-$$-${#APPS[@]}.log
+    local rc=0 said
+    "$LAB" exec "$HOST" ${AS_USER:+--uid "$AS_USER"} -- \
+        sh -c 'log=$1; shift; exec ax run --no-block "$@" </dev/null >"$log" 2>&1' sh "$APP_LOG" "$@" || rc=$?
+    said=$(host cat "$APP_LOG")
+    if [[ $rc != 0 || ! $said =~ appswitch-([A-Za-z0-9_.-]+)\.scope ]]; then
+        bail "start an app: ax run --no-block $*" "status $rc" "$said"
+    fi
+    APP=${BASH_REMATCH[1]}
+    APPS+=("$APP")
+}
+
+stop_app() {
+    host ax stop "$1"
+}
+
+app_log() {
+    host cat "${1:-$APP_LOG}"
+}
+
+# wait_for_listen APP PORT [SECONDS]: until the app listens there, as `ax list` has it.
+wait_for_listen() {
+    if ! host /usr/bin/python3 "$IN_HOST/programs/wait-listen.py" "$1" "$2" "${3:-20}"; then
+        bail "$1 listens on port $2" "$(host ax list 2>&1)" "$(app_log 2>&1 | tail -n 20)"
+    fi
+}
+
+# wait_until SECONDS COMMAND...: tries until the command succeeds.
+wait_until() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        ((SECONDS < deadline)) || return 1
+        sleep 0.1
+    done
+}
+
+# For what a file wants done at its end.
+at_exit() {
+    :
+}
+
+on_exit() {
+    local rc=$?
+    trap '' HUP INT TERM
+    at_exit
+    if ((${#APPS[@]})); then
+        host_sh 'for a; do ax stop "$a"; done' "${APPS[@]}" >/dev/null 2>&1
+    fi
+    rm -rf "$scratch"
+    if [[ ! $is_done ]]; then
+        diag "ended before done_testing (status $rc)"
+        exit 99
+    fi
+    ((rc == 0 && n_failed > 0)) && exit 1
+    exit "$rc"
+}
+trap on_exit EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
