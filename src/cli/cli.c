@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "basic/log.h"
+#include "cli/cli.h"
+#include "cli/text.h"
+
+enum {
+        OPTION_HELP = OPTION_GLOBAL,
+        OPTION_VERSION,
+        OPTION_JSON,
+        OPTION_JSON_AUTO,
+        OPTION_NO_LEGEND,
+        OPTION_NO_PAGER,
+        OPTION_NO_ASK_PASSWORD,
+        OPTION_FULL,
+};
+
+static const Option global_options[] = {
+        { OPTION_HELP, "help", 'h', NULL, "Show this help" },
+        { OPTION_VERSION, "version", 0, NULL, "Show the version" },
+        { OPTION_JSON, "json", 0, "MODE", "Output as JSON: short, pretty or off (-j: what fits)" },
+        { OPTION_JSON_AUTO, "json-auto", 'j', NULL, NULL },
+        { OPTION_FULL, "full", 'l', NULL, "Do not shorten columns" },
+        { OPTION_NO_LEGEND, "no-legend", 0, NULL, "Do not show the headers and the footer" },
+        { OPTION_NO_PAGER, "no-pager", 0, NULL, "Do not pipe output into a pager" },
+        { OPTION_NO_ASK_PASSWORD, "no-ask-password", 0, NULL, "Do not ask for passwords" },
+        {},
+};
+
+static const Verb verbs[] = {
+        { "run", "[--] COMMAND [ARGUMENT…]", "Run a program as an app", run_options, true, verb_run },
+        { "list", NULL, "List the apps", NULL, false, verb_list },
+        { "status", "[APP…]", "Show apps with their processes", NULL, false, verb_status },
+        { "stop", "APP…", "Stop apps", NULL, false, verb_stop },
+        { "kill", "APP…", "Send a signal to apps", kill_options, false, verb_kill },
+};
+
+static void show_help(const Verb *verb) {
+        if (verb) {
+                printf("ax [OPTION…] %s [OPTION…]%s%s\n\n%s.\n", verb->name, verb->args ? " " : "", verb->args ?: "",
+                       verb->help);
+                if (verb->options) {
+                        printf("\nOptions:\n");
+                        options_print_help(verb->options);
+                }
+                printf("\nGlobal options:\n");
+        } else {
+                printf("ax [OPTION…] COMMAND …\n\nRun apps with a network identity of their own, and look at them.\n"
+                       "\nCommands:\n");
+                for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                        const char *args = verbs[i].args ?: "";
+
+                        printf("  %s %s%*s %s\n", verbs[i].name, args,
+                               (int) MAX2(0, 32 - (int) strlen(verbs[i].name) - (int) strlen(args) +
+                                                             (strstr(args, "…") ? 2 : 0)),
+                               "", verbs[i].help);
+                }
+                printf("\nAPP is an id (web_1), or a name (web) for all its instances.\n\nOptions:\n");
+        }
+        options_print_help(global_options);
+        printf("\nSee the ax(1) man page for details.\n");
+}
+
+static int apply_global(const Verb *verb, Settings *s, int id, const char *value) {
+        switch (id) {
+        case OPTION_HELP:
+                show_help(verb);
+                s->done = true;
+                return 0;
+        case OPTION_VERSION:
+                printf("appswitch %s\n", VERSION);
+                s->done = true;
+                return 0;
+        case OPTION_JSON:
+                s->json = json_mode_from_string(value);
+                if (s->json < 0)
+                        return log_error_errno(-EINVAL, "Unknown mode of --json=; allowed are short, pretty and off.");
+                return 0;
+        case OPTION_JSON_AUTO:
+                s->json = isatty(STDOUT_FILENO) ? JSON_PRETTY : JSON_SHORT;
+                return 0;
+        case OPTION_FULL:
+                s->full = true;
+                return 0;
+        case OPTION_NO_LEGEND:
+                s->legend = false;
+                return 0;
+        case OPTION_NO_PAGER:
+                s->pager = false;
+                return 0;
+        case OPTION_NO_ASK_PASSWORD:
+                s->ask_password = false;
+                return 0;
+        default:
+                return -EINVAL;
+        }
+}
+
+void cli_parser_init(OptionParser *p, const Verb *verb, char **argv) {
+        option_parser_init(p, verb->name, argv, verb->options ?: global_options,
+                           verb->options ? global_options : NULL);
+        p->stop_at_first = verb->stop_at_first;
+}
+
+int cli_parser_next(OptionParser *p, const Verb *verb, Settings *settings, const char **ret_value) {
+        int id;
+
+        while ((id = option_parser_next(p, ret_value)) >= OPTION_GLOBAL) {
+                int r = apply_global(verb, settings, id, *ret_value);
+
+                if (r < 0 || settings->done)
+                        return r;
+        }
+        return id;
+}
+
+int cli_parse_plain(OptionParser *p, const Verb *verb, Settings *settings, char **argv) {
+        const char *value;
+        int r;
+
+        cli_parser_init(p, verb, argv);
+        r = cli_parser_next(p, verb, settings, &value);
+        if (r < 0)
+                return r;
+        return !settings->done;
+}
+
+static int unknown_verb(const char *word) {
+        _cleanup_free_ char *escaped = word ? text_escape(word) : NULL, *list = NULL;
+        _cleanup_strv_ char **names = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                if (strv_append(&names, verbs[i].name) < 0)
+                        return log_oom();
+        list = strv_join(names, ", ");
+        if (!list || (word && !escaped))
+                return log_oom();
+        if (!word)
+                return log_error_errno(-EINVAL, "No command given; there are %s.", list);
+        return log_error_errno(-EINVAL, "Unknown command \"%s\"; there are %s.", escaped, list);
+}
+
+static int dispatch(Settings *settings, char **argv) {
+        _cleanup_option_parser_ OptionParser p;
+        const char *value;
+        int id;
+
+        option_parser_init(&p, "ax", argv, global_options, NULL);
+        p.stop_at_first = true;
+        while ((id = option_parser_next(&p, &value)) > 0) {
+                int r = apply_global(NULL, settings, id, value);
+
+                if (r < 0 || settings->done)
+                        return r;
+        }
+        if (id < 0)
+                return id;
+        for (size_t i = 0; p.words && i < ELEMENTSOF(verbs); i++)
+                if (strcmp(verbs[i].name, p.words[0]) == 0)
+                        return verbs[i].run(&verbs[i], settings, p.words + 1);
+        return unknown_verb(p.words ? p.words[0] : NULL);
+}
+
+int cli_main(int argc, char **argv) {
+        Settings settings = { .json = JSON_OFF, .legend = true, .pager = true, .ask_password = true };
+        int r;
+
+        r = dispatch(&settings, argv + 1);
+        if (fflush(stdout) == EOF && r == 0 && errno != EPIPE) {
+                log_error_errno(-errno, "Failed to write output: %m");
+                r = EXIT_FAILURE;
+        }
+        return r < 0 ? EXIT_FAILURE : r;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "basic/log.h"
+#include "cli/bus.h"
+#include "cli/run-call.h"
+#include "cli/text.h"
+
+/* dbus-daemon ends the connection of who sends more (max_message_size of the system bus is 32 MiB). */
+enum { TEXT_MAX = 16 * 1024 * 1024 };
+
+int run_open_cwd(void) {
+        char path[PATH_MAX];
+        int fd;
+
+        /* The kernel opens "." of a removed directory gladly, but it does not name it any more. */
+        if (syscall(SYS_getcwd, path, sizeof(path)) < 0 && errno == ENOENT)
+                return -ENOENT;
+        fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static size_t text_size(char *const *v) {
+        size_t n = 0;
+
+        for (; v && *v; v++)
+                n += strlen(*v) + 8;
+        return n;
+}
+
+static int append_environment(sd_bus_message *m, char *const *environment, bool quiet) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "s");
+        for (; r >= 0 && environment && *environment; environment++) {
+                const char *equals = strchr(*environment, '=');
+
+                if (!equals || equals == *environment)
+                        continue;
+                if (!utf8_is_valid(*environment)) {
+                        _cleanup_free_ char *name = strndup(*environment, (size_t) (equals - *environment));
+                        _cleanup_free_ char *escaped = name ? text_escape(name) : NULL;
+
+                        if (!quiet)
+                                log_warning("Environment variable %s is not UTF-8, leaving it out.", escaped ?: "?");
+                        continue;
+                }
+                r = sd_bus_message_append_basic(m, 's', *environment);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_strv(sd_bus_message *m, const char *key, char **v) {
+        int r;
+
+        if (!v)
+                return 0;
+        r = sd_bus_message_open_container(m, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", key);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, v);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_request(sd_bus_message *m, const RunRequest *request) {
+        const struct {
+                const char *key, *value;
+        } strings[] = {
+                { "Name", request->name },   { "User", request->user },   { "Group", request->group },
+                { "Unit", request->unit },   { "Slice", request->slice }, { "Description", request->description },
+        };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(strings); i++)
+                if (strings[i].value)
+                        r = sd_bus_message_append(m, "{sv}", strings[i].key, "s", strings[i].value);
+        if (r >= 0)
+                r = append_strv(m, "Addresses", request->addresses);
+        if (r >= 0)
+                r = append_strv(m, "Tags", request->tags);
+        if (r >= 0 && request->collect)
+                r = sd_bus_message_append(m, "{sv}", "Collect", "b", true);
+        return r;
+}
+
+static int append_context(sd_bus_message *m, const RunContext *context) {
+        const struct {
+                const char *key;
+                int fd;
+        } fds[] = {
+                { "WorkingDirectory", context->cwd_fd }, { "StandardInput", context->stdio[0] },
+                { "StandardOutput", context->stdio[1] }, { "StandardError", context->stdio[2] },
+                { "Control", context->control_fd },
+        };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(fds); i++)
+                if (fds[i].fd >= 0)
+                        r = sd_bus_message_append(m, "{sv}", fds[i].key, "h", fds[i].fd);
+        if (r >= 0 && context->terminal)
+                r = sd_bus_message_append(m, "{sv}", "Terminal", "b", true);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "{sv}", "StopWithCaller", "b", context->control_fd >= 0);
+        return r;
+}
+
+int run_call_new(sd_bus *bus, const RunRequest *request, const RunContext *context, bool ask, sd_bus_message **ret) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int r;
+
+        if (text_size(request->argv) + text_size(context->environment) > TEXT_MAX)
+                return -E2BIG;
+        r = bus_new_call(bus, "RunApp", ask, &m);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, request->argv);
+        if (r >= 0)
+                r = append_environment(m, context->environment, request->quiet);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "{sv}");
+        if (r >= 0)
+                r = append_request(m, request);
+        if (r >= 0)
+                r = append_context(m, context);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        if (r >= 0)
+                *ret = TAKE_PTR(m);
+        return r;
+}

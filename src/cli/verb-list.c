@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* ax list: one row for each app. */
+
+#include "basic/log.h"
+#include "cli/app.h"
+#include "cli/bus.h"
+#include "cli/cli.h"
+#include "cli/error-status.h"
+#include "cli/table.h"
+#include "cli/terminal.h"
+#include "cli/text.h"
+
+static const char *const headers[] = { "ID", "NAME", "ADDRESSES", "TAGS", "LISTENS", "UID", "UNIT", "LEADER" };
+
+static int add_row(Table *t, const App *app) {
+        _cleanup_free_ char *addresses = strv_join(app->addresses, ","), *tags = strv_join(app->tags, ","),
+                            *listens = NULL;
+        _cleanup_strv_ char **listeners = NULL;
+        char uid[16], leader[16];
+
+        for (size_t i = 0; i < app->n_listeners; i++) {
+                _cleanup_free_ char *s = listener_to_string(&app->listeners[i]);
+
+                if (!s || strv_append(&listeners, s) < 0)
+                        return -ENOMEM;
+        }
+        listens = strv_join(listeners, ",");
+        if (!addresses || !tags || !listens)
+                return -ENOMEM;
+        (void) snprintf(uid, sizeof(uid), "%u", app->uid);
+        (void) snprintf(leader, sizeof(leader), "%u", app->leader);
+        return table_add(t, (const char *const[ELEMENTSOF(headers)]){ app->id, app->name, addresses, tags, listens,
+                                                                      uid, app->unit, leader });
+}
+
+static int print_table(const Settings *settings, const AppList *list) {
+        _cleanup_pager_ pid_t pager = 0;
+        _cleanup_table_ Table *t = table_new(headers, ELEMENTSOF(headers));
+        size_t columns = settings->full ? 0 : terminal_columns();
+        bool colors = terminal_colors();
+
+        if (!t)
+                return log_oom();
+        for (size_t i = 0; i < list->n_apps; i++)
+                if (add_row(t, &list->apps[i]) < 0)
+                        return log_oom();
+        if (settings->pager)
+                pager = pager_open();
+        if (list->n_apps > 0)
+                table_print(t, stdout, columns, settings->legend, colors);
+        if (settings->legend)
+                printf("%s%zu app%s listed.\n", list->n_apps > 0 ? "\n" : "", list->n_apps,
+                       list->n_apps == 1 ? "" : "s");
+        return 0;
+}
+
+static int print_json(const Settings *settings, const AppList *list) {
+        _cleanup_json_ json_object *array = json_object_new_array();
+        int r;
+
+        for (size_t i = 0; array && i < list->n_apps; i++)
+                if (json_append(array, app_to_json(&list->apps[i])) < 0)
+                        return log_oom();
+        if (!array)
+                return log_oom();
+        r = json_print(stdout, settings->json, array);
+        if (r < 0)
+                return log_error_errno(r, "Failed to write output: %m");
+        return 0;
+}
+
+int verb_list(const Verb *verb, Settings *settings, char **argv) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_option_parser_ OptionParser p;
+        _cleanup_app_list_ AppList list = {};
+        _cleanup_bus_ sd_bus *bus = NULL;
+        int r;
+
+        r = cli_parse_plain(&p, verb, settings, argv);
+        if (r <= 0)
+                return r;
+        if (p.words)
+                return log_error_errno(-EINVAL, "\"ax list\" takes no arguments; see \"ax status %s\".", p.words[0]);
+        r = bus_open(&bus);
+        if (r < 0)
+                return r;
+        r = app_list_get(&list, bus, &error);
+        if (r < 0)
+                return error_report("Failed to list apps", &error, r);
+        return settings->json == JSON_OFF ? print_table(settings, &list) : print_json(settings, &list);
+}
