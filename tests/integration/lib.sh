@@ -47,7 +47,7 @@ fail() {
     shift
     local line
     for line; do
-        diag "$line"
+        [[ ! $line ]] || diag "$line"
     done
     return 1
 }
@@ -119,7 +119,7 @@ skip_all() {
 
 # For what makes the rest of the file senseless.
 bail() {
-    fail "$@" || :
+    fail "$@"
     done_testing
     exit 1
 }
