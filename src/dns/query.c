@@ -40,6 +40,14 @@ static int skip_name(const uint8_t *data, size_t size, size_t *pos, bool may_poi
         return LDNS_RCODE_FORMERR;
 }
 
+static char octet_to_text(uint8_t octet) {
+        if (octet >= 'A' && octet <= 'Z')
+                return (char) (octet - 'A' + 'a');
+        if (octet <= ' ' || octet == '.' || octet >= 0x7f)
+                return '?';
+        return (char) octet;
+}
+
 /* The name as text; it is known to be no longer than LDNS_MAX_DOMAINLEN octets on the wire, 253 as text. */
 static void name_to_text(const ldns_rdf *qname, char *ret) {
         const uint8_t *p = ldns_rdf_data(qname);
@@ -50,10 +58,8 @@ static void name_to_text(const ldns_rdf *qname, char *ret) {
 
                 if (q > ret)
                         *q++ = '.';
-                for (; label > 0; label--, p++)
-                        *q++ = *p >= 'A' && *p <= 'Z'                 ? (char) (*p - 'A' + 'a')
-                               : *p <= ' ' || *p == '.' || *p >= 0x7f ? '?'
-                                                                      : (char) *p;
+                while (label-- > 0)
+                        *q++ = octet_to_text(*p++);
         }
         *q = '\0';
 }
