@@ -12,12 +12,14 @@
 
 typedef enum ControlType {
         /* ax → monitor */
-        CONTROL_SIGNAL, /* value: send this signal to the process group of the app's leader */
+        CONTROL_SIGNAL, /* value: send this signal to the app's leader, as kill(2) of one process does */
         /* monitor → ax */
         CONTROL_STARTED, /* value: PID of the app's leader; the program has been executed */
         CONTROL_STOPPED, /* value: the signal that stopped the leader (SIGTSTP, SIGSTOP …) */
         CONTROL_EXITED,  /* value: exit status of the leader; the last message */
         CONTROL_KILLED,  /* value: the signal that killed the leader; the last message */
+        /* ax → monitor */
+        CONTROL_SIGNAL_GROUP, /* value: send it to the process group of the leader, as a terminal does */
         _CONTROL_TYPE_MAX,
 } ControlType;
 

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "basic/fd.h"
+#include "exec/network.h"
+
+enum {
+        LOOPBACK_IFINDEX = 1, /* in a new namespace */
+        PORT_DOMAIN = 53,
+        TABLE_DOMAIN = 53, /* the routing table for what goes to that port */
+        RULE_PRIORITY = 100,
+        TCP_BACKLOG = 128,
+};
+
+typedef struct mnl_socket MnlSocket;
+
+static inline MnlSocket *mnl_socket_closer(MnlSocket *nl) {
+        (void) mnl_socket_close(nl);
+        return NULL;
+}
+DEFINE_CLEANUP(MnlSocket *, mnl_socket_closer)
+
+typedef struct Request {
+        union {
+                struct nlmsghdr header;
+                char buf[512];
+        };
+        struct nlmsghdr *n;
+} Request;
+
+static void *request_init(Request *r, uint16_t type, uint16_t flags, size_t extra) {
+        memset(r, 0, sizeof(*r));
+        r->n = mnl_nlmsg_put_header(r->buf);
+        r->n->nlmsg_type = type;
+        r->n->nlmsg_flags = (uint16_t) (NLM_F_REQUEST | NLM_F_ACK | flags);
+        return mnl_nlmsg_put_extra_header(r->n, extra);
+}
+
+/* One request, one answer: there are a dozen of them in the life of an app. */
+static int request_send(MnlSocket *nl, Request *r) {
+        char answer[1024];
+        ssize_t n;
+
+        if (mnl_socket_sendto(nl, r->n, r->n->nlmsg_len) < 0)
+                return -errno;
+        n = mnl_socket_recvfrom(nl, answer, sizeof(answer));
+        if (n < 0)
+                return -errno;
+        if (mnl_cb_run(answer, (size_t) n, 0, mnl_socket_get_portid(nl), NULL, NULL) < 0)
+                return -errno;
+        return 0;
+}
+
+static size_t address_size(const Address *a) {
+        return a->family == AF_INET ? 4 : 16;
+}
+
+static int link_up(MnlSocket *nl) {
+        struct ifinfomsg *link;
+        Request r;
+
+        link = request_init(&r, RTM_NEWLINK, 0, sizeof(*link));
+        link->ifi_index = LOOPBACK_IFINDEX;
+        link->ifi_flags = IFF_UP;
+        link->ifi_change = IFF_UP;
+        return request_send(nl, &r);
+}
+
+static int add_address(MnlSocket *nl, const Address *a) {
+        struct ifaddrmsg *address;
+        Request r;
+
+        address = request_init(&r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*address));
+        address->ifa_family = (uint8_t) a->family;
+        address->ifa_prefixlen = (uint8_t) (address_size(a) * 8);
+        /* No duplicate address detection: nobody else is on this link. */
+        address->ifa_flags = IFA_F_PERMANENT | IFA_F_NODAD;
+        address->ifa_scope = address_is_link_local(a) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+        address->ifa_index = LOOPBACK_IFINDEX;
+        mnl_attr_put(r.n, IFA_LOCAL, address_size(a), a->bytes);
+        mnl_attr_put(r.n, IFA_ADDRESS, address_size(a), a->bytes);
+        return request_send(nl, &r);
+}
+
+/* Routing rule: what goes to port 53 is looked up in a table of its own (FRA_DPORT_RANGE, since Linux 4.17). */
+static int add_rule(MnlSocket *nl, int family, uint8_t protocol) {
+        const struct fib_rule_port_range port = { PORT_DOMAIN, PORT_DOMAIN };
+        struct fib_rule_hdr *rule;
+        Request r;
+
+        rule = request_init(&r, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*rule));
+        rule->family = (uint8_t) family;
+        rule->table = TABLE_DOMAIN;
+        rule->action = FR_ACT_TO_TBL;
+        mnl_attr_put_u32(r.n, FRA_PRIORITY, RULE_PRIORITY);
+        mnl_attr_put_u8(r.n, FRA_IP_PROTO, protocol);
+        mnl_attr_put(r.n, FRA_DPORT_RANGE, sizeof(port), &port);
+        return request_send(nl, &r);
+}
+
+/* And there everything is local. The source is the app's own address, to which the answer finds back. */
+static int add_local_route(MnlSocket *nl, const Address *source) {
+        struct rtmsg *route;
+        Request r;
+
+        route = request_init(&r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*route));
+        route->rtm_family = (uint8_t) source->family;
+        route->rtm_table = TABLE_DOMAIN;
+        route->rtm_protocol = RTPROT_STATIC;
+        route->rtm_scope = source->family == AF_INET ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+        route->rtm_type = RTN_LOCAL;
+        mnl_attr_put_u32(r.n, RTA_OIF, LOOPBACK_IFINDEX);
+        mnl_attr_put(r.n, RTA_PREFSRC, address_size(source), source->bytes);
+        return request_send(nl, &r);
+}
+
+static int route_dns(MnlSocket *nl, const Address *source) {
+        int r;
+
+        r = add_rule(nl, source->family, IPPROTO_UDP);
+        if (r < 0)
+                return r;
+        r = add_rule(nl, source->family, IPPROTO_TCP);
+        if (r < 0)
+                return r;
+        return add_local_route(nl, source);
+}
+
+/* Of the new namespace, through the process's own view of /proc/sys/net. */
+static int set_sysctls(void) {
+        static const struct {
+                const char *path, *value;
+        } sysctls[] = {
+                { "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0" },
+                { "/proc/sys/net/ipv4/ping_group_range", "0 2147483647" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(sysctls); i++) {
+                int r = write_file(AT_FDCWD, sysctls[i].path, sysctls[i].value);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int network_enter_new(const ExecNetwork *network) {
+        _cleanup_(mnl_socket_closerp) MnlSocket *nl = NULL;
+        bool routed4 = false, routed6 = false;
+        int r;
+
+        if (unshare(CLONE_NEWNET) < 0)
+                return -errno;
+        nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+        if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0)
+                return -errno;
+
+        r = link_up(nl);
+        if (r < 0)
+                return r;
+        for (uint32_t i = 0; i < network->n_addresses; i++) {
+                const Address *a = &network->addresses[i];
+                bool *routed = a->family == AF_INET ? &routed4 : &routed6;
+
+                r = add_address(nl, a);
+                if (r >= 0 && !*routed) {
+                        r = route_dns(nl, a);
+                        *routed = true;
+                }
+                /* A kernel that was booted without IPv6 has apps without it. */
+                if (r < 0 && a->family == AF_INET6 && (r == -EAFNOSUPPORT || r == -EOPNOTSUPP))
+                        r = 0;
+                if (r < 0)
+                        return r;
+        }
+        return set_sysctls();
+}
+
+static int open_dns_socket(int type) {
+        const int on = 1, off = 0;
+        _cleanup_close_ int fd = -EBADF;
+        SockAddr sa = { .in6 = { .sin6_family = AF_INET6, .sin6_port = htons(PORT_DOMAIN) } };
+        socklen_t size = sizeof(sa.in6);
+
+        fd = socket(AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd >= 0) {
+                if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0 ||
+                    setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof(on)) < 0)
+                        return -errno;
+                if (type == SOCK_DGRAM && setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) < 0)
+                        return -errno;
+        } else if (errno == EAFNOSUPPORT) {
+                fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+                sa.in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(PORT_DOMAIN) };
+                size = sizeof(sa.in);
+                if (fd < 0)
+                        return -errno;
+                if (type == SOCK_DGRAM && setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0)
+                        return -errno;
+        } else
+                return -errno;
+
+        if (setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(on)) < 0)
+                return -errno;
+        if (bind(fd, &sa.sa, size) < 0)
+                return -errno;
+        if (type == SOCK_STREAM && listen(fd, TCP_BACKLOG) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+int network_open_dns(int *ret_udp, int *ret_tcp) {
+        int udp, tcp;
+
+        udp = open_dns_socket(SOCK_DGRAM);
+        if (udp < 0)
+                return udp;
+        tcp = open_dns_socket(SOCK_STREAM);
+        if (tcp < 0) {
+                safe_close(udp);
+                return tcp;
+        }
+        *ret_udp = udp;
+        *ret_tcp = tcp;
+        return 0;
+}

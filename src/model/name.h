@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Names of apps: DNS names of letters, digits and hyphens (RFC 1123, 2.1). */
+
+#include "basic/macro.h"
+
+enum {
+        NAME_LABEL_MAX = 63,
+        NAME_MAX_LENGTH = 190, /* room for the domain within the 253 of DNS */
+};
+
+/*
+ * Why this is no name, as the end of a sentence, or NULL if it is one. Upper
+ * case is allowed, as DNS takes it for the same.
+ */
+const char *name_invalid_reason(const char *name);
+
+/* Lower-cases a valid name in place. */
+void name_normalize(char *name);

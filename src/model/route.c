@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "model/route.h"
+
+enum { PORT_DOMAIN = 53 };
+
+static const Address loopback4 = { AF_INET, { 127, 0, 0, 1 } };
+static const Address loopback6 = { AF_INET6, { [15] = 1 } };
+
+static bool waited_longer(const Backend *a, const Backend *b) {
+        if (a->party->turn != b->party->turn)
+                return a->party->turn < b->party->turn;
+        return a->turn < b->turn;
+}
+
+static void choose_backend(Directory *d, Party *client, Identity *identity, const Endpoint *to, Route *route) {
+        for (Backend *b = identity->backends; b; b = b->next) {
+                if (!backend_matches(b, to))
+                        continue;
+                if (identity != client->identity && !tags_shared(&client->tags, &b->party->tags)) {
+                        route->refused_by = b->party;
+                        continue;
+                }
+                if (!route->backend || waited_longer(b, route->backend))
+                        route->backend = b;
+        }
+        if (route->backend) {
+                route->verdict = ROUTE_BACKEND;
+                route->backend->turn = route->backend->party->turn = ++d->turn;
+        } else
+                route->verdict = route->refused_by ? ROUTE_REFUSED : ROUTE_NO_BACKEND;
+}
+
+Route route_connect(Directory *d, Party *client, const Endpoint *to) {
+        Endpoint meant = *to;
+        Identity *identity;
+        Route route = {};
+
+        if (to->port == PORT_DOMAIN) {
+                route.verdict = ROUTE_NATIVE;
+                return route;
+        }
+        if (address_is_unspecified(&to->address))
+                meant.address = to->address.family == AF_INET ? loopback4 : loopback6;
+        route.to = meant.address;
+
+        if (address_is_loopback(&meant.address)) {
+                identity = client->identity;
+                route.source = meant.address.family == AF_INET ? loopback4 : loopback6;
+        } else {
+                identity = directory_find_address(d, &meant.address);
+                /* As the kernel does: who speaks to himself speaks from the address he speaks to. */
+                route.source = identity == client->identity
+                                ? meant.address
+                                : *identity_address(client->identity, meant.address.family);
+        }
+        if (!identity)
+                route.verdict = pool_contains(&d->pool4, &meant.address) ||
+                                                pool_contains(&d->pool6, &meant.address)
+                                ? ROUTE_NO_HOST
+                                : ROUTE_NO_ROUTE;
+        else
+                choose_backend(d, client, identity, &meant, &route);
+        return route;
+}
+
+int route_verdict_to_errno(RouteVerdict verdict) {
+        static const int errors[_ROUTE_VERDICT_MAX] = {
+                [ROUTE_REFUSED] = EACCES,
+                [ROUTE_NO_BACKEND] = ECONNREFUSED,
+                [ROUTE_NO_HOST] = EHOSTUNREACH,
+                [ROUTE_NO_ROUTE] = ENETUNREACH,
+        };
+
+        return errors[verdict];
+}

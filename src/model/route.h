@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Where does this connection go, and may it? */
+
+#include "model/directory.h"
+
+typedef enum RouteVerdict {
+        ROUTE_BACKEND,    /* to the backend */
+        ROUTE_NATIVE,     /* stays in the app's own namespace: its name service (port 53) */
+        ROUTE_REFUSED,    /* there are backends, but none that shares a tag: EACCES */
+        ROUTE_NO_BACKEND, /* the address is there and nothing listens: ECONNREFUSED */
+        ROUTE_NO_HOST,    /* a virtual address that nobody has: EHOSTUNREACH */
+        ROUTE_NO_ROUTE,   /* the outside, which the app may not reach: ENETUNREACH */
+        _ROUTE_VERDICT_MAX,
+} RouteVerdict;
+
+typedef struct Route {
+        RouteVerdict verdict;
+        Backend *backend;  /* ROUTE_BACKEND */
+        Party *refused_by; /* ROUTE_REFUSED: a party that listens there */
+        Address to;        /* the address that is meant: 0.0.0.0 and :: are loopback (ip(7)) */
+        Address source;    /* what the client's end is called unless it is bound otherwise */
+} Route;
+
+/*
+ * Finds the backend for a connection of `client` to `to`: of those that listen
+ * there and share a tag with the client the one whose app, then which itself,
+ * waited longest. Choosing it counts as its turn. Loopback means the client's
+ * own identity, in all its instances.
+ */
+Route route_connect(Directory *d, Party *client, const Endpoint *to);
+
+/* The errno that connect(2) gives for a verdict, 0 for ROUTE_BACKEND and ROUTE_NATIVE. */
+int route_verdict_to_errno(RouteVerdict verdict);

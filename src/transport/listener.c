@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "basic/fd.h"
+#include "transport/listener.h"
+
+static int set_buffer(int fd) {
+        /* Room for every connection of the largest backlog; a message takes less than 1 KiB. */
+        const int size = LISTENER_BACKLOG_MAX * 1024;
+
+        return setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0 ? -errno : 0;
+}
+
+static int read_native(ListenerSockets *l, int native) {
+        SockAddr sa = {};
+        socklen_t size = sizeof(sa);
+        int v6only = 0;
+
+        if (getsockname(native, &sa.sa, &size) < 0)
+                return -errno;
+        l->family = sa.sa.sa_family;
+        if (l->family == AF_INET6) {
+                socklen_t n = sizeof(v6only);
+
+                if (getsockopt(native, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &n) < 0)
+                        return -errno;
+        }
+        l->v6only = v6only;
+        return endpoint_from_sockaddr(&sa, size, &l->bound);
+}
+
+int listener_sockets_open(ListenerSockets *l, uint64_t number, int native, int backlog, bool nonblock,
+                          int *ret_app_end) {
+        _cleanup_close_ int end = -EBADF, app_end = -EBADF;
+        ListenerSockets n = { .number = number, .native = native };
+        int fds[2], r;
+
+        r = listener_sockets_set_backlog(&n, backlog);
+        if (r < 0)
+                return r;
+        r = read_native(&n, native);
+        if (r < 0)
+                return r;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+                return -errno;
+        end = fds[0];
+        app_end = fds[1];
+        r = set_buffer(end);
+        if (r < 0)
+                return r;
+        r = socket_name_bind(app_end, &(SocketName){
+                .type = SOCKET_NAME_LISTENER,
+                .family = n.family,
+                .local = n.bound,
+                .number = number,
+        });
+        if (r < 0)
+                return r;
+        if (nonblock && fcntl(app_end, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+
+        n.end = TAKE_FD(end);
+        *l = n;
+        *ret_app_end = TAKE_FD(app_end);
+        return 0;
+}
+
+int listener_sockets_adopt(ListenerSockets *l, uint64_t number, int end, int native) {
+        ListenerSockets n = { .number = number, .end = end, .native = native };
+        struct tcp_info info = {};
+        socklen_t size = sizeof(info);
+        int r;
+
+        r = read_native(&n, native);
+        if (r < 0)
+                return r;
+        /* A listening TCP socket tells its backlog as "sacked" (tcp_get_info() in net/ipv4/tcp.c). */
+        if (getsockopt(native, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+                return -errno;
+        n.backlog = info.tcpi_sacked;
+        /* What waits is not known, so that the backlog counts anew; listener_sockets_pop() corrects it. */
+        *l = n;
+        return 0;
+}
+
+void listener_sockets_close(ListenerSockets *l) {
+        l->end = safe_close(l->end);
+        l->native = safe_close(l->native);
+}
+
+int listener_sockets_set_backlog(ListenerSockets *l, int backlog) {
+        if (listen(l->native, backlog) < 0)
+                return -errno;
+        /* The kernel takes it as unsigned and cuts it (listen(2)). */
+        l->backlog = MIN2((unsigned) backlog, (unsigned) LISTENER_BACKLOG_MAX);
+        return 0;
+}
+
+bool listener_sockets_full(const ListenerSockets *l) {
+        return l->queued > l->backlog;
+}
+
+int listener_sockets_push(ListenerSockets *l, int connection, const Endpoint *peer) {
+        int r;
+
+        r = send_with_fds(l->end, peer, sizeof(*peer), &connection, 1, MSG_DONTWAIT);
+        if (r >= 0)
+                l->queued++;
+        return r;
+}
+
+int listener_sockets_pop(ListenerSockets *l, int app_end, int *ret_connection, Endpoint *ret_peer) {
+        int fd = -EBADF;
+        size_t n_fds = 1;
+        ssize_t n;
+
+        n = recv_with_fds(app_end, ret_peer, sizeof(*ret_peer), &fd, &n_fds, MSG_DONTWAIT);
+        if (n == -EAGAIN)
+                l->queued = 0;
+        if (n < 0)
+                return (int) n;
+        if (l->queued > 0)
+                l->queued--;
+        if (n == 0)
+                return -EINVAL;
+        if (n_fds != 1 || n != sizeof(*ret_peer)) {
+                if (n_fds == 1)
+                        safe_close(fd);
+                return -EBADMSG;
+        }
+        *ret_connection = fd;
+        return 0;
+}
+
+bool listener_sockets_hung_up(const ListenerSockets *l) {
+        struct pollfd p = { .fd = l->end };
+
+        return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
+}

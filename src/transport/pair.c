@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include "basic/fd.h"
+#include "transport/pair.h"
+
+enum { MARK_UNREPORTED = 1 };
+
+static int end_set_up(int fd, SocketNameType type, const Endpoint *local, const Endpoint *peer, int family) {
+        const int size = PAIR_SEND_BUFFER;
+
+        if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+                return -errno;
+        return socket_name_bind(fd, &(SocketName){
+                .type = type,
+                .family = family,
+                .local = *local,
+                .peer = *peer,
+        });
+}
+
+int pair_new(const PairEnds *ends, int *ret_client, int *ret_server) {
+        _cleanup_close_ int client = -EBADF, server = -EBADF;
+        int fds[2], r;
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+                return -errno;
+        client = fds[0];
+        server = fds[1];
+
+        r = end_set_up(client, SOCKET_NAME_CLIENT, &ends->client, &ends->server, ends->client_family);
+        if (r < 0)
+                return r;
+        r = end_set_up(server, SOCKET_NAME_SERVER, &ends->server, &ends->client, ends->server_family);
+        if (r < 0)
+                return r;
+        if (ends->client_nonblock && fcntl(client, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+        r = pair_set_reported(client, false);
+        if (r < 0)
+                return r;
+
+        *ret_client = TAKE_FD(client);
+        *ret_server = TAKE_FD(server);
+        return 0;
+}
+
+int pair_set_reported(int client, bool reported) {
+        const int mark = reported ? 0 : MARK_UNREPORTED;
+
+        if (setsockopt(client, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
+                return -errno;
+        return 0;
+}
+
+bool pair_is_reported(int client) {
+        socklen_t size = sizeof(int);
+        int mark = 0;
+
+        return getsockopt(client, SOL_SOCKET, SO_MARK, &mark, &size) < 0 || !(mark & MARK_UNREPORTED);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The connected Unix sockets that stand in for a TCP connection on one node. */
+
+#include "transport/socket-name.h"
+
+/*
+ * How much one end may have on its way before its writer blocks, in bytes. A
+ * writer of small pieces would block on AF_UNIX after 18 KB with the default,
+ * and two peers that both write before they read would hang; TCP takes 3.9 MB.
+ * It costs memory only while data wait.
+ */
+enum { PAIR_SEND_BUFFER = 8 * 1024 * 1024 };
+
+typedef struct PairEnds {
+        Endpoint client, server;
+        int client_family, server_family; /* of the sockets, for what each side sees */
+        bool client_nonblock;
+} PairEnds;
+
+/*
+ * Makes the pair and names its ends. Returns 0, or a negative errno of
+ * socketpair(2) or bind(2): -EADDRINUSE if this connection (the same four
+ * numbers) is there already.
+ */
+int pair_new(const PairEnds *ends, int *ret_client, int *ret_server);
+
+/*
+ * Whether the client was told the outcome of its connect(2) is kept with the
+ * socket, too: in its mark (SO_MARK, which has no other meaning on AF_UNIX).
+ * A connect that was interrupted, or whose daemon was restarted, is asked for
+ * again and must succeed, while a second one is -EISCONN.
+ */
+int pair_set_reported(int client, bool reported);
+bool pair_is_reported(int client);

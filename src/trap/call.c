@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "basic/fd.h"
+#include "basic/log.h"
+#include "trap/call.h"
+#include "trap/notify.h"
+
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL /* since Linux 6.9 */
+#endif
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+struct Calls {
+        int fd;
+        CallSlot *slots; /* shared memory, CALLS_MAX of them */
+        Call *calls;     /* ours, one for each slot; call->next chains the free ones */
+        Call *free;
+        size_t used;     /* slots from here on were never taken */
+        size_t n_left;   /* slots up to here may hold calls of an earlier daemon */
+};
+
+/* How many slots were in use, up to the last one. Read, not mapped: a touched hole would become memory. */
+static size_t count_used(int fd) {
+        CallSlot slots[128];
+        size_t used = 0;
+
+        for (size_t i = 0; i < CALLS_MAX; i += ELEMENTSOF(slots)) {
+                if (pread(fd, slots, sizeof(slots), (off_t) (i * sizeof(slots[0]))) != sizeof(slots))
+                        break;
+                for (size_t j = 0; j < ELEMENTSOF(slots); j++)
+                        if (slots[j].trap != 0)
+                                used = i + j + 1;
+        }
+        return used;
+}
+
+int calls_new(int fd, Calls **ret) {
+        _cleanup_(calls_freep) Calls *c = NULL;
+        _cleanup_close_ int old = fd;
+        const size_t size = CALLS_MAX * sizeof(CallSlot);
+        struct stat st;
+
+        c = calloc(1, sizeof(*c));
+        if (!c)
+                return -ENOMEM;
+        c->fd = -EBADF;
+        c->slots = MAP_FAILED;
+
+        /* Memory of another size is from another version; what it holds is lost. */
+        if (old >= 0 && fstat(old, &st) >= 0 && (size_t) st.st_size == size) {
+                c->fd = TAKE_FD(old);
+                c->used = c->n_left = count_used(c->fd);
+        } else {
+                c->fd = memfd_create("appswitch-calls", MFD_CLOEXEC);
+                if (c->fd < 0 || ftruncate(c->fd, (off_t) size) < 0)
+                        return -errno;
+        }
+        c->slots = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
+        if (c->slots == MAP_FAILED)
+                return -errno;
+        c->calls = calloc(CALLS_MAX, sizeof(Call));
+        if (!c->calls)
+                return -ENOMEM;
+        for (size_t i = 0; i < c->n_left; i++)
+                if (c->slots[i].trap == 0) {
+                        c->calls[i].next = c->free;
+                        c->free = &c->calls[i];
+                }
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+Calls *calls_free(Calls *c) {
+        if (!c)
+                return NULL;
+        if (c->slots != MAP_FAILED)
+                (void) munmap(c->slots, CALLS_MAX * sizeof(CallSlot));
+        safe_close(c->fd);
+        free(c->calls);
+        free(c);
+        return NULL;
+}
+
+int calls_get_fd(const Calls *c) {
+        return c->fd;
+}
+
+Call *calls_take(Calls *c, Trap *trap) {
+        Call *call = c->free;
+
+        if (call)
+                c->free = call->next;
+        else if (c->used < CALLS_MAX)
+                call = &c->calls[c->used++];
+        else
+                return NULL;
+        *call = (Call){ .trap = trap, .slot = &c->slots[call - c->calls], .fd = -EBADF };
+        memset(call->slot, 0, sizeof(*call->slot));
+        call->slot->trap = trap->number;
+        trap->n_calls++;
+        return call;
+}
+
+void call_unpark(Call *call) {
+        Trap *trap = call->trap;
+
+        call->timer = sd_event_source_disable_unref(call->timer);
+        if (!call->listener)
+                return;
+        /* An accept waits in the one list, a connect in the other. */
+        if (call->slot->notif.data.nr == SYS_connect)
+                DL_DELETE(call->listener->connects, call);
+        else
+                DL_DELETE(call->listener->accepts, call);
+        DL_DELETE2(trap->calls, call, trap_prev, trap_next);
+        call->listener = NULL;
+}
+
+void call_drop(Call *call) {
+        Switch *sw = call->trap->sw;
+        Calls *c = sw->calls;
+
+        call_unpark(call);
+        call->fd = safe_close(call->fd);
+        call->trap->n_calls--;
+        call->slot->trap = 0;
+        call->trap = NULL;
+        call->next = c->free;
+        c->free = call;
+        if (sw->n_paused > 0)
+                switch_unpause(sw);
+}
+
+void call_park(Call *call, Listener *listener, Call **list, uint64_t timeout, sd_event_time_handler_t on_timeout) {
+        Trap *trap = call->trap;
+        Call *other, *tmp;
+
+        /* A thread waits in one call only: what it waited in before was interrupted, unknown to us. */
+        DL_FOREACH_SAFE2(trap->calls, other, tmp, trap_next)
+                if (other->slot->notif.pid == call->slot->notif.pid)
+                        call_drop(other);
+
+        call->fd = safe_close(call->fd);
+        call->listener = listener;
+        DL_APPEND(*list, call);
+        DL_APPEND2(trap->calls, call, trap_prev, trap_next);
+        if (timeout > 0)
+                (void) sd_event_add_time_relative(trap->sw->event, &call->timer, CLOCK_MONOTONIC, timeout, 0,
+                                                  on_timeout, call);
+}
+
+void calls_resume(Calls *c, Trap *(*find)(uint64_t number, void *userdata), void (*resume)(Call *call),
+                  void *userdata) {
+        for (size_t i = 0; i < c->n_left; i++) {
+                CallSlot *slot = &c->slots[i];
+                Call *call = &c->calls[i];
+                Trap *trap;
+
+                if (slot->trap == 0 || call->trap)
+                        continue;
+                trap = find(slot->trap, userdata);
+                if (!trap) {
+                        slot->trap = 0;
+                        call->next = c->free;
+                        c->free = call;
+                        continue;
+                }
+                *call = (Call){ .trap = trap, .slot = slot, .fd = -EBADF };
+                trap->n_calls++;
+                resume(call);
+        }
+        c->n_left = 0;
+}
+
+static int call_end(Call *call, int r) {
+        if (r < 0)
+                call->trap->sw->n_gone++;
+        call_drop(call);
+        return r;
+}
+
+int call_return(Call *call, int64_t value) {
+        return call_end(call, notify_reply(call->trap->notify_fd, call->slot->notif.id, value, 0));
+}
+
+int call_fail(Call *call, int error) {
+        return call_end(call, notify_reply(call->trap->notify_fd, call->slot->notif.id, 0, error));
+}
+
+int call_continue(Call *call) {
+        return call_end(call, notify_continue(call->trap->notify_fd, call->slot->notif.id));
+}
+
+/*
+ * The pid of a notification is a thread's. A thread can have a table of
+ * descriptors of its own, so its own pidfd is the right one where the kernel
+ * has them (PIDFD_THREAD); else that of its process must do.
+ */
+static int open_pidfd(pid_t tid) {
+        char path[64], status[4096], *line;
+        int fd;
+        ssize_t n;
+
+        fd = (int) syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
+        if (fd >= 0 || errno != EINVAL)
+                return fd >= 0 ? fd : -errno;
+        fd = (int) syscall(SYS_pidfd_open, tid, 0);
+        if (fd >= 0 || (errno != EINVAL && errno != ENOENT))
+                return fd >= 0 ? fd : -errno;
+
+        (void) snprintf(path, sizeof(path), "/proc/%i/status", tid);
+        n = read_file(AT_FDCWD, path, status, sizeof(status));
+        if (n < 0)
+                return (int) n;
+        line = strstr(status, "\nTgid:");
+        if (!line)
+                return -ESRCH;
+        fd = (int) syscall(SYS_pidfd_open, (pid_t) strtol(line + 6, NULL, 10), 0);
+        return fd >= 0 ? fd : -errno;
+}
+
+/*
+ * Copies a descriptor of the caller. The pidfd is cached: it stands for that
+ * very thread, so that of a dead one says ESRCH even if its number is in use
+ * again. (Without PIDFD_THREAD the number of a dead thread might come back in
+ * another process of the app while the first one lives; the notification is
+ * checked to be valid after each opening, and entries are dropped at random by
+ * their being few, but a wrong socket of the same app is possible. Linux 6.9
+ * and later are exact.)
+ */
+static int get_fd(Call *call, int fd) {
+        pid_t tid = (pid_t) call->slot->notif.pid;
+        CachedPidfd *cached = &call->trap->pidfds[tid & (PIDFD_CACHE_SIZE - 1)];
+
+        for (bool fresh = false;; fresh = true) {
+                int copy;
+
+                if (cached->tid != tid || cached->fd < 0) {
+                        safe_close(cached->fd);
+                        cached->tid = tid;
+                        cached->fd = open_pidfd(tid);
+                        if (cached->fd < 0)
+                                return cached->fd;
+                        if (!notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+                                return -ESRCH;
+                        fresh = true;
+                }
+                copy = (int) syscall(SYS_pidfd_getfd, cached->fd, fd, 0);
+                if (copy >= 0)
+                        return copy;
+                if (errno != ESRCH || fresh)
+                        return -errno;
+                cached->fd = safe_close(cached->fd);
+        }
+}
+
+static void classify_unix(Call *call, const SockAddr *sa, socklen_t size, SocketInfo *info) {
+        uint64_t cookie;
+
+        if (socket_name_parse(&sa->sa, size, &info->name) < 0)
+                return;
+        if (socket_netns_cookie(call->fd, &cookie) < 0 || cookie != call->trap->sw->host_netns)
+                return;
+        info->family = info->name.family;
+        if (info->name.type == SOCKET_NAME_LISTENER) {
+                info->kind = SOCKET_LISTENER;
+                info->listener = switch_find_listener(call->trap->sw, info->name.number);
+        } else
+                info->kind = SOCKET_PAIR;
+}
+
+int call_get_socket(Call *call, SocketInfo *ret) {
+        SocketInfo info = { .kind = SOCKET_OTHER };
+        SockAddr sa = {};
+        socklen_t size = sizeof(sa);
+        int r, protocol = 0;
+
+        call->fd = safe_close(call->fd);
+        r = get_fd(call, call_fd_arg(call));
+        if (r == -EBADF) {
+                *ret = info;
+                return 0;
+        }
+        if (r == -ESRCH || r == -ENOENT) {
+                call->trap->sw->n_gone++;
+                call_drop(call);
+                return r;
+        }
+        if (r < 0) {
+                /* Ours, not the caller's fault: out of descriptors, or of rights. */
+                log_error_errno(r, "%s: failed to look at a socket: %m", call->trap->party->id);
+                (void) call_fail(call, -ENOBUFS);
+                return r;
+        }
+        call->fd = r;
+
+        if (getsockname(call->fd, &sa.sa, &size) >= 0) {
+                if (sa.sa.sa_family == AF_UNIX) {
+                        classify_unix(call, &sa, size, &info);
+                } else if (sa.sa.sa_family == AF_INET || sa.sa.sa_family == AF_INET6) {
+                        socklen_t n = sizeof(protocol);
+
+                        if (getsockopt(call->fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &n) >= 0 &&
+                            (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP)) {
+                                info.kind = SOCKET_NATIVE;
+                                info.family = sa.sa.sa_family;
+                                (void) endpoint_from_sockaddr(&sa, size, &info.bound);
+                        }
+                }
+        }
+        *ret = info;
+        return 0;
+}
+
+int call_get_fd_flags(Call *call) {
+        char path[64], text[1024], *line;
+        ssize_t n;
+
+        (void) snprintf(path, sizeof(path), "/proc/%i/fdinfo/%i", (int) call->slot->notif.pid,
+                        call_fd_arg(call));
+        n = read_file(AT_FDCWD, path, text, sizeof(text));
+        if (n < 0)
+                return (int) n;
+        line = strstr(text, "flags:");
+        if (!line)
+                return -EBADF;
+        return (int) strtol(line + strlen("flags:"), NULL, 8);
+}
+
+static int transfer(Call *call, uint64_t address, void *buf, size_t size, bool write) {
+        struct iovec local = { buf, size }, remote = { (void *) (uintptr_t) address, size };
+        pid_t pid = (pid_t) call->slot->notif.pid;
+        ssize_t n;
+
+        n = write ? process_vm_writev(pid, &local, 1, &remote, 1, 0)
+                  : process_vm_readv(pid, &local, 1, &remote, 1, 0);
+        return n == (ssize_t) size ? 0 : -EFAULT;
+}
+
+int call_read(Call *call, uint64_t address, void *buf, size_t size) {
+        int r = transfer(call, address, buf, size, false);
+
+        /* The number of a dead caller may be another's by now: what was read then is not its. */
+        if (!notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+                return -EFAULT;
+        return r;
+}
+
+int call_write(Call *call, uint64_t address, const void *buf, size_t size) {
+        if (!notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+                return -EFAULT;
+        return transfer(call, address, (void *) buf, size, true);
+}
+
+ssize_t call_read_sockaddr(Call *call, uint64_t address, uint64_t size, SockAddr *ret) {
+        /* An int for the kernel (move_addr_to_kernel() in net/socket.c). */
+        int n = (int) size, r;
+
+        memset(ret, 0, sizeof(*ret));
+        if (n < 0 || (size_t) n > sizeof(*ret))
+                return -EINVAL;
+        if (n == 0)
+                return 0;
+        r = call_read(call, address, ret, (size_t) n);
+        return r < 0 ? r : n;
+}
+
+int call_write_sockaddr(Call *call, uint64_t address, uint64_t size_address, const SockAddr *sa, socklen_t size) {
+        int n, full = (int) size, r;
+
+        r = call_read(call, size_address, &n, sizeof(n));
+        if (r < 0)
+                return r;
+        if (n < 0)
+                return -EINVAL;
+        n = MIN2(n, full);
+        if (n > 0) {
+                r = call_write(call, address, sa, (size_t) n);
+                if (r < 0)
+                        return r;
+        }
+        return call_write(call, size_address, &full, sizeof(full));
+}

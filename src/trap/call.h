@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One trapped call: what it is about, and its answer. */
+
+#include "trap/switch.h"
+#include "transport/socket-name.h"
+
+typedef struct Calls Calls;
+
+/* What lies in the shared memory for each call under way. */
+struct CallSlot {
+        uint64_t trap; /* number of the trap, 0: free */
+        struct seccomp_notif notif;
+};
+
+/* Makes the memory, or takes that of an earlier daemon (`fd`, taken in any case). */
+int calls_new(int fd, Calls **ret);
+Calls *calls_free(Calls *calls);
+DEFINE_CLEANUP(Calls *, calls_free)
+
+/* Takes a free call, with a zeroed slot; NULL if all are under way. */
+Call *calls_take(Calls *calls, Trap *trap);
+
+/* Gives it back, unanswered: its parking ends and its fd is closed. */
+void call_drop(Call *call);
+
+/* The descriptor of the memory, for the store. It stays the calls'. */
+int calls_get_fd(const Calls *calls);
+
+/*
+ * Hands what an earlier daemon received and did not answer to `resume`, as new
+ * calls of the trap that `find` finds by its number (NULL: gone, dropped).
+ */
+void calls_resume(Calls *calls, Trap *(*find)(uint64_t number, void *userdata), void (*resume)(Call *call),
+                  void *userdata);
+
+static inline uint64_t call_arg(const Call *call, unsigned i) {
+        return call->slot->notif.data.args[i];
+}
+
+static inline int call_fd_arg(const Call *call) {
+        return (int) call_arg(call, 0);
+}
+
+/*
+ * The answers. Each ends the call. All return 0, or -ENOENT if the caller was
+ * gone, which is normal: whoever must undo something looks at it.
+ */
+int call_return(Call *call, int64_t value);
+int call_fail(Call *call, int error); /* negative errno */
+int call_continue(Call *call);        /* never to enforce anything: the caller can change what it points to */
+
+/* Parks the call with a listener: as a waiting accept, or as a waiting connect. `timeout` in µs, 0: none. */
+void call_park(Call *call, Listener *listener, Call **list, uint64_t timeout, sd_event_time_handler_t on_timeout);
+
+/* Takes a parked call out of the list that it waits in. */
+void call_unpark(Call *call);
+
+typedef enum SocketKind {
+        SOCKET_OTHER,    /* none of ours: the kernel's business */
+        SOCKET_NATIVE,   /* a TCP socket in the app's namespace */
+        SOCKET_PAIR,     /* an end of a pair */
+        SOCKET_LISTENER, /* the app's end of a listener */
+} SocketKind;
+
+typedef struct SocketInfo {
+        SocketKind kind;
+        int family; /* of the TCP socket that it is or stands for */
+        union {
+                SocketName name;  /* SOCKET_PAIR, SOCKET_LISTENER */
+                Endpoint bound;   /* SOCKET_NATIVE */
+        };
+        Listener *listener; /* SOCKET_LISTENER */
+} SocketInfo;
+
+/*
+ * Copies the socket of argument 0 to `call->fd` and finds out what it is.
+ * What is no socket, or no descriptor, is SOCKET_OTHER: the kernel has the
+ * right error for it. Returns 0, or a negative errno if it cannot be had; the
+ * call is ended then.
+ */
+int call_get_socket(Call *call, SocketInfo *ret);
+
+/* The flags of the descriptor of argument 0 (O_NONBLOCK, O_CLOEXEC) or a negative errno. */
+int call_get_fd_flags(Call *call);
+
+/*
+ * Reads and writes the caller's memory; nothing is done halfway. Return 0, or
+ * -EFAULT. What was read is copied once and acted on: the caller may change it.
+ */
+int call_read(Call *call, uint64_t address, void *buf, size_t size);
+int call_write(Call *call, uint64_t address, const void *buf, size_t size);
+
+/*
+ * Reads the socket address of connect(2) and bind(2). Returns its size, or
+ * -EINVAL or -EFAULT as the kernel would.
+ */
+ssize_t call_read_sockaddr(Call *call, uint64_t address, uint64_t size, SockAddr *ret);
+
+/*
+ * Writes a socket address as accept(2) and getsockname(2) do: cut to the size
+ * at `size_address`, which then says the full size. Returns 0, -EINVAL if that
+ * size is negative, or -EFAULT.
+ */
+int call_write_sockaddr(Call *call, uint64_t address, uint64_t size_address, const SockAddr *sa, socklen_t size);

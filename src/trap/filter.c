@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What is trapped, and what is not:
+ *
+ * - control calls of sockets, whatever the family of the socket: a filter sees
+ *   descriptors as bare numbers, so those of other families are continued;
+ * - socket options where a Unix pair would answer otherwise than TCP, chosen by
+ *   level and name, which are scalar;
+ * - nothing of the data path (read, write, sendmsg, recvmsg, poll, epoll_ctl,
+ *   close, fcntl), ever.
+ *
+ * io_uring could do all of this unseen, so io_uring_setup says ENOSYS, and
+ * runtimes fall back. A foreign ABI (i386, x32) would be let through half-way:
+ * its calls kill the process, as seccomp(2) advises for unknown architectures.
+ *
+ * libseccomp puts the rules of a call in one place, and the more often called
+ * first by priority.
+ */
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <seccomp.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "basic/fd.h"
+#include "trap/filter.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+static const int trapped_calls[] = {
+        SCMP_SYS(connect), SCMP_SYS(accept),      SCMP_SYS(accept4), SCMP_SYS(listen),
+        SCMP_SYS(bind),    SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+};
+
+static const int trapped_levels[] = { IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6 };
+
+/* Of SOL_SOCKET. */
+static const int trapped_options[] = {
+        SO_TYPE,     SO_DOMAIN,   SO_PROTOCOL, SO_ACCEPTCONN, SO_REUSEPORT,   SO_ZEROCOPY,
+        SO_PEERCRED, SO_PEERNAME, SO_PEERSEC,  SO_PEERGROUPS, SO_PEERPIDFD,
+};
+
+static int add_option_rules(scmp_filter_ctx filter, int call) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(trapped_levels); i++)
+                r = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, call, 1,
+                                     SCMP_A1_32(SCMP_CMP_EQ, (uint32_t) trapped_levels[i]));
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(trapped_options); i++)
+                r = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, call, 2,
+                                     SCMP_A1_32(SCMP_CMP_EQ, SOL_SOCKET),
+                                     SCMP_A2_32(SCMP_CMP_EQ, (uint32_t) trapped_options[i]));
+        return r;
+}
+
+static int build(scmp_filter_ctx filter) {
+        int r;
+
+        r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
+        if (r < 0)
+                return r;
+        r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ELEMENTSOF(trapped_calls); i++) {
+                r = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, trapped_calls[i], 0);
+                if (r < 0)
+                        return r;
+        }
+        r = add_option_rules(filter, SCMP_SYS(getsockopt));
+        if (r < 0)
+                return r;
+        r = add_option_rules(filter, SCMP_SYS(setsockopt));
+        if (r < 0)
+                return r;
+        return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
+}
+
+int filter_install(void) {
+        scmp_filter_ctx filter;
+        int r;
+
+        filter = seccomp_init(SCMP_ACT_ALLOW);
+        if (!filter)
+                return -ENOMEM;
+        r = build(filter);
+        if (r >= 0)
+                r = seccomp_load(filter);
+        if (r >= 0)
+                r = seccomp_notify_fd(filter);
+        /* The descriptor is libseccomp's; it stays open after the release. */
+        seccomp_release(filter);
+        return r;
+}

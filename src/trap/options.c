@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * getsockopt(2), setsockopt(2), for the options that trap/filter.c picks.
+ *
+ * A listener has its native TCP socket, which is asked. For an end of a pair a
+ * new TCP socket of the same family stands in: it knows which options there
+ * are, which values they take and what they are by default, so errors are the
+ * kernel's. What is set there is forgotten: none of it means anything between
+ * two programs of one host.
+ */
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "basic/fd.h"
+#include "trap/handlers.h"
+
+enum {
+        /* More than any option takes; the kernel cuts the same way. */
+        OPTION_SIZE_MAX = 4096,
+        /* The MSS of a loopback device with an MTU of 65536. */
+        LOOPBACK_MSS = 65536 - 40,
+};
+
+static int call_level(const Call *call) {
+        return (int) call_arg(call, 1);
+}
+
+static int call_option(const Call *call) {
+        return (int) call_arg(call, 2);
+}
+
+/* Writes an option's value as getsockopt(2) does. Ends the call. */
+static void return_option(Call *call, const void *value, int full) {
+        int n, r;
+
+        r = call_read(call, call_arg(call, 4), &n, sizeof(n));
+        if (r >= 0 && n < 0)
+                r = -EINVAL;
+        if (r >= 0) {
+                n = MIN2(n, full);
+                r = n > 0 ? call_write(call, call_arg(call, 3), value, (size_t) n) : 0;
+        }
+        if (r >= 0)
+                r = call_write(call, call_arg(call, 4), &n, sizeof(n));
+        if (r < 0)
+                (void) call_fail(call, r);
+        else
+                (void) call_return(call, 0);
+}
+
+static void return_option_int(Call *call, int value) {
+        return_option(call, &value, sizeof(value));
+}
+
+/* Asks a real socket and passes on what it says. Ends the call. */
+static void get_from_socket(Call *call, int fd) {
+        char value[OPTION_SIZE_MAX];
+        socklen_t size;
+        int n, r;
+
+        r = call_read(call, call_arg(call, 4), &n, sizeof(n));
+        if (r < 0) {
+                (void) call_fail(call, r);
+                return;
+        }
+        if (n < 0) {
+                (void) call_fail(call, -EINVAL);
+                return;
+        }
+        size = (socklen_t) MIN2((size_t) n, sizeof(value));
+        /* Some options read their buffer, too. */
+        if (size > 0 && call_read(call, call_arg(call, 3), value, size) < 0)
+                memset(value, 0, size);
+        if (getsockopt(fd, call_level(call), call_option(call), value, &size) < 0) {
+                (void) call_fail(call, -errno);
+                return;
+        }
+        return_option(call, value, (int) size);
+}
+
+static int set_on_socket(Call *call, int fd) {
+        char value[OPTION_SIZE_MAX];
+        int n = (int) call_arg(call, 4), r;
+
+        if (n < 0)
+                return -EINVAL;
+        n = MIN2(n, OPTION_SIZE_MAX);
+        r = n > 0 ? call_read(call, call_arg(call, 3), value, (size_t) n) : 0;
+        if (r < 0)
+                return r;
+        return setsockopt(fd, call_level(call), call_option(call), value, (socklen_t) n) < 0 ? -errno : 0;
+}
+
+static int stand_in(int family) {
+        int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+
+        return fd < 0 ? -errno : fd;
+}
+
+static void get_pair_socket_option(Call *call, const SocketInfo *info) {
+        switch (call_option(call)) {
+        case SO_TYPE:
+                return_option_int(call, SOCK_STREAM);
+                break;
+        case SO_DOMAIN:
+                return_option_int(call, info->family);
+                break;
+        case SO_PROTOCOL:
+                return_option_int(call, IPPROTO_TCP);
+                break;
+        case SO_PEERCRED: {
+                /* What a TCP socket says; the truth would tell of processes of another app. */
+                const struct ucred none = { .pid = 0, .uid = (uid_t) -1, .gid = (gid_t) -1 };
+
+                return_option(call, &none, sizeof(none));
+                break;
+        }
+        default: {
+                _cleanup_close_ int fd = stand_in(info->family);
+
+                get_from_socket(call, fd);
+                break;
+        }
+        }
+}
+
+static void get_tcp_info(Call *call) {
+        struct tcp_info tcp = {
+                .tcpi_state = TCP_ESTABLISHED,
+                .tcpi_rto = 204000,
+                .tcpi_ato = 40000,
+                .tcpi_snd_mss = LOOPBACK_MSS,
+                .tcpi_rcv_mss = LOOPBACK_MSS,
+                .tcpi_pmtu = 65535,
+                .tcpi_rtt = 20,
+                .tcpi_rttvar = 10,
+                .tcpi_snd_ssthresh = INT32_MAX,
+                .tcpi_snd_cwnd = 10,
+                .tcpi_advmss = LOOPBACK_MSS,
+                .tcpi_reordering = 3,
+                .tcpi_rcv_space = LOOPBACK_MSS,
+                .tcpi_rcv_ssthresh = LOOPBACK_MSS,
+        };
+
+        return_option(call, &tcp, sizeof(tcp));
+}
+
+static void get_pair_option(Call *call, const SocketInfo *info) {
+        _cleanup_close_ int fd = -EBADF;
+
+        if (call_level(call) == SOL_SOCKET) {
+                get_pair_socket_option(call, info);
+                return;
+        }
+        if (call_level(call) == IPPROTO_TCP && call_option(call) == TCP_INFO) {
+                get_tcp_info(call);
+                return;
+        }
+        if (call_level(call) == IPPROTO_TCP && call_option(call) == TCP_MAXSEG) {
+                return_option_int(call, LOOPBACK_MSS);
+                return;
+        }
+        fd = stand_in(info->family);
+        if (fd < 0)
+                (void) call_fail(call, fd);
+        else
+                get_from_socket(call, fd);
+}
+
+static void set_pair_option(Call *call, const SocketInfo *info) {
+        _cleanup_close_ int fd = stand_in(info->family);
+        int r = fd < 0 ? fd : set_on_socket(call, fd);
+
+        /* Some options want a connected socket; those of this list do something to a connection alone. */
+        if (r == -ENOTCONN || r == -EINPROGRESS)
+                r = 0;
+        if (r < 0)
+                (void) call_fail(call, r);
+        else
+                (void) call_return(call, 0);
+}
+
+static void handle_option(Call *call, bool set) {
+        SocketInfo info;
+        int r;
+
+        r = call_get_socket(call, &info);
+        if (r < 0)
+                return;
+        switch (info.kind) {
+        case SOCKET_NATIVE:
+        case SOCKET_OTHER:
+                (void) call_continue(call);
+                break;
+        case SOCKET_LISTENER:
+                if (!info.listener)
+                        (void) call_fail(call, -EINVAL);
+                else if (!set)
+                        get_from_socket(call, info.listener->sockets.native);
+                else {
+                        r = set_on_socket(call, info.listener->sockets.native);
+                        if (r < 0)
+                                (void) call_fail(call, r);
+                        else
+                                (void) call_return(call, 0);
+                }
+                break;
+        case SOCKET_PAIR:
+                if (set)
+                        set_pair_option(call, &info);
+                else
+                        get_pair_option(call, &info);
+                break;
+        }
+}
+
+void handle_getsockopt(Call *call) {
+        handle_option(call, false);
+}
+
+void handle_setsockopt(Call *call) {
+        handle_option(call, true);
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <utlist.h>
+
+#include "basic/fd.h"
+#include "basic/fd-store.h"
+#include "basic/log.h"
+#include "trap/call.h"
+#include "trap/handlers.h"
+#include "trap/notify.h"
+#include "trap/switch.h"
+
+/* How many calls of one app are served before the others get their turn. */
+enum { CALLS_PER_TURN = 8 };
+
+static const struct {
+        int call;
+        void (*handle)(Call *call);
+} handlers[] = {
+        { SYS_connect, handle_connect },         { SYS_accept4, handle_accept },
+        { SYS_accept, handle_accept },           { SYS_getsockname, handle_getsockname },
+        { SYS_getpeername, handle_getpeername }, { SYS_setsockopt, handle_setsockopt },
+        { SYS_getsockopt, handle_getsockopt },   { SYS_listen, handle_listen },
+        { SYS_bind, handle_bind },
+};
+
+static void dispatch_call(Call *call) {
+        for (size_t i = 0; i < ELEMENTSOF(handlers); i++)
+                if (handlers[i].call == call->slot->notif.data.nr) {
+                        handlers[i].handle(call);
+                        return;
+                }
+        (void) call_fail(call, -ENOSYS);
+}
+
+static uint64_t now_usec(clockid_t clock) {
+        struct timespec ts;
+
+        (void) clock_gettime(clock, &ts);
+        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / NSEC_PER_USEC;
+}
+
+int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd, const SwitchHooks *hooks,
+                void *userdata) {
+        _cleanup_close_ int probe = -EBADF;
+        int r;
+
+        *sw = (Switch){
+                .event = event,
+                .directory = directory,
+                .hooks = hooks,
+                .userdata = userdata,
+                /* Unique also against those of an earlier daemon of this boot. */
+                .next_listener = now_usec(CLOCK_BOOTTIME),
+                .listeners_per_trap_max = LISTENERS_PER_TRAP_MAX,
+        };
+        probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (probe < 0)
+                r = -errno;
+        else
+                r = socket_netns_cookie(probe, &sw->host_netns);
+        if (r < 0) {
+                safe_close(calls_fd);
+                return r;
+        }
+        r = calls_new(calls_fd, &sw->calls);
+        if (r < 0)
+                return r;
+        (void) fd_store_remove(SWITCH_CALLS_FD_NAME);
+        (void) fd_store_add(SWITCH_CALLS_FD_NAME, calls_get_fd(sw->calls), false);
+        return 0;
+}
+
+void switch_done(Switch *sw) {
+        assert(!sw->listeners && !sw->traps);
+        sw->calls = calls_free(sw->calls);
+}
+
+static Trap *find_trap(uint64_t number, void *userdata) {
+        Switch *sw = userdata;
+        Trap *trap;
+
+        HASH_FIND(hh, sw->traps, &number, sizeof(number), trap);
+        return trap;
+}
+
+static void resume_call(Call *call) {
+        if (notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+                dispatch_call(call);
+        else
+                call_drop(call);
+}
+
+void switch_resume(Switch *sw) {
+        calls_resume(sw->calls, find_trap, resume_call, sw);
+}
+
+static bool more_calls_wait(int notify_fd) {
+        struct pollfd p = { .fd = notify_fd, .events = POLLIN };
+
+        return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
+}
+
+static void trap_pause(Trap *trap) {
+        if (sd_event_source_set_enabled(trap->source, SD_EVENT_OFF) < 0)
+                return;
+        trap->paused = true;
+        trap->sw->n_paused++;
+}
+
+void switch_unpause(Switch *sw) {
+        Trap *trap, *tmp;
+
+        HASH_ITER(hh, sw->traps, trap, tmp) {
+                if (!trap->paused || trap->n_calls >= CALLS_PER_TRAP_MAX)
+                        continue;
+                trap->paused = false;
+                sw->n_paused--;
+                (void) sd_event_source_set_enabled(trap->source, SD_EVENT_ON);
+        }
+}
+
+static int trap_on_notify(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Trap *trap = userdata;
+        Switch *sw = trap->sw;
+
+        /* HUP: no task has the filter any more. What they left in the queue is void. */
+        if (revents & EPOLLHUP) {
+                sw->hooks->app_ended(trap, sw->userdata);
+                return 0;
+        }
+        for (unsigned i = 0; i < CALLS_PER_TURN; i++) {
+                Call *call;
+                int r;
+
+                /* With too many under way the rest waits in the kernel, where it costs us nothing. */
+                call = trap->n_calls < CALLS_PER_TRAP_MAX ? calls_take(sw->calls, trap) : NULL;
+                if (!call) {
+                        trap_pause(trap);
+                        break;
+                }
+                r = notify_receive(trap->notify_fd, &call->slot->notif);
+                if (r < 0) {
+                        call_drop(call);
+                        if (r != -ENOENT)
+                                log_debug_errno(r, "%s: failed to receive a call, ignoring: %m",
+                                                trap->party->id);
+                        break;
+                }
+                sw->n_traps++;
+                dispatch_call(call);
+                if (!more_calls_wait(fd))
+                        break;
+        }
+        return 0;
+}
+
+int trap_new(Switch *sw, Party *party, uint64_t number, int notify_fd, void *userdata, Trap **ret) {
+        _cleanup_(trap_freep) Trap *trap = NULL;
+        int r;
+
+        trap = calloc(1, sizeof(*trap));
+        if (!trap)
+                return -ENOMEM;
+        trap->sw = sw;
+        trap->party = party;
+        trap->number = number;
+        trap->notify_fd = -EBADF;
+        trap->userdata = userdata;
+        /* Instances of one identity begin their search for ports in different places. */
+        trap->next_port = (uint16_t) (number * 2999);
+        for (size_t i = 0; i < PIDFD_CACHE_SIZE; i++)
+                trap->pidfds[i].fd = -EBADF;
+        HASH_ADD(hh, sw->traps, number, sizeof(trap->number), trap);
+
+        r = sd_event_add_io(sw->event, &trap->source, notify_fd, EPOLLIN, trap_on_notify, trap);
+        if (r < 0)
+                return r;
+        notify_set_flags(notify_fd);
+        trap->notify_fd = notify_fd;
+        *ret = TAKE_PTR(trap);
+        return 0;
+}
+
+Trap *trap_free(Trap *trap) {
+        if (!trap)
+                return NULL;
+        while (trap->calls)
+                call_drop(trap->calls);
+        while (trap->listeners)
+                listener_free(trap->listeners);
+        for (size_t i = 0; i < PIDFD_CACHE_SIZE; i++)
+                safe_close(trap->pidfds[i].fd);
+        if (trap->paused)
+                trap->sw->n_paused--;
+        sd_event_source_disable_unref(trap->source);
+        HASH_DELETE(hh, trap->sw->traps, trap);
+        safe_close(trap->notify_fd);
+        free(trap);
+        return NULL;
+}
+
+static void fd_name(const Listener *l, bool native, char name[static 64]) {
+        (void) snprintf(name, 64, "%s-%" PRIx64 "-%" PRIx64, native ? "native" : "end", l->trap->number,
+                        l->sockets.number);
+}
+
+int listener_parse_fd_name(const char *name, bool *ret_native, uint64_t *ret_trap, uint64_t *ret_number) {
+        int n = 0;
+
+        if (sscanf(name, "end-%" SCNx64 "-%" SCNx64 "%n", ret_trap, ret_number, &n) == 2 && !name[n])
+                *ret_native = false;
+        else if (sscanf(name, "native-%" SCNx64 "-%" SCNx64 "%n", ret_trap, ret_number, &n) == 2 && !name[n])
+                *ret_native = true;
+        else
+                return -EINVAL;
+        return 0;
+}
+
+static int listener_on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Listener *l = userdata;
+
+        if (revents & EPOLLHUP) {
+                Trap *trap = l->trap;
+
+                listener_free(l);
+                trap->sw->hooks->listeners_changed(trap, trap->sw->userdata);
+        }
+        return 0;
+}
+
+int listener_new(Trap *trap, ListenerSockets *sockets, bool store, Listener **ret) {
+        char name[64];
+        Listener *l;
+        int r;
+
+        l = calloc(1, sizeof(*l));
+        if (!l)
+                return -ENOMEM;
+        l->trap = trap;
+        l->sockets = *sockets;
+        /* Nothing is asked for but HUP, which is always told: what the app may write into its end is ignored. */
+        r = sd_event_add_io(trap->sw->event, &l->source, l->sockets.end, EPOLLET, listener_on_io, l);
+        if (r < 0) {
+                free(l);
+                return r;
+        }
+        *sockets = (ListenerSockets) LISTENER_SOCKETS_NONE;
+        l->backend = (Backend){
+                .party = trap->party,
+                .bound = l->sockets.bound,
+                .family = l->sockets.family,
+                .v6only = l->sockets.v6only,
+        };
+        if (store) {
+                fd_name(l, false, name);
+                (void) fd_store_add(name, l->sockets.end, false);
+                fd_name(l, true, name);
+                (void) fd_store_add(name, l->sockets.native, false);
+        }
+        DL_APPEND(trap->listeners, l);
+        trap->n_listeners++;
+        HASH_ADD(hh, trap->sw->listeners, sockets.number, sizeof(l->sockets.number), l);
+        directory_add_backend(trap->sw->directory, &l->backend);
+        if (ret)
+                *ret = l;
+        return 0;
+}
+
+Listener *listener_free(Listener *l) {
+        Trap *trap;
+        char name[64];
+
+        if (!l)
+                return NULL;
+        trap = l->trap;
+        directory_remove_backend(trap->sw->directory, &l->backend);
+        HASH_DELETE(hh, trap->sw->listeners, l);
+        DL_DELETE(trap->listeners, l);
+        trap->n_listeners--;
+        sd_event_source_disable_unref(l->source);
+        accept_abandon(l);
+        connect_abandon(l);
+        fd_name(l, false, name);
+        (void) fd_store_remove(name);
+        fd_name(l, true, name);
+        (void) fd_store_remove(name);
+        listener_sockets_close(&l->sockets);
+        free(l);
+        return NULL;
+}
+
+Listener *switch_find_listener(Switch *sw, uint64_t number) {
+        Listener *l;
+
+        HASH_FIND(hh, sw->listeners, &number, sizeof(number), l);
+        return l;
+}
+
+void trap_flush_listeners(Trap *trap) {
+        bool changed = false;
+        Listener *l;
+
+        /* From the head again each time: the end of one can lead to that of others. */
+        for (l = trap->listeners; l;)
+                if (listener_sockets_hung_up(&l->sockets)) {
+                        listener_free(l);
+                        changed = true;
+                        l = trap->listeners;
+                } else
+                        l = l->next;
+        if (changed)
+                trap->sw->hooks->listeners_changed(trap, trap->sw->userdata);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The switch: takes the control calls that apps make and carries them out.
+ *
+ *   Switch    one for the daemon: directory, listeners, calls under way
+ *   Trap      one for each app: its seccomp listener and what belongs to it
+ *   Listener  one for each listening socket of an app
+ *   Call      one notification, from its receipt to its answer
+ *
+ * A handler gets a Call, and answers it (call_return() and friends) or parks
+ * it: an accept until a connection comes, a connect until the backlog has
+ * room. The loop never waits.
+ *
+ * Notifications are received right into memory that lies in the service
+ * manager's descriptor store (a memfd), and stay there until they are
+ * answered. A new daemon so finds what the dead one had received: the kernel
+ * does not offer it again, but takes an answer to it. Handlers are ordered so
+ * that doing one again is harmless.
+ */
+
+#include <linux/seccomp.h>
+#include <systemd/sd-event.h>
+#include "model/directory.h"
+#include "transport/listener.h"
+
+typedef struct Switch Switch;
+typedef struct Trap Trap;
+typedef struct Listener Listener;
+typedef struct Call Call;
+typedef struct CallSlot CallSlot;
+
+enum {
+        CALLS_MAX = 65536,         /* under way on the node */
+        CALLS_PER_TRAP_MAX = 4096, /* under way of one app; more wait in the kernel */
+        PIDFD_CACHE_SIZE = 16,    /* for each app, a power of two */
+        LISTENERS_PER_TRAP_MAX = 1024,
+};
+
+/* What the switch tells its owner. */
+typedef struct SwitchHooks {
+        /* The last process of the app is gone; the owner frees the trap. */
+        void (*app_ended)(Trap *trap, void *userdata);
+        /* The app listens on something else now. */
+        void (*listeners_changed)(Trap *trap, void *userdata);
+} SwitchHooks;
+
+struct Call {
+        Trap *trap;
+        CallSlot *slot; /* in the shared memory; holds the notification */
+        int fd;         /* our copy of the socket that the call is about, or -EBADF */
+
+        /* While parked: */
+        Listener *listener;
+        Call *prev, *next;       /* in the listener's list */
+        sd_event_source *timer;  /* SO_RCVTIMEO, SO_SNDTIMEO */
+        Call *trap_prev, *trap_next;
+};
+
+struct Listener {
+        Backend backend;
+        Trap *trap;
+        ListenerSockets sockets;
+        sd_event_source *source; /* HUP of the app's end */
+        Call *accepts;           /* parked, first come first served */
+        Call *connects;          /* parked until the backlog has room */
+        Listener *prev, *next;   /* of the trap */
+        UT_hash_handle hh;       /* by sockets.number */
+};
+
+typedef struct CachedPidfd {
+        pid_t tid;
+        int fd;
+} CachedPidfd;
+
+struct Trap {
+        Switch *sw;
+        Party *party;
+        uint64_t number; /* unique on this node */
+        int notify_fd;
+        sd_event_source *source;
+        Listener *listeners;
+        unsigned n_listeners;
+        Call *calls; /* parked ones, by trap_prev/trap_next */
+        unsigned n_calls;
+        bool paused; /* not received from, as too many calls are under way */
+        uint16_t next_port; /* where the search for an ephemeral port begins */
+        CachedPidfd pidfds[PIDFD_CACHE_SIZE];
+        uint64_t refused_window; /* rate limit of the records of refusals */
+        unsigned n_refused;
+        void *userdata; /* the owner's */
+        UT_hash_handle hh; /* by number */
+};
+
+struct Switch {
+        sd_event *event;
+        Directory *directory;
+        const SwitchHooks *hooks;
+        void *userdata;
+        Trap *traps;         /* uthash */
+        Listener *listeners; /* uthash */
+        uint64_t next_listener;
+        uint64_t host_netns; /* cookie of our namespace */
+        struct Calls *calls; /* calls under way, in shared memory */
+        uint64_t n_connections, n_refused, n_traps, n_gone; /* counted since start */
+        unsigned listeners_per_trap_max;
+        unsigned n_paused; /* traps */
+};
+
+/*
+ * Begins. `calls_fd` is the shared memory of an earlier daemon, or -EBADF; it
+ * is taken in any case. Returns 0 or a negative errno.
+ */
+int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd, const SwitchHooks *hooks,
+                void *userdata);
+void switch_done(Switch *sw);
+
+/*
+ * Answers again what an earlier daemon received and did not answer. To be
+ * called once, when all traps and listeners are back.
+ */
+void switch_resume(Switch *sw);
+
+/* Name of the shared memory in the descriptor store. */
+#define SWITCH_CALLS_FD_NAME "calls"
+
+/*
+ * Begins to serve an app. `party` stays the caller's and outlives the trap.
+ * Takes `notify_fd` on success. Returns 0 or a negative errno.
+ */
+int trap_new(Switch *sw, Party *party, uint64_t number, int notify_fd, void *userdata, Trap **ret);
+
+/* Ends it: listeners are withdrawn, calls under way fail with ENOSYS when the last copy of the fd is closed. */
+Trap *trap_free(Trap *trap);
+DEFINE_CLEANUP(Trap *, trap_free)
+
+/* Begins a listener on sockets; takes them on success, also into the store. Returns 0 or a negative errno. */
+int listener_new(Trap *trap, ListenerSockets *sockets, bool store, Listener **ret);
+Listener *listener_free(Listener *listener);
+
+/* Names of a listener's sockets in the descriptor store: "end-TRAP-NUMBER", "native-TRAP-NUMBER", hexadecimal. */
+int listener_parse_fd_name(const char *name, bool *ret_native, uint64_t *ret_trap, uint64_t *ret_number);
+
+/* Receives from paused traps again, as far as there is room. */
+void switch_unpause(Switch *sw);
+
+Listener *switch_find_listener(Switch *sw, uint64_t number);
+
+/* Forgets those listeners of the trap whose app's end is closed, without waiting for the loop to notice. */
+void trap_flush_listeners(Trap *trap);
