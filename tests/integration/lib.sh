@@ -18,7 +18,7 @@ set -u
 TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LAB=${LAB:-$TESTS/../../tools/lab}
 HOST=${HOST:-1}
-IN_HOST=/usr/src/appswitch/tests/integration    # where hosts see this directory
+PROGRAMS=/usr/src/appswitch/tests/programs      # where hosts see tests/programs
 
 OUT='' ERR='' STATUS=0      # of the last run
 APP='' APP_LOG='' APPS=()   # of the last start_app, and the ids of all
@@ -199,9 +199,22 @@ app_log() {
 
 # wait_for_listen APP PORT [SECONDS]: until the app listens there, as `ax list` has it.
 wait_for_listen() {
-    if ! host /usr/bin/python3 "$IN_HOST/programs/wait-listen.py" "$1" "$2" "${3:-20}"; then
+    if ! host /usr/bin/python3 "$PROGRAMS/wait-listen.py" "$1" "$2" "${3:-20}"; then
         bail "$1 listens on port $2" "$(host ax list 2>&1)" "$(app_log 2>&1 | tail -n 20)"
     fi
+}
+
+# app_address APP [4|6]: an address of the app, IPv4 if not said otherwise.
+app_address() {
+    host ax list --json=short | /usr/bin/python3 -c '
+import ipaddress, json, sys
+for app in json.load(sys.stdin):
+    if app["id"] == sys.argv[1]:
+        for address in app["addresses"]:
+            if ipaddress.ip_address(address.split("/")[0]).version == int(sys.argv[2]):
+                print(address.split("/")[0])
+                sys.exit()
+sys.exit("no such address")' "$1" "${2:-4}"
 }
 
 # wait_until SECONDS COMMAND...: tries until the command succeeds.
@@ -214,9 +227,18 @@ wait_until() {
     done
 }
 
-# For what a file wants done at its end.
+# For what a file wants done at its end; to be defined anew.
 at_exit() {
     :
+}
+
+# sha256 of the standard input, or of a file in the host.
+sum_of() {
+    if (($#)); then
+        host sha256sum "$1" | cut -d' ' -f1
+    else
+        sha256sum | cut -d' ' -f1
+    fi
 }
 
 on_exit() {

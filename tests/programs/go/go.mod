@@ -1,0 +1,3 @@
+module appswitch.example/web
+
+go 1.19
