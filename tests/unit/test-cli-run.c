@@ -1,0 +1,870 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Proves that `ax run` is transparent: status, signals, stops, stdio, working
+ * directory and environment of the app are what a shell would have seen, with
+ * and without a PTY, and that failures have their message and status. The
+ * whole program runs, against a daemon and a monitor made of a few lines here
+ * that speak the D-Bus API and launch/control.h over a socket of their own.
+ */
+
+#include <check.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <systemd/sd-bus.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "basic/fd.h"
+#include "cli/cli.h"
+#include "launch/control.h"
+
+static char directory[] = "/tmp/test-cli-XXXXXX";
+static pid_t server;
+
+/* ---- the monitor ---- */
+
+typedef struct Launch {
+        char **argv, **env;
+        int cwd, stdio[3], control;
+        int terminal, stop_with_caller;
+        char *name;
+} Launch;
+
+static void monitor_say(int control, ControlType type, int value) {
+        ControlMessage m = { .type = type, .value = value };
+
+        (void) send(control, &m, sizeof(m), MSG_NOSIGNAL);
+}
+
+static void monitor_child(const Launch *l) {
+        sigset_t none;
+
+        sigemptyset(&none);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
+        (void) setpgid(0, 0);
+        if (l->terminal) {
+                (void) signal(SIGTTOU, SIG_IGN);
+                (void) tcsetpgrp(STDIN_FILENO, getpid());
+                (void) signal(SIGTTOU, SIG_DFL);
+        }
+        if (l->cwd >= 0 && fchdir(l->cwd) < 0)
+                _exit(200);
+        execvpe(l->argv[0], l->argv, l->env);
+        _exit(203);
+}
+
+/* Follows the child until it ends; what ax sends becomes a signal for its group. */
+static void monitor_follow(const Launch *l, pid_t child, int sigchld) {
+        struct pollfd fds[2] = { { .fd = l->control, .events = POLLIN }, { .fd = sigchld, .events = POLLIN } };
+        struct signalfd_siginfo si;
+        ControlMessage m;
+        int status;
+
+        for (;;) {
+                (void) poll(fds, 2, -1);
+                if (fds[0].revents) {
+                        if (recv(l->control, &m, sizeof(m), 0) == (ssize_t) sizeof(m))
+                                (void) kill(-child, m.value);
+                        else
+                                fds[0].fd = -1;
+                }
+                if (!fds[1].revents || read(sigchld, &si, sizeof(si)) < 0)
+                        continue;
+                while (waitpid(child, &status, WNOHANG | WUNTRACED) == child) {
+                        if (WIFSTOPPED(status)) {
+                                monitor_say(l->control, CONTROL_STOPPED, WSTOPSIG(status));
+                                continue;
+                        }
+                        if (WIFEXITED(status))
+                                monitor_say(l->control, CONTROL_EXITED, WEXITSTATUS(status));
+                        else
+                                monitor_say(l->control, CONTROL_KILLED, WTERMSIG(status));
+                        _exit(0);
+                }
+        }
+}
+
+static void monitor_run(const Launch *l) {
+        sigset_t chld;
+        pid_t child;
+        int sigchld;
+
+        for (int i = 0; i < 3; i++)
+                (void) dup2(l->stdio[i], i);
+        for (int fd = 3; fd < 256; fd++)
+                if (fd != l->control && fd != l->cwd)
+                        (void) close(fd);
+        (void) setsid();
+        if (l->terminal)
+                (void) ioctl(STDIN_FILENO, TIOCSCTTY, 0);
+        sigemptyset(&chld);
+        sigaddset(&chld, SIGCHLD);
+        (void) sigprocmask(SIG_SETMASK, &chld, NULL);
+        sigchld = signalfd(-1, &chld, SFD_CLOEXEC);
+        if (l->name && strcmp(l->name, "lost") == 0)
+                _exit(1);
+        child = fork();
+        if (child == 0)
+                monitor_child(l);
+        monitor_say(l->control, CONTROL_STARTED, child);
+        monitor_follow(l, child, sigchld);
+}
+
+/* ---- the daemon ---- */
+
+static int dup_arg(int fd) {
+        return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+static int read_option(sd_bus_message *m, Launch *l, const char *key) {
+        static const char *const stdio[] = { "StandardInput", "StandardOutput", "StandardError" };
+        const char *contents, *s;
+        int fd, r;
+
+        for (int i = 0; i < 3; i++)
+                if (strcmp(key, stdio[i]) == 0) {
+                        r = sd_bus_message_read(m, "v", "h", &fd);
+                        l->stdio[i] = dup_arg(fd);
+                        return r;
+                }
+        if (strcmp(key, "WorkingDirectory") == 0) {
+                r = sd_bus_message_read(m, "v", "h", &fd);
+                l->cwd = dup_arg(fd);
+                return r;
+        }
+        if (strcmp(key, "Control") == 0) {
+                r = sd_bus_message_read(m, "v", "h", &fd);
+                l->control = dup_arg(fd);
+                return r;
+        }
+        if (strcmp(key, "Terminal") == 0)
+                return sd_bus_message_read(m, "v", "b", &l->terminal);
+        if (strcmp(key, "StopWithCaller") == 0)
+                return sd_bus_message_read(m, "v", "b", &l->stop_with_caller);
+        if (strcmp(key, "Name") == 0) {
+                r = sd_bus_message_read(m, "v", "s", &s);
+                l->name = strdup(s);
+                return r;
+        }
+        r = sd_bus_message_peek_type(m, NULL, &contents);
+        return r < 0 ? r : sd_bus_message_skip(m, "v");
+}
+
+static int read_launch(sd_bus_message *m, Launch *l) {
+        const char *key;
+        int r;
+
+        *l = (Launch){ .cwd = -1, .control = -1, .stdio = { -1, -1, -1 } };
+        r = sd_bus_message_read_strv(m, &l->argv);
+        if (r >= 0)
+                r = sd_bus_message_read_strv(m, &l->env);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = sd_bus_message_read(m, "s", &key);
+                if (r >= 0)
+                        r = read_option(m, l, key);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+/* "fail NAME MESSAGE" is no program but an order to refuse so. */
+static int on_run_app(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Launch l;
+        int r;
+
+        r = read_launch(m, &l);
+        if (r < 0)
+                return r;
+        if (strcmp(l.argv[0], "fail") == 0)
+                return sd_bus_error_set(error, l.argv[1], l.argv[2]);
+        if (strcmp(l.argv[0], "wait") == 0) /* never answered */
+                return 1;
+        if (fork() == 0)
+                monitor_run(&l);
+        for (int i = 0; i < 3; i++)
+                safe_close(l.stdio[i]);
+        safe_close(l.control);
+        r = sd_bus_reply_method_return(m, "sos", "web_1", "/io/appswitch1/app/web_1", "appswitch-web_1.scope");
+        if (l.name && strcmp(l.name, "dies") == 0) {
+                (void) sd_bus_flush(sd_bus_message_get_bus(m));
+                _exit(0);
+        }
+        return r;
+}
+
+static int on_hello(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return sd_bus_reply_method_return(m, "s", ":1.1");
+}
+
+static int append_app(sd_bus_message *reply) {
+        return sd_bus_message_append(
+                        reply, "a{sv}", 11, "Id", "s", "web_1", "Name", "s", "web", "Addresses", "as", 2, "198.18.0.10",
+                        "fdaa::1", "Tags", "as", 1, "zone=default", "UID", "u", 0, "Unit", "s", "appswitch-web_1.scope",
+                        "Leader", "u", 4711, "Command", "as", 2, "echo", "a\nb", "Timestamp", "t", UINT64_C(1000000),
+                        "Listeners", "a(ssq)", 2, "tcp", "*", 80, "tcp", "fdaa::1", 443, "Newer", "as", 0);
+}
+
+static int on_get_all(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        sd_bus_message *reply;
+
+        ck_assert_int_ge(sd_bus_message_new_method_return(m, &reply), 0);
+        ck_assert_int_ge(append_app(reply), 0);
+        return sd_bus_send(NULL, reply, NULL);
+}
+
+static int on_managed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        sd_bus_message *reply;
+
+        ck_assert_int_ge(sd_bus_message_new_method_return(m, &reply), 0);
+        ck_assert_int_ge(sd_bus_message_open_container(reply, 'a', "{oa{sa{sv}}}"), 0);
+        if (!getenv("TEST_NO_APPS")) {
+                ck_assert_int_ge(sd_bus_message_open_container(reply, 'e', "oa{sa{sv}}"), 0);
+                ck_assert_int_ge(sd_bus_message_append(reply, "o", "/io/appswitch1/app/web_1"), 0);
+                ck_assert_int_ge(sd_bus_message_open_container(reply, 'a', "{sa{sv}}"), 0);
+                ck_assert_int_ge(sd_bus_message_append(reply, "{sa{sv}}", "org.freedesktop.DBus.Peer", 0), 0);
+                ck_assert_int_ge(sd_bus_message_open_container(reply, 'e', "sa{sv}"), 0);
+                ck_assert_int_ge(sd_bus_message_append(reply, "s", "io.appswitch1.App"), 0);
+                ck_assert_int_ge(append_app(reply), 0);
+                for (int i = 0; i < 3; i++)
+                        ck_assert_int_ge(sd_bus_message_close_container(reply), 0);
+        }
+        ck_assert_int_ge(sd_bus_message_close_container(reply), 0);
+        return sd_bus_send(NULL, reply, NULL);
+}
+
+static int on_kill_app(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *id, *whom;
+        int sig;
+
+        if (sd_bus_message_read(m, "ssi", &id, &whom, &sig) < 0)
+                return -EBADMSG;
+        return sd_bus_error_setf(error, "io.appswitch1.NoSuchApp", "%s %s %i", id, whom, sig);
+}
+
+static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        static const struct {
+                const char *interface, *member;
+                sd_bus_message_handler_t handler;
+        } methods[] = {
+                { "org.freedesktop.DBus", "Hello", on_hello },
+                { "org.freedesktop.DBus.Properties", "GetAll", on_get_all },
+                { "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", on_managed },
+                { "io.appswitch1.Manager", "RunApp", on_run_app },
+                { "io.appswitch1.Manager", "KillApp", on_kill_app },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(methods); i++)
+                if (sd_bus_message_is_method_call(m, methods[i].interface, methods[i].member) > 0) {
+                        int r = methods[i].handler(m, userdata, error);
+
+                        if (sd_bus_error_is_set(error))
+                                return sd_bus_reply_method_error(m, error);
+                        return r < 0 ? r : 1;
+                }
+        return 0;
+}
+
+static void serve_connection(int fd) {
+        sd_id128_t id = {};
+        sd_bus *bus = NULL;
+        int r;
+
+        r = sd_bus_new(&bus);
+        if (r >= 0)
+                r = sd_bus_set_fd(bus, fd, fd);
+        if (r >= 0)
+                r = sd_bus_set_server(bus, true, id);
+        if (r >= 0)
+                r = sd_bus_set_anonymous(bus, true);
+        if (r >= 0)
+                r = sd_bus_negotiate_fds(bus, true);
+        if (r >= 0)
+                r = sd_bus_add_filter(bus, NULL, on_message, NULL);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        while (r >= 0) {
+                r = sd_bus_process(bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(bus, UINT64_MAX);
+        }
+        _exit(0);
+}
+
+static void serve(int listener) {
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void) signal(SIGCHLD, SIG_IGN);
+        for (;;) {
+                int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+                if (fd < 0)
+                        _exit(1);
+                if (fork() == 0) {
+                        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                        (void) signal(SIGCHLD, SIG_DFL);
+                        serve_connection(fd);
+                }
+                (void) close(fd);
+        }
+}
+
+static void setup(void) {
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        char address[PATH_MAX];
+        int fd;
+
+        /* A hanging test must not hang the machine's builds; nor may it write to where we are run. */
+        (void) strcpy(directory, "/tmp/test-cli-XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(directory));
+        (void) snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/bus", directory);
+        (void) snprintf(address, sizeof(address), "unix:path=%s/bus", directory);
+        (void) setenv("DBUS_SYSTEM_BUS_ADDRESS", address, true);
+        (void) setenv("TEST_VARIABLE", "its value", true);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_ge(bind(fd, (struct sockaddr *) &sa, sizeof(sa)), 0);
+        ck_assert_int_ge(listen(fd, 8), 0);
+        server = fork();
+        if (server == 0)
+                serve(fd);
+        safe_close(fd);
+}
+
+static void teardown(void) {
+        char path[PATH_MAX];
+
+        (void) kill(server, SIGKILL);
+        (void) waitpid(server, NULL, 0);
+        (void) snprintf(path, sizeof(path), "%s/bus", directory);
+        (void) unlink(path);
+        (void) rmdir(directory);
+}
+
+/* ---- running ax ---- */
+
+typedef struct Ax {
+        pid_t pid;
+        int in, out, err; /* our ends; all three are the same for a terminal */
+} Ax;
+
+static void exec_ax(char **argv) {
+        int n = 0;
+
+        while (argv[n])
+                n++;
+        alarm(20);
+        exit(cli_main(n, argv));
+}
+
+static Ax ax_start(char **argv) {
+        int in[2], out[2], err[2];
+        Ax ax;
+
+        ck_assert_int_ge(pipe2(in, O_CLOEXEC), 0);
+        ck_assert_int_ge(pipe2(out, O_CLOEXEC), 0);
+        ck_assert_int_ge(pipe2(err, O_CLOEXEC), 0);
+        ax = (Ax){ .pid = fork(), .in = in[1], .out = out[0], .err = err[0] };
+        if (ax.pid == 0) {
+                (void) dup2(in[0], 0);
+                (void) dup2(out[1], 1);
+                (void) dup2(err[1], 2);
+                for (int fd = 3; fd < 256; fd++)
+                        (void) close(fd);
+                exec_ax(argv);
+        }
+        safe_close(in[0]);
+        safe_close(out[1]);
+        safe_close(err[1]);
+        return ax;
+}
+
+/* Runs the test as the leader of a session, which check, giving each test a process group, does not allow it to be. */
+static void in_session(void (*test)(void)) {
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                (void) setsid();
+                test();
+                _exit(0);
+        }
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_int_eq(status, 0);
+}
+
+/* On a terminal of its own with job control: ax is a job in the foreground, as under a shell. */
+static Ax ax_start_terminal(char **argv) {
+        int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
+        struct winsize size = { .ws_row = 33, .ws_col = 77 };
+        Ax ax;
+
+        ck_assert_int_ge(master, 0);
+        ck_assert_int_ge(grantpt(master) + unlockpt(master), 0);
+        (void) ioctl(master, TIOCSWINSZ, &size);
+        slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+        ck_assert_int_ge(ioctl(slave, TIOCSCTTY, 0), 0);
+        (void) signal(SIGTTOU, SIG_IGN);
+        (void) signal(SIGHUP, SIG_IGN);
+        ax = (Ax){ .pid = fork(), .in = master, .out = master, .err = master };
+        if (ax.pid == 0) {
+                (void) setpgid(0, 0);
+                (void) tcsetpgrp(slave, getpid());
+                (void) signal(SIGTTOU, SIG_DFL);
+                (void) signal(SIGHUP, SIG_DFL);
+                for (int i = 0; i < 3; i++)
+                        (void) dup2(slave, i);
+                for (int fd = 3; fd < 256; fd++)
+                        (void) close(fd);
+                exec_ax(argv);
+        }
+        (void) setpgid(ax.pid, ax.pid);
+        (void) tcsetpgrp(slave, ax.pid);
+        /* Kept open: else reading the master ends in EIO whenever ax has nothing open. */
+        return ax;
+}
+
+/* Reads until the text occurs or nothing comes any more. */
+static bool expect(int fd, const char *text) {
+        static char buf[1 << 20];
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        size_t n = 0;
+
+        while (n < sizeof(buf) - 1 && poll(&p, 1, 10000) > 0) {
+                ssize_t l = read(fd, buf + n, sizeof(buf) - 1 - n);
+
+                if (l <= 0)
+                        break;
+                n += (size_t) l;
+                buf[n] = '\0';
+                if (*text && strstr(buf, text))
+                        return true;
+        }
+        buf[n] = '\0';
+        if (!*text)
+                return n == 0;
+        (void) fprintf(stderr, "expected \"%s\", read \"%s\"\n", text, buf);
+        return false;
+}
+
+static int ax_wait(const Ax *ax) {
+        int status;
+
+        ck_assert_int_eq(waitpid(ax->pid, &status, 0), ax->pid);
+        return status;
+}
+
+#define AX(...) ax_start((char *[]){ (char *) "ax", __VA_ARGS__, NULL })
+#define AX_TERMINAL(...) ax_start_terminal((char *[]){ (char *) "ax", __VA_ARGS__, NULL })
+
+static void check_exit(const Ax *ax, int status) {
+        int s = ax_wait(ax);
+
+        ck_assert_msg(WIFEXITED(s) && WEXITSTATUS(s) == status, "wait status %x instead of exit %i", (unsigned) s, status);
+}
+
+static void check_killed(const Ax *ax, int sig) {
+        int s = ax_wait(ax);
+
+        ck_assert_msg(WIFSIGNALED(s) && WTERMSIG(s) == sig, "wait status %x instead of signal %i", (unsigned) s, sig);
+        ck_assert(!WCOREDUMP(s));
+}
+
+/* ---- tests ---- */
+
+/* The app's exit status is ax's, and nothing is added to its output. */
+START_TEST(test_status) {
+        Ax ax = AX("run", "--", "sh", "-c", "echo out; echo err >&2; exit 7");
+
+        check_exit(&ax, 7);
+        ck_assert(expect(ax.out, "out\n"));
+        ck_assert(expect(ax.err, "err\n"));
+        ck_assert(expect(ax.err, ""));
+}
+END_TEST
+
+/* An app that dies of a signal lets ax die of the same. */
+START_TEST(test_killed) {
+        Ax ax = AX("run", "sh", "-c", "kill -SEGV $$");
+
+        check_killed(&ax, SIGSEGV);
+}
+END_TEST
+
+/* stdin, working directory and environment are the caller's; options end at the first word. */
+START_TEST(test_transparent) {
+        Ax ax;
+
+        ck_assert_int_ge(chdir(directory), 0);
+        ax = AX("run", "sh", "-c", "read line; echo \"$line $TEST_VARIABLE $PWD $1\"", "sh", "--json=no");
+        ck_assert_int_eq(write(ax.in, "hello\n", 6), 6);
+        ck_assert(expect(ax.out, "hello its value /tmp/test-cli-"));
+        check_exit(&ax, 0);
+        ck_assert_int_ge(chdir("/"), 0);
+}
+END_TEST
+
+/* Signals to ax reach the app, those that it handles and those that kill it. */
+START_TEST(test_signals) {
+        Ax ax = AX("run", "sh", "-c", "trap 'exit 9' USR1; echo ready; while :; do sleep 0.01; done");
+
+        ck_assert(expect(ax.out, "ready\n"));
+        (void) kill(ax.pid, SIGUSR1);
+        check_exit(&ax, 9);
+
+        ax = AX("run", "sh", "-c", "echo ready; exec sleep 10");
+        ck_assert(expect(ax.out, "ready\n"));
+        (void) kill(ax.pid, SIGTERM);
+        check_killed(&ax, SIGTERM);
+}
+END_TEST
+
+/* Before the daemon has answered, a signal ends ax itself. */
+START_TEST(test_early_signal) {
+        Ax ax = AX("run", "wait");
+
+        usleep(200 * 1000);
+        (void) kill(ax.pid, SIGINT);
+        check_killed(&ax, SIGINT);
+}
+END_TEST
+
+/* SIGTSTP stops the app and then ax; SIGCONT continues both. */
+START_TEST(test_stop) {
+        Ax ax = AX("run", "sh", "-c", "echo ready; read line; exit 3");
+        int status;
+
+        ck_assert(expect(ax.out, "ready\n"));
+        (void) kill(ax.pid, SIGTSTP);
+        ck_assert_int_eq(waitpid(ax.pid, &status, WUNTRACED), ax.pid);
+        ck_assert(WIFSTOPPED(status));
+        (void) kill(ax.pid, SIGCONT);
+        ck_assert_int_eq(write(ax.in, "\n", 1), 1);
+        check_exit(&ax, 3);
+}
+END_TEST
+
+/* Each failure of the daemon has its message on one line and the status of systemd.exec(5). */
+START_TEST(test_errors) {
+        static const struct {
+                const char *name;
+                int status;
+        } errors[] = {
+                { "io.appswitch1.ExecFailed", 203 },    { "io.appswitch1.UserFailed", 217 },
+                { "io.appswitch1.SeccompFailed", 228 }, { "io.appswitch1.NameInUse", 1 },
+                { SD_BUS_ERROR_ACCESS_DENIED, 1 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(errors); i++) {
+                Ax ax = AX("run", "fail", (char *) errors[i].name, "the reason");
+
+                check_exit(&ax, errors[i].status);
+                ck_assert(expect(ax.err, "Failed to run app: the reason\n"));
+                ck_assert(expect(ax.err, ""));
+        }
+}
+END_TEST
+
+/* No daemon: one line that says what to do. */
+START_TEST(test_unreachable) {
+        Ax ax = AX("run", "fail", SD_BUS_ERROR_SERVICE_UNKNOWN, "The name is not activatable");
+
+        check_exit(&ax, 1);
+        ck_assert(expect(ax.err, "systemctl start appswitchd"));
+}
+END_TEST
+
+/* A removed working directory is found before anything is started. */
+START_TEST(test_cwd) {
+        char path[PATH_MAX];
+        Ax ax;
+
+        (void) snprintf(path, sizeof(path), "%s/gone", directory);
+        ck_assert_int_ge(mkdir(path, 0700), 0);
+        ck_assert_int_ge(chdir(path), 0);
+        ck_assert_int_ge(rmdir(path), 0);
+        ax = AX("run", "true");
+        check_exit(&ax, 200);
+        ck_assert(expect(ax.err, "Failed to run app: The working directory was removed.\n"));
+        ck_assert_int_ge(chdir("/"), 0);
+}
+END_TEST
+
+/* A monitor that goes without a word is a failure, not a success. */
+START_TEST(test_lost) {
+        Ax ax = AX("run", "--name=lost", "true");
+
+        check_exit(&ax, 1);
+        ck_assert(expect(ax.err, "Failed to run app: Its monitor has gone"));
+}
+END_TEST
+
+/* The bus may go away while the app runs. */
+START_TEST(test_bus_dies) {
+        Ax ax = AX("run", "--name=dies", "sh", "-c", "sleep 0.3; exit 4");
+
+        check_exit(&ax, 4);
+}
+END_TEST
+
+/* Detached: ax returns while the app lives, and says as what it runs, unless told not to. */
+START_TEST(test_no_block) {
+        Ax ax = AX("run", "--no-block", "sh", "-c", "read line; echo late");
+
+        check_exit(&ax, 0);
+        ck_assert(expect(ax.err, "Running as unit appswitch-web_1.scope (name web, addresses 198.18.0.10 fdaa::1).\n"));
+        ck_assert_int_eq(write(ax.in, "\n", 1), 1);
+        ck_assert(expect(ax.out, "late\n"));
+
+        ax = AX("run", "--no-block", "--quiet", "true");
+        check_exit(&ax, 0);
+        ck_assert(expect(ax.err, ""));
+}
+END_TEST
+
+static void check_cooked(int fd, bool cooked) {
+        struct termios t;
+
+        ck_assert_int_ge(tcgetattr(fd, &t), 0);
+        ck_assert_int_eq(!!(t.c_lflag & ICANON), cooked);
+        ck_assert_int_eq(!!(t.c_lflag & ECHO), cooked);
+}
+
+/* With a terminal the app has one of its own, of the same size, which follows; ours is raw while it runs. */
+static void do_pty(void) {
+        Ax ax = AX_TERMINAL("run", "sh", "-c",
+                            "stty size; trap 'stty size; exit 5' WINCH; echo ready; while :; do sleep 0.01; done");
+        struct winsize size = { .ws_row = 44, .ws_col = 99 };
+
+        ck_assert(expect(ax.out, "ready\r\n"));
+        check_cooked(ax.in, false);
+        (void) ioctl(ax.in, TIOCSWINSZ, &size);
+        ck_assert(expect(ax.out, "44 99\r\n"));
+        check_exit(&ax, 5);
+        check_cooked(ax.in, true);
+}
+
+START_TEST(test_pty) {
+        in_session(do_pty);
+}
+END_TEST
+
+/* The line of information comes first, and only on a terminal. */
+static void do_pty_info(void) {
+        Ax ax = AX_TERMINAL("run", "sh", "-c", "stty size");
+
+        ck_assert(expect(ax.out, "Running as unit appswitch-web_1.scope (name web, addresses 198.18.0.10 fdaa::1)."
+                                 "\r\n33 77\r\n"));
+        check_exit(&ax, 0);
+}
+
+START_TEST(test_pty_info) {
+        in_session(do_pty_info);
+}
+END_TEST
+
+/* Keys become signals in the app: Ctrl-C, and Ctrl-D as end of file. */
+static void do_pty_keys(void) {
+        Ax ax = AX_TERMINAL("run", "--quiet", "sh", "-c", "trap 'exit 6' INT; echo ready; while :; do sleep 0.01; done");
+
+        ck_assert(expect(ax.out, "ready\r\n"));
+        ck_assert_int_eq(write(ax.in, "\x03", 1), 1);
+        check_exit(&ax, 6);
+}
+
+START_TEST(test_pty_keys) {
+        in_session(do_pty_keys);
+}
+END_TEST
+
+/* Output written just before the end arrives in full. */
+static void do_pty_drain(void) {
+        Ax ax = AX_TERMINAL("run", "--quiet", "sh", "-c", "seq 1 100000; echo the end; exit 2");
+
+        ck_assert(expect(ax.out, "100000\r\nthe end\r\n"));
+        check_exit(&ax, 2);
+}
+
+START_TEST(test_pty_drain) {
+        in_session(do_pty_drain);
+}
+END_TEST
+
+/* Ctrl-Z: the app stops, ax gives the terminal back and stops as a job; fg continues both. */
+static void do_pty_stop(void) {
+        Ax ax = AX_TERMINAL("run", "--quiet", "sh", "-c", "echo ready; read line; echo \"got $line\"; exit 8");
+        int status;
+
+        ck_assert(expect(ax.out, "ready\r\n"));
+        ck_assert_int_eq(write(ax.in, "\x1a", 1), 1);
+        ck_assert_int_eq(waitpid(ax.pid, &status, WUNTRACED), ax.pid);
+        ck_assert(WIFSTOPPED(status));
+        ck_assert_int_eq(WSTOPSIG(status), SIGTSTP);
+        check_cooked(ax.in, true);
+        (void) kill(-ax.pid, SIGCONT);
+        usleep(200 * 1000);
+        check_cooked(ax.in, false);
+        ck_assert_int_eq(write(ax.in, "x\r", 2), 2);
+        ck_assert(expect(ax.out, "got x\r\n"));
+        check_exit(&ax, 8);
+        check_cooked(ax.in, true);
+}
+
+START_TEST(test_pty_stop) {
+        in_session(do_pty_stop);
+}
+END_TEST
+
+/* A job in the background leaves the terminal alone, and its output still comes. */
+static void do_pty_background(void) {
+        Ax ax = AX_TERMINAL("run", "--quiet", "sh", "-c", "sleep 0.3; echo output");
+
+        int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
+
+        ck_assert_int_ge(tcsetpgrp(tty, getpgrp()), 0);
+        usleep(200 * 1000);
+        ck_assert(expect(ax.out, "output\r\n"));
+        check_exit(&ax, 0);
+        check_cooked(ax.in, true);
+}
+
+START_TEST(test_pty_background) {
+        in_session(do_pty_background);
+}
+END_TEST
+
+/* --pty without a terminal: the end of our stdin is an end of file for the app. */
+START_TEST(test_pty_forced) {
+        Ax ax = AX("run", "--pty", "sh", "-c", "test -t 0 && test -t 2 && cat && exit 4");
+
+        ck_assert_int_eq(write(ax.in, "half a line", 11), 11);
+        safe_close(ax.in);
+        ck_assert(expect(ax.out, "half a line"));
+        check_exit(&ax, 4);
+}
+END_TEST
+
+/* --pipe on a terminal: the app has the very terminal. */
+static void do_pipe(void) {
+        Ax ax = AX_TERMINAL("run", "--quiet", "--pipe", "sh", "-c", "echo ready; sleep 0.2; exit 1");
+
+        ck_assert(expect(ax.out, "ready\r\n"));
+        check_cooked(ax.in, true);
+        check_exit(&ax, 1);
+}
+
+START_TEST(test_pipe) {
+        in_session(do_pipe);
+}
+END_TEST
+
+/* The list as a table and as JSON; foreign text cannot move the cursor. */
+START_TEST(test_list) {
+        Ax ax = AX("list", "--no-legend");
+
+        check_exit(&ax, 0);
+        ck_assert(expect(ax.out, "web_1 web 198.18.0.10,fdaa::1 zone=default *:80,[fdaa::1]:443 0 "
+                                 "appswitch-web_1.scope 4711\n"));
+        ax = AX("--json=short", "list");
+        check_exit(&ax, 0);
+        ck_assert(expect(ax.out,
+                         "[{\"id\":\"web_1\",\"name\":\"web\",\"addresses\":[\"198.18.0.10\",\"fdaa::1\"],"
+                         "\"tags\":[\"zone=default\"],\"listens\":[{\"protocol\":\"tcp\",\"address\":\"*\",\"port\":80},"
+                         "{\"protocol\":\"tcp\",\"address\":\"fdaa::1\",\"port\":443}],\"uid\":0,"
+                         "\"unit\":\"appswitch-web_1.scope\",\"leader\":4711,\"command\":[\"echo\",\"a\\nb\"],"
+                         "\"timestamp\":1000000}]\n"));
+        ax = AX("list");
+        check_exit(&ax, 0);
+        ck_assert(expect(ax.out, "\n1 app listed.\n"));
+        ax = AX("status", "WEB");
+        check_exit(&ax, 0);
+        ck_assert(expect(ax.out, "echo a\\x0ab\n"));
+        ax = AX("status", "other");
+        check_exit(&ax, 1);
+        ck_assert(expect(ax.err, "Failed to show app: There is no app \"other\".\n"));
+}
+END_TEST
+
+/* No apps: an empty array, and a table of nothing. */
+START_TEST(test_list_empty) {
+        Ax ax = AX("list", "--json=short");
+
+        check_exit(&ax, 0);
+        ck_assert(expect(ax.out, "[]\n"));
+        ax = AX("list");
+        check_exit(&ax, 0);
+        ck_assert(expect(ax.out, "0 apps listed.\n"));
+        ax = AX("list", "--no-legend");
+        check_exit(&ax, 0);
+        ck_assert(expect(ax.out, ""));
+}
+END_TEST
+
+/* kill passes whom and signal on, for a name as for an id. */
+START_TEST(test_kill) {
+        Ax ax = AX("kill", "--signal=HUP", "--kill-whom=leader", "web");
+
+        check_exit(&ax, 1);
+        ck_assert(expect(ax.err, "Failed to kill app: web_1 leader 1\n"));
+        ax = AX("kill", "-s9", "web_1");
+        check_exit(&ax, 1);
+        ck_assert(expect(ax.err, "Failed to kill app: web_1 all 9\n"));
+        ax = AX("stop", "other");
+        check_exit(&ax, 1);
+        ck_assert(expect(ax.err, "Failed to stop app: There is no app \"other\".\n"));
+}
+END_TEST
+
+static void setup_empty(void) {
+        (void) setenv("TEST_NO_APPS", "1", true);
+        setup();
+}
+
+static void add_case(Suite *s, const char *name, void (*fixture)(void), const TTest *const *tests, size_t n) {
+        TCase *c = tcase_create(name);
+
+        tcase_add_checked_fixture(c, fixture, teardown);
+        tcase_set_timeout(c, 30);
+        for (size_t i = 0; i < n; i++)
+                tcase_add_test(c, tests[i]);
+        suite_add_tcase(s, c);
+}
+
+int main(void) {
+        const TTest *const plain[] = {
+                test_status, test_killed,      test_transparent, test_signals, test_early_signal,
+                test_stop,   test_errors,      test_unreachable, test_cwd,     test_lost,
+                test_bus_dies, test_no_block,
+        };
+        const TTest *const terminal[] = {
+                test_pty,      test_pty_info,       test_pty_keys,   test_pty_drain,
+                test_pty_stop, test_pty_background, test_pty_forced, test_pipe,
+        };
+        const TTest *const looking[] = { test_list, test_kill };
+        const TTest *const empty[] = { test_list_empty };
+        Suite *s = suite_create("cli-run");
+        SRunner *runner;
+        int failed;
+
+        add_case(s, "plain", setup, plain, ELEMENTSOF(plain));
+        add_case(s, "terminal", setup, terminal, ELEMENTSOF(terminal));
+        add_case(s, "looking", setup, looking, ELEMENTSOF(looking));
+        add_case(s, "empty", setup_empty, empty, ELEMENTSOF(empty));
+        runner = srunner_create(s);
+        srunner_run_all(runner, CK_ENV);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
