@@ -30,7 +30,7 @@ isnt "$STATUS" 0 'an error of HTTP is one'
 like "$ERR" '404' 'and the right one'
 
 FETCH_OPTIONS=(--name pyclient --ip 198.18.20.2)
-run fetch http://pyweb/
+run fetch http://198.18.20.1/
 is "$STATUS" 0 'a client with an address of its own is served'
 like "$(app_log "$web_log")" '198\.18\.20\.2 - - .*"GET / HTTP/1\.1" 200' 'the server sees the true address of the client'
 FETCH_OPTIONS=()

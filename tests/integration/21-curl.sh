@@ -38,9 +38,9 @@ is "$STATUS $(host_sh 'cat /tmp/par-* | wc -l')" '0 200' '200 requests, 40 at a 
 # The statuses are curl's own: 6 no such name, 7 no connection, 28 time is up.
 run client -- curl -sS --max-time 20 http://no-such-app/
 is "$STATUS" 6 'an unknown name does not resolve'
-run client -- curl -sS --max-time 20 http://198.18.21.1:81/
+run client -- curl -sSv --max-time 20 http://198.18.21.1:81/
 is "$STATUS" 7 'a port nobody listens on refuses'
-like "$ERR" 'refused' 'and says so'
+like "$ERR" 'Connection refused' 'and says so'
 run client -- curl -sS --max-time 20 http://198.18.21.200/
 is "$STATUS" 7 'an address nobody has cannot be reached'
 SECONDS=0
@@ -49,8 +49,8 @@ is "$STATUS" 7 'the outside cannot be reached'
 within "$SECONDS" 0 5 'which is known at once'
 run client -- curl -sS --max-time 20 http://127.0.0.1:1/
 is "$STATUS" 7 'the own loopback is empty'
-run client --tag zone=other -- curl -sS --max-time 20 http://198.18.21.1/
+run client --tag zone=other -- curl -sSv --max-time 20 http://198.18.21.1/
 is "$STATUS" 7 'without a common tag there is no connection'
-like "$ERR" '[Pp]ermission denied' 'for want of permission'
+like "$ERR" 'Permission denied' 'for want of permission'
 
 done_testing

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 need_command nginx curl ab
 
-host_sh 'mkdir -p /srv/nginx/html /srv/nginx/tmp
+host_sh 'rm -rf /srv/nginx; mkdir -p /srv/nginx/html /srv/nginx/tmp
     echo "hello from nginx" >/srv/nginx/html/index.html
     head -c 10000000 /dev/urandom >/srv/nginx/html/big
     cat >/srv/nginx/nginx.conf <<CONF
@@ -50,10 +50,10 @@ is "$OUT" 'hello from nginx' 'on a second listener'
 run client -- curl -sS "http://[$(app_address "$nginx" 6)]/"
 is "$OUT" 'hello from nginx' 'by IPv6'
 is "$(client -- curl -sS http://nginx/big | sum_of)" "$(sum_of /srv/nginx/html/big)" 'sendfile brings ten million bytes unharmed'
-run client --ip 198.18.22.9 -- curl -sS http://nginx/who
-like "$(host cat /srv/nginx/access.log)" '198\.18\.22\.9 GET /who' 'nginx sees the true address of the client'
+run client --ip 198.18.22.9 -- curl -sS http://198.18.22.1/who
+like "$(host grep who /srv/nginx/access.log)" '198\.18\.22\.9 GET /who' 'nginx sees the true address of the client'
 run client -- curl -sS http://nginx/up/x
-like "$OUT" '"client": "198\.18\.22\.1".*"path": "/x"' 'nginx is a client, too: it proxies to another app'
+like "$OUT" "\"client\": \"(198\.18\.22\.1|$(app_address "$nginx" 6))\".*\"path\": \"/x\"" 'nginx is a client, too: it proxies to another app'
 
 run client -- ab -q -n 4000 -c 32 http://198.18.22.1/
 like "$OUT" 'Complete requests: +4000' '4000 connections'
@@ -86,6 +86,6 @@ like "$OUT" 'Failed requests: +0' 'a killed worker is replaced and nothing is lo
 
 run stop_app "$nginx"
 is "$STATUS" 0 'nginx can be stopped'
-is "$(host_sh 'pgrep -f /srv/nginx/nginx.conf; pgrep -x nginx | wc -l')" 0 'with all its processes'
+is "$(host_sh 'pgrep -x nginx | wc -l')" 0 'with all its processes'
 
 done_testing

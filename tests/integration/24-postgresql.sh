@@ -9,6 +9,7 @@ bin=$(host_sh 'ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1')
 [[ $bin ]] || skip_all 'no PostgreSQL server'
 
 host_sh '
+    rm -rf /srv/postgres
     install -d -o postgres -g postgres /srv/postgres
     cd /srv/postgres
     runuser -u postgres -- "$1/initdb" -D /srv/postgres/data --auth=trust --no-sync -E UTF8 --locale=C >/srv/postgres/initdb.log 2>&1 || exit

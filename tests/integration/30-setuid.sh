@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 need_command sudo curl
 
-host_sh 'echo "alice ALL=(root) NOPASSWD: ALL" >/etc/sudoers.d/50-appswitch-tests && chmod 0440 /etc/sudoers.d/50-appswitch-tests
+host_sh 'echo "alice ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/50-appswitch-tests && chmod 0440 /etc/sudoers.d/50-appswitch-tests
     install -m 4755 /usr/bin/id /usr/local/bin/id-setuid'
 at_exit() {
     host rm -f /etc/sudoers.d/50-appswitch-tests /usr/local/bin/id-setuid

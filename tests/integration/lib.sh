@@ -30,8 +30,9 @@ scratch=$(mktemp -d)
 
 ### TAP
 
+# The end of what was said, if it was much.
 diag() {
-    printf '%s\n' "$*" | sed 's/^/# /'
+    printf '%s\n' "$*" | tail -n 30 | cut -c1-400 | sed 's/^/# /'
 }
 
 pass() {

@@ -65,7 +65,8 @@ async function many(url, clients, each, keep) {
         for (let i = 0; i < each; i++) {
             const path = `/${c}/${i}`;
             try {
-                right += JSON.parse(await request(url + path, { agent })).path === path;
+                const answer = JSON.parse(await request(url + path, { agent }));
+                right += answer.path === path;
             } catch (error) {
                 console.error(error.message);
             }
