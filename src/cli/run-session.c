@@ -73,8 +73,8 @@ static int session_check(RunSession *s) {
         return pty_forward_drain(s->forward, on_drained, s);
 }
 
-static void send_signal(RunSession *s, int sig) {
-        ControlMessage m = { .type = CONTROL_SIGNAL, .value = sig };
+static void send_signal(RunSession *s, ControlType type, int sig) {
+        ControlMessage m = { .type = type, .value = sig };
 
         /* A monitor that is gone or that has hundreds of signals to deliver still: nothing to be done here. */
         if (s->control_fd >= 0)
@@ -113,7 +113,7 @@ static void on_stopped(RunSession *s, int sig) {
         sigemptyset(&cont);
         sigaddset(&cont, SIGCONT);
         (void) sigtimedwait(&cont, NULL, &now);
-        send_signal(s, SIGCONT);
+        send_signal(s, CONTROL_SIGNAL_GROUP, SIGCONT);
         if (s->forward)
                 (void) pty_forward_resume(s->forward);
 }
@@ -244,7 +244,8 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
         }
         if (s->draining && (sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT))
                 return sd_event_exit(s->event, 0); /* the app is gone; its last output need not be seen */
-        send_signal(s, sig);
+        /* What the terminal sends (Ctrl-C, hangup) is for all of the job, what kill(1) sends for one process. */
+        send_signal(s, si->ssi_code == SI_KERNEL ? CONTROL_SIGNAL_GROUP : CONTROL_SIGNAL, sig);
         return 0;
 }
 

@@ -65,7 +65,7 @@ static void monitor_child(const Launch *l) {
         _exit(203);
 }
 
-/* Follows the child until it ends; what ax sends becomes a signal for its group. */
+/* Follows the child until it ends; what ax sends becomes a signal for it or its group. */
 static void monitor_follow(const Launch *l, pid_t child, int sigchld) {
         struct pollfd fds[2] = { { .fd = l->control, .events = POLLIN }, { .fd = sigchld, .events = POLLIN } };
         struct signalfd_siginfo si;
@@ -76,7 +76,7 @@ static void monitor_follow(const Launch *l, pid_t child, int sigchld) {
                 (void) poll(fds, 2, -1);
                 if (fds[0].revents) {
                         if (recv(l->control, &m, sizeof(m), 0) == (ssize_t) sizeof(m))
-                                (void) kill(-child, m.value);
+                                (void) kill(m.type == CONTROL_SIGNAL_GROUP ? -child : child, m.value);
                         else
                                 fds[0].fd = -1;
                 }
@@ -756,6 +756,20 @@ START_TEST(test_pty_forced) {
 }
 END_TEST
 
+/* --pipe on a terminal: Ctrl-C is for all processes of the app, as it is for all of a job. */
+static void do_pipe_keys(void) {
+        Ax ax = AX_TERMINAL("run", "--quiet", "--pipe", "sh", "-c", "(trap 'exit 0' INT; echo ready; while :; do sleep 0.01; done); exit 7");
+
+        ck_assert(expect(ax.out, "ready\r\n"));
+        ck_assert_int_eq(write(ax.in, "\x03", 1), 1);
+        check_killed(&ax, SIGINT);
+}
+
+START_TEST(test_pipe_keys) {
+        in_session(do_pipe_keys);
+}
+END_TEST
+
 /* --pipe on a terminal: the app has the very terminal. */
 static void do_pipe(void) {
         Ax ax = AX_TERMINAL("run", "--quiet", "--pipe", "sh", "-c", "echo ready; sleep 0.2; exit 1");
@@ -851,6 +865,7 @@ int main(void) {
         const TTest *const terminal[] = {
                 test_pty,      test_pty_info,       test_pty_keys,   test_pty_drain,
                 test_pty_stop, test_pty_background, test_pty_forced, test_pipe,
+                test_pipe_keys,
         };
         const TTest *const looking[] = { test_list, test_kill };
         const TTest *const empty[] = { test_list_empty };
