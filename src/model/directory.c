@@ -97,7 +97,7 @@ static int identity_new(Directory *d, const IdentityClaim *claim, Identity **ret
         identity = calloc(1, sizeof(*identity));
         if (!identity)
                 return -ENOMEM;
-        identity->owner = claim->uid;
+        identity->owner = claim->owner;
         if (claim->name) {
                 identity->name = strdup(claim->name);
                 if (!identity->name) {
@@ -192,6 +192,35 @@ int directory_join(Directory *d, Party *party, const IdentityClaim *claim, char 
                 return r;
         if (!identity) {
                 r = identity_new(d, claim, &identity, ret_message);
+                if (r < 0)
+                        return r;
+        }
+        identity->n_parties++;
+        party->identity = identity;
+        return 0;
+}
+
+int directory_restore(Directory *d, Party *party, const char *name, const Address *addresses, size_t n_addresses,
+                      uid_t owner) {
+        Identity *identity = directory_find_address(d, &addresses[0]);
+        int r;
+
+        if (!identity) {
+                _cleanup_free_ char *message = NULL;
+                IdentityClaim claim = {
+                        .name = name,
+                        .addresses = addresses,
+                        .n_addresses = n_addresses,
+                        .owner = owner,
+                        .id = party->id,
+                };
+
+                for (size_t i = 0; i < n_addresses; i++)
+                        if (directory_find_address(d, &addresses[i]))
+                                return -EADDRINUSE;
+                if (name && directory_find_name(d, name))
+                        return -EADDRINUSE;
+                r = identity_new(d, &claim, &identity, &message);
                 if (r < 0)
                         return r;
         }

@@ -74,7 +74,8 @@ typedef struct IdentityClaim {
         const char *name; /* valid and normalized, or NULL */
         const Address *addresses;
         size_t n_addresses;
-        uid_t uid;
+        uid_t uid;   /* who asks: root may join anybody's */
+        uid_t owner; /* whose a new identity is */
         const char *id; /* of the app: an unnamed one's link-local addresses are hashed from it */
 } IdentityClaim;
 
@@ -89,6 +90,13 @@ typedef struct IdentityClaim {
  * pool is exhausted; -ENOMEM.
  */
 int directory_join(Directory *d, Party *party, const IdentityClaim *claim, char **ret_message);
+
+/*
+ * Gives `party` back the identity it had with an earlier daemon, which did the
+ * checks. Returns 0, -EADDRINUSE if the records contradict each other, or -ENOMEM.
+ */
+int directory_restore(Directory *d, Party *party, const char *name, const Address *addresses, size_t n_addresses,
+                      uid_t owner);
 
 /* The party's identity is released, and forgotten with its last party. Backends must be gone. */
 void directory_leave(Directory *d, Party *party);

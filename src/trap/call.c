@@ -138,8 +138,11 @@ void call_drop(Call *call) {
         call_unpark(call);
         call->fd = safe_close(call->fd);
         call->trap->n_calls--;
-        call->slot->trap = 0;
         call->trap = NULL;
+        /* A slot that is left for the next daemon is not to be used again. */
+        if (sw->leaving)
+                return;
+        call->slot->trap = 0;
         call->next = c->free;
         c->free = call;
         if (sw->n_paused > 0)

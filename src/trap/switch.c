@@ -83,6 +83,15 @@ void switch_done(Switch *sw) {
         sw->calls = calls_free(sw->calls);
 }
 
+void switch_leave(Switch *sw) {
+        Trap *trap, *tmp;
+
+        sw->leaving = true;
+        HASH_ITER(hh, sw->traps, trap, tmp)
+                while (trap->calls)
+                        call_drop(trap->calls);
+}
+
 static Trap *find_trap(uint64_t number, void *userdata) {
         Switch *sw = userdata;
         Trap *trap;
@@ -288,10 +297,12 @@ Listener *listener_free(Listener *l) {
         sd_event_source_disable_unref(l->source);
         accept_abandon(l);
         connect_abandon(l);
-        fd_name(l, false, name);
-        (void) fd_store_remove(name);
-        fd_name(l, true, name);
-        (void) fd_store_remove(name);
+        if (!trap->sw->leaving) {
+                fd_name(l, false, name);
+                (void) fd_store_remove(name);
+                fd_name(l, true, name);
+                (void) fd_store_remove(name);
+        }
         listener_sockets_close(&l->sockets);
         free(l);
         return NULL;

@@ -106,6 +106,7 @@ struct Switch {
         uint64_t n_connections, n_refused, n_traps, n_gone; /* counted since start */
         unsigned listeners_per_trap_max;
         unsigned n_paused; /* traps */
+        bool leaving;      /* what is freed now is left for the next daemon */
 };
 
 /*
@@ -121,6 +122,12 @@ void switch_done(Switch *sw);
  * called once, when all traps and listeners are back.
  */
 void switch_resume(Switch *sw);
+
+/*
+ * From here on whatever is freed stays in the descriptor store, and calls under
+ * way stay unanswered, for the next daemon. Parked calls are let go at once.
+ */
+void switch_leave(Switch *sw);
 
 /* Name of the shared memory in the descriptor store. */
 #define SWITCH_CALLS_FD_NAME "calls"

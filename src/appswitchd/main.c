@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* appswitchd: sets up, runs, tears down. */
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "basic/log.h"
+#include "bus/manager-bus.h"
+#include "core/app.h"
+#include "trap/notify.h"
+
+/* How long apps have to end when the service is stopped. */
+#define STOP_APPS_USEC (15 * USEC_PER_SEC)
+
+/* The service manager's word for what it is doing with us: "stop", "restart", … or "" if nothing. */
+static void read_own_job(sd_bus *bus, char type[static 32]) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *unit = NULL, *job = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        const char *unit_path, *job_path, *value;
+
+        type[0] = '\0';
+        if (sd_bus_call_method(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                               "org.freedesktop.systemd1.Manager", "GetUnitByPID", &error, &unit, "u",
+                               (uint32_t) getpid()) < 0 ||
+            sd_bus_message_read(unit, "o", &unit_path) < 0)
+                return;
+        if (sd_bus_get_property(bus, "org.freedesktop.systemd1", unit_path, "org.freedesktop.systemd1.Unit", "Job",
+                                &error, &job, "(uo)") < 0 ||
+            sd_bus_message_read(job, "(uo)", NULL, &job_path) < 0 || strcmp(job_path, "/") == 0)
+                return;
+        {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+
+                if (sd_bus_get_property(bus, "org.freedesktop.systemd1", job_path, "org.freedesktop.systemd1.Job",
+                                        "JobType", &error, &reply, "s") >= 0 &&
+                    sd_bus_message_read(reply, "s", &value) >= 0)
+                        (void) snprintf(type, 32, "%s", value);
+        }
+}
+
+static int on_stop_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+
+        log_warning("%u apps did not end in time; their network calls will fail from now on.", m->n_apps);
+        return sd_event_exit(m->event, 0);
+}
+
+static int on_maybe_empty(sd_event_source *s, void *userdata) {
+        Manager *m = userdata;
+
+        return m->n_apps == 0 ? sd_event_exit(m->event, 0) : 0;
+}
+
+/*
+ * A restart leaves the apps alone: the next daemon takes them back. But when
+ * the service is stopped for good, the descriptor store is emptied, and an app
+ * that went on would be deaf for ever: so apps end with the service.
+ */
+static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *info, void *userdata) {
+        Manager *m = userdata;
+        char job[32];
+        int r;
+
+        (void) sd_notify(0, "STOPPING=1");
+        read_own_job(m->bus, job);
+        if (strcmp(job, "stop") != 0 || m->n_apps == 0)
+                return sd_event_exit(m->event, 0);
+
+        log_info("Stopping %u apps with the service.", m->n_apps);
+        for (App *app = m->apps; app; app = app->hh.next)
+                (void) app_stop(app, NULL, NULL);
+        r = sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, STOP_APPS_USEC, 0, on_stop_timeout, m);
+        if (r >= 0)
+                r = sd_event_add_post(m->event, NULL, on_maybe_empty, m);
+        return r < 0 ? sd_event_exit(m->event, r) : 0;
+}
+
+static int add_signals(sd_event *event, Manager *m) {
+        static const int signals[] = { SIGTERM, SIGINT };
+
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
+                int r = sd_event_add_signal(event, NULL, signals[i], on_terminate, m);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int set_up_signals(void) {
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGINT);
+        (void) signal(SIGPIPE, SIG_IGN);
+        return sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -errno : 0;
+}
+
+static int run(void) {
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(manager_freep) Manager *m = NULL;
+        int r;
+
+        r = notify_check_kernel();
+        if (r < 0)
+                return log_error_errno(r, "This kernel has no seccomp user notification, or one that does not fit (CONFIG_SECCOMP_FILTER, Linux 5.14 or later): %m");
+        r = set_up_signals();
+        if (r < 0)
+                return log_error_errno(r, "Failed to block signals: %m");
+        r = sd_event_default(&event);
+        if (r < 0)
+                return log_error_errno(r, "Failed to make an event loop: %m");
+        (void) sd_event_set_watchdog(event, true);
+        r = sd_bus_open_system(&bus);
+        if (r < 0)
+                return log_error_errno(r, "Failed to connect to the system bus: %m");
+
+        r = manager_new(event, bus, &m);
+        if (r < 0)
+                return log_error_errno(r, "Failed to start: %m");
+        r = manager_bus_add(m);
+        if (r < 0)
+                return log_error_errno(r, "Failed to add the objects to the bus: %m");
+        r = sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL);
+        if (r < 0)
+                return log_error_errno(r, "Failed to attach the bus to the event loop: %m");
+        r = sd_bus_request_name(bus, BUS_NAME, SD_BUS_NAME_ALLOW_REPLACEMENT);
+        if (r < 0)
+                return log_error_errno(r, "Failed to take the bus name " BUS_NAME ": %m");
+        r = add_signals(event, m);
+        if (r < 0)
+                return log_error_errno(r, "Failed to watch signals: %m");
+
+        (void) sd_notifyf(0, "READY=1\nSTATUS=Serving %u apps.", m->n_apps);
+        r = sd_event_loop(event);
+        if (r < 0)
+                return log_error_errno(r, "The event loop failed: %m");
+        return r;
+}
+
+int main(int argc, char *argv[]) {
+        if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+                (void) puts("appswitchd " VERSION);
+                return EXIT_SUCCESS;
+        }
+        if (argc > 1) {
+                (void) fprintf(stderr, "appswitchd takes no arguments but --version; it is configured by appswitchd.conf(5).\n");
+                return EXIT_FAILURE;
+        }
+        return run() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "basic/log.h"
+#include "bus/app-bus.h"
+#include "bus/caller.h"
+#include "core/errors.h"
+
+#define APP_PREFIX "/io/appswitch1/app"
+#define APP_INTERFACE "io.appswitch1.App"
+
+char *app_bus_path(const App *app) {
+        char *path;
+
+        return sd_bus_path_encode(APP_PREFIX, app->id, &path) < 0 ? NULL : path;
+}
+
+/* A control of an app that waits for its authorization. */
+typedef struct Control {
+        Manager *manager;
+        char *id;
+        bool stop; /* else kill */
+        bool all;
+        int signal;
+} Control;
+
+static void control_free(void *p) {
+        Control *c = p;
+
+        free(c->id);
+        free(c);
+}
+
+static int reply_no_such_app(sd_bus_message *m, const char *id) {
+        return sd_bus_reply_method_errorf(m, ERROR_NO_SUCH_APP, "There is no app '%s'", id);
+}
+
+static void on_ended(App *app, void *userdata) {
+        sd_bus_message *m = userdata;
+
+        (void) sd_bus_reply_method_return(m, "");
+        sd_bus_message_unref(m);
+}
+
+static void control_act(sd_bus_message *m, const Caller *caller, void *userdata) {
+        const Control *c = userdata;
+        App *app = manager_find_app(c->manager, c->id);
+        int r;
+
+        if (!app) {
+                (void) reply_no_such_app(m, c->id);
+                return;
+        }
+        if (c->stop) {
+                r = app_stop(app, on_ended, sd_bus_message_ref(m));
+                if (r < 0)
+                        sd_bus_message_unref(m);
+        } else {
+                r = app_kill(app, c->all, c->signal);
+                if (r >= 0)
+                        (void) sd_bus_reply_method_return(m, "");
+        }
+        if (r < 0)
+                (void) sd_bus_reply_method_errnof(m, -r, "Failed to control app %s: %s", app->id, strerror(-r));
+}
+
+/* Who started an app may end it; everybody else must be authorized. */
+static void control_identified(sd_bus_message *m, const Caller *caller, void *userdata) {
+        Control *c = userdata, *copy;
+        App *app = manager_find_app(c->manager, c->id);
+        char owner[16];
+        int r;
+
+        if (!app || app->state != APP_RUNNING) {
+                (void) reply_no_such_app(m, c->id);
+                return;
+        }
+        if (caller->uid == app->owner_uid) {
+                control_act(m, caller, c);
+                return;
+        }
+        copy = malloc(sizeof(*copy));
+        if (!copy)
+                return;
+        *copy = *c;
+        copy->id = strdup(c->id);
+        if (!copy->id) {
+                free(copy);
+                return;
+        }
+        (void) snprintf(owner, sizeof(owner), "%u", app->owner_uid);
+        r = caller_authorize(m, caller, "io.appswitch1.manage-apps",
+                             (const char *const[]){ "app", c->id, "name", app_name(app), "user", owner, "verb",
+                                                    c->stop ? "stop" : "kill", NULL },
+                             control_act, copy, control_free);
+        if (r < 0)
+                (void) sd_bus_reply_method_errnof(m, -r, "Failed to ask polkit: %s", strerror(-r));
+}
+
+static int control_begin(Manager *manager, sd_bus_message *m, const char *id, bool stop, bool all, int signal) {
+        Control *c = malloc(sizeof(*c));
+        int r;
+
+        if (!c)
+                return -ENOMEM;
+        *c = (Control){ .manager = manager, .id = strdup(id), .stop = stop, .all = all, .signal = signal };
+        if (!c->id) {
+                free(c);
+                return -ENOMEM;
+        }
+        r = caller_identify(m, control_identified, c, control_free);
+        return r < 0 ? r : 1;
+}
+
+int app_bus_stop(Manager *m, sd_bus_message *message, const char *id) {
+        return control_begin(m, message, id, true, true, 0);
+}
+
+int app_bus_kill(Manager *m, sd_bus_message *message, const char *id, const char *whom, int signal,
+                 sd_bus_error *error) {
+        if (strcmp(whom, "leader") != 0 && strcmp(whom, "all") != 0)
+                return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
+                                         "Invalid recipient '%s': it must be 'leader' or 'all'", whom);
+        if (signal <= 0 || signal >= NSIG)
+                return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
+                                         "Invalid signal %i: it must be 1 to %i", signal, NSIG - 1);
+        return control_begin(m, message, id, false, strcmp(whom, "all") == 0, signal);
+}
+
+static int method_stop(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        App *app = userdata;
+
+        return app_bus_stop(app->manager, m, app->id);
+}
+
+static int method_kill(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        App *app = userdata;
+        const char *whom;
+        int r, s;
+
+        r = sd_bus_message_read(m, "si", &whom, &s);
+        return r < 0 ? r : app_bus_kill(app->manager, m, app->id, whom, s, error);
+}
+
+static int get_string(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const App *app = userdata;
+        const char *s = strcmp(property, "Id") == 0 ? app->id : strcmp(property, "Name") == 0 ? app_name(app) : app->unit;
+
+        return sd_bus_message_append(reply, "s", s);
+}
+
+static int get_addresses(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Identity *identity = ((App *) userdata)->party.identity;
+        char text[ADDRESS_STRING_MAX];
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "s");
+        for (size_t i = 0; r >= 0 && i < identity->n_addresses; i++)
+                r = sd_bus_message_append(reply, "s", address_format(&identity->addresses[i].address, text));
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_tags(sd_bus *bus, const char *path, const char *interface, const char *property,
+                    sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append_strv(reply, ((App *) userdata)->party.tags.tags);
+}
+
+static int get_command(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append_strv(reply, ((App *) userdata)->argv);
+}
+
+static int get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const App *app = userdata;
+
+        return sd_bus_message_append(reply, "u", strcmp(property, "UID") == 0 ? (uint32_t) app->uid : (uint32_t) app->leader);
+}
+
+static int get_timestamp(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "t", ((App *) userdata)->timestamp);
+}
+
+static int get_listeners(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const App *app = userdata;
+        char text[ADDRESS_STRING_MAX];
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(ssq)");
+        for (const Listener *l = app->trap ? app->trap->listeners : NULL; r >= 0 && l; l = l->next) {
+                const Endpoint *bound = &l->sockets.bound;
+
+                r = sd_bus_message_append(reply, "(ssq)", "tcp",
+                                          address_is_unspecified(&bound->address)
+                                                          ? "*"
+                                                          : address_format(&bound->address, text),
+                                          bound->port);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static const sd_bus_vtable app_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Id", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Name", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Addresses", "as", get_addresses, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Tags", "as", get_tags, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("UID", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Unit", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Leader", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Command", "as", get_command, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Timestamp", "t", get_timestamp, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Listeners", "a(ssq)", get_listeners, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_METHOD("Stop", NULL, NULL, method_stop, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Kill", SD_BUS_ARGS("s", whom, "i", signal), SD_BUS_NO_RESULT, method_kill,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
+static int app_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **found,
+                    sd_bus_error *error) {
+        Manager *m = userdata;
+        char *id;
+        App *app;
+
+        if (sd_bus_path_decode(path, APP_PREFIX, &id) <= 0)
+                return 0;
+        app = manager_find_app(m, id);
+        free(id);
+        if (!app || app->state != APP_RUNNING)
+                return 0;
+        *found = app;
+        return 1;
+}
+
+static int app_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret, sd_bus_error *error) {
+        Manager *m = userdata;
+        char **paths = calloc(m->n_apps + 1, sizeof(char *));
+        size_t n = 0;
+
+        if (!paths)
+                return -ENOMEM;
+        for (App *app = m->apps; app; app = app->hh.next)
+                if (app->state == APP_RUNNING && (paths[n] = app_bus_path(app)))
+                        n++;
+        *ret = paths;
+        return 1;
+}
+
+int app_bus_add(Manager *m) {
+        int r;
+
+        r = sd_bus_add_fallback_vtable(m->bus, NULL, APP_PREFIX, APP_INTERFACE, app_vtable, app_find, m);
+        if (r < 0)
+                return r;
+        return sd_bus_add_node_enumerator(m->bus, NULL, APP_PREFIX, app_enumerate, m);
+}
+
+static void emit(App *app, const char *signal) {
+        char *path = app_bus_path(app);
+
+        if (!path)
+                return;
+        if (strcmp(signal, "AppNew") == 0)
+                (void) sd_bus_emit_object_added(app->manager->bus, path);
+        (void) sd_bus_emit_signal(app->manager->bus, "/io/appswitch1", "io.appswitch1.Manager", signal, "so", app->id,
+                                  path);
+        if (strcmp(signal, "AppRemoved") == 0)
+                (void) sd_bus_emit_object_removed(app->manager->bus, path);
+        free(path);
+}
+
+void app_bus_new(App *app) {
+        emit(app, "AppNew");
+}
+
+void app_bus_removed(App *app) {
+        emit(app, "AppRemoved");
+}
+
+void app_bus_listeners_changed(App *app) {
+        char *path = app_bus_path(app);
+
+        if (path)
+                (void) sd_bus_emit_properties_changed(app->manager->bus, path, APP_INTERFACE, "Listeners", NULL);
+        free(path);
+}

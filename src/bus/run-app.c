@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <systemd/sd-journal.h>
+#include <unistd.h>
+
+#include "basic/fd.h"
+#include "basic/log.h"
+#include "bus/app-bus.h"
+#include "bus/caller.h"
+#include "bus/run-app.h"
+#include "core/app.h"
+#include "core/errors.h"
+#include "model/name.h"
+
+enum {
+        ARGUMENTS_MAX = 1024 * 1024,
+        UNIT_NAME_MAX = 255, /* as the service manager has it */
+};
+
+/* A parsed call. Strings point into the message, which is kept. */
+typedef struct Run {
+        Manager *manager;
+        sd_bus_message *message;
+        AppRequest request;
+        char *name; /* normalized copy */
+        Address addresses[IDENTITY_ADDRESSES_MAX];
+        char **tags;
+        bool stop_with_caller;
+        App *app;
+} Run;
+
+static void free_strings(char **strings) {
+        for (char **s = strings; s && *s; s++)
+                free(*s);
+        free(strings);
+}
+
+static Run *run_free(Run *run) {
+        if (!run)
+                return NULL;
+        for (size_t i = 0; i < _EXEC_FD_MAX; i++)
+                safe_close(run->request.fds[i]);
+        free_strings(run->request.argv);
+        free_strings(run->request.environment);
+        free_strings(run->tags);
+        free(run->name);
+        sd_bus_message_unref(run->message);
+        free(run);
+        return NULL;
+}
+DEFINE_CLEANUP(Run *, run_free)
+
+static int invalid(sd_bus_error *error, const char *name, const char *what, const char *value, const char *why) {
+        return sd_bus_error_setf(error, name, "Invalid %s '%s': %s", what, value, why);
+}
+
+static int parse_name(Run *run, const char *value, sd_bus_error *error) {
+        const char *reason = name_invalid_reason(value);
+
+        if (reason) {
+                /* As a sentence: "it is empty", "it has an empty label". */
+                (void) sd_bus_error_setf(error, ERROR_INVALID_NAME, "Invalid name '%s': it %s", value, reason);
+                return -EINVAL;
+        }
+        free(run->name);
+        run->name = strdup(value);
+        if (!run->name)
+                return -ENOMEM;
+        name_normalize(run->name);
+        run->request.name = run->name;
+        return 0;
+}
+
+static int parse_addresses(Run *run, char **values, sd_bus_error *error) {
+        for (; *values; values++) {
+                Address a;
+                const char *reason;
+
+                if (address_parse(*values, &a) < 0)
+                        return invalid(error, ERROR_INVALID_ADDRESS, "address", *values,
+                                       "it is neither an IPv4 nor an IPv6 address");
+                reason = address_reserved_reason(&a);
+                if (reason)
+                        return sd_bus_error_setf(error, ERROR_INVALID_ADDRESS, "Invalid address '%s': it %s",
+                                                 *values, reason);
+                if (run->request.n_addresses >= IDENTITY_ADDRESSES_MAX - 2)
+                        return sd_bus_error_setf(error, ERROR_INVALID_ADDRESS, "More than %i addresses were given",
+                                                 IDENTITY_ADDRESSES_MAX - 2);
+                run->addresses[run->request.n_addresses++] = a;
+        }
+        return 0;
+}
+
+static int check_tags(char **values, sd_bus_error *error) {
+        Tags tags = {};
+        int r = 0;
+
+        for (; r >= 0 && *values; values++) {
+                r = tags_add(&tags, *values);
+                if (r == -EINVAL)
+                        (void) invalid(error, ERROR_INVALID_TAG, "tag", *values,
+                                       "it must be KEY=VALUE, with a key of a-z 0-9 . _ - and a value of A-Z a-z 0-9 . _ : / -, each of 1 to 63 characters");
+                else if (r == -E2BIG)
+                        (void) sd_bus_error_setf(error, ERROR_INVALID_TAG, "More than %i tags were given", TAGS_MAX);
+        }
+        tags_done(&tags);
+        return r;
+}
+
+static const char unit_chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\";
+
+static int check_unit(const char *value, const char *suffix, sd_bus_error *error) {
+        size_t l = strlen(value), s = strlen(suffix);
+
+        if (l > s && l <= UNIT_NAME_MAX && strcmp(value + l - s, suffix) == 0 && strspn(value, unit_chars) == l)
+                return 0;
+        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
+                                 "Invalid unit name '%s': it must end in %s, have up to 255 characters of A-Z a-z 0-9 : - _ . \\, and a part before the suffix",
+                                 value, suffix);
+}
+
+static int read_fd(Run *run, sd_bus_message *m, ExecFd which) {
+        int fd, r;
+
+        r = sd_bus_message_read(m, "v", "h", &fd);
+        if (r < 0)
+                return r;
+        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+                return -errno;
+        safe_close(run->request.fds[which]);
+        run->request.fds[which] = fd;
+        return 0;
+}
+
+static int read_string(sd_bus_message *m, const char **to) {
+        return sd_bus_message_read(m, "v", "s", to);
+}
+
+static int read_bool(sd_bus_message *m, bool *to) {
+        int v, r = sd_bus_message_read(m, "v", "b", &v);
+
+        if (r >= 0)
+                *to = v;
+        return r;
+}
+
+/* A variant with an array of strings. The array is to be freed. */
+static int read_strings(sd_bus_message *m, char ***ret) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_read_strv(m, ret);
+        if (r >= 0 && !*ret) {
+                *ret = calloc(1, sizeof(char *));
+                r = *ret ? 0 : -ENOMEM;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        return r;
+}
+
+static int option_name(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        const char *s;
+        int r = read_string(m, &s);
+
+        return r < 0 ? r : *s ? parse_name(run, s, error) : 0;
+}
+
+static int option_addresses(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        char **values = NULL;
+        int r = read_strings(m, &values);
+
+        if (r >= 0)
+                r = parse_addresses(run, values, error);
+        free_strings(values);
+        return r;
+}
+
+static int option_tags(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        char **values = NULL;
+        int r = read_strings(m, &values);
+
+        if (r >= 0)
+                r = check_tags(values, error);
+        free_strings(run->tags);
+        run->request.tags = run->tags = values;
+        return r;
+}
+
+static int option_unit(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        int r = read_string(m, &run->request.unit);
+
+        return r < 0 ? r : check_unit(run->request.unit, ".scope", error);
+}
+
+static int option_slice(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        int r = read_string(m, &run->request.slice);
+
+        return r < 0 ? r : check_unit(run->request.slice, ".slice", error);
+}
+
+static int option_user(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_string(m, &run->request.user);
+}
+
+static int option_group(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_string(m, &run->request.group);
+}
+
+static int option_description(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_string(m, &run->request.description);
+}
+
+static int option_collect(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_bool(m, &run->request.collect);
+}
+
+static int option_terminal(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_bool(m, &run->request.terminal);
+}
+
+static int option_stop_with_caller(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_bool(m, &run->stop_with_caller);
+}
+
+static int option_cwd(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_fd(run, m, EXEC_FD_CWD);
+}
+
+static int option_stdin(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_fd(run, m, EXEC_FD_STDIN);
+}
+
+static int option_stdout(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_fd(run, m, EXEC_FD_STDOUT);
+}
+
+static int option_stderr(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_fd(run, m, EXEC_FD_STDERR);
+}
+
+static int option_control(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_fd(run, m, EXEC_FD_CONTROL);
+}
+
+static const struct {
+        const char *name;
+        int (*read)(Run *run, sd_bus_message *m, sd_bus_error *error);
+} run_options[] = {
+        { "Name", option_name },
+        { "Addresses", option_addresses },
+        { "Tags", option_tags },
+        { "User", option_user },
+        { "Group", option_group },
+        { "Unit", option_unit },
+        { "Slice", option_slice },
+        { "Description", option_description },
+        { "Collect", option_collect },
+        { "WorkingDirectory", option_cwd },
+        { "StandardInput", option_stdin },
+        { "StandardOutput", option_stdout },
+        { "StandardError", option_stderr },
+        { "Control", option_control },
+        { "Terminal", option_terminal },
+        { "StopWithCaller", option_stop_with_caller },
+};
+
+static int parse_option(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        const char *key;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &key);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ELEMENTSOF(run_options); i++)
+                if (strcmp(run_options[i].name, key) == 0) {
+                        r = run_options[i].read(run, m, error);
+                        if ((r == -ENXIO || r == -EBADMSG) && !sd_bus_error_is_set(error))
+                                return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
+                                                         "Option '%s' has a value of another type", key);
+                        return r;
+                }
+        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
+                                 "Unknown option '%s'; known are Name, Addresses, Tags, User, Group, Unit, Slice, Description, Collect, WorkingDirectory, StandardInput, StandardOutput, StandardError, Control, Terminal, StopWithCaller",
+                                 key);
+}
+
+static int check_strings(const Run *run, sd_bus_error *error) {
+        char **s;
+
+        if (!run->request.argv || !*run->request.argv || !**run->request.argv)
+                return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "No command was given");
+        for (s = run->request.environment; s && *s; s++)
+                if (**s == '=' || !strchr(*s, '='))
+                        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
+                                                 "Invalid environment variable '%s': it must be NAME=VALUE", *s);
+        if (run->request.terminal && (run->request.fds[EXEC_FD_STDIN] < 0 || !isatty(run->request.fds[EXEC_FD_STDIN])))
+                return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT,
+                                        "Terminal was asked for, but StandardInput is no terminal");
+        return 0;
+}
+
+static int parse(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        int r;
+
+        r = sd_bus_message_read_strv(m, &run->request.argv);
+        if (r >= 0)
+                r = sd_bus_message_read_strv(m, &run->request.environment);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = parse_option(run, m, error);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        return r < 0 ? r : check_strings(run, error);
+}
+
+/* Without standard output or error, what the app says goes to the journal. */
+static void default_streams(Run *run) {
+        static const struct {
+                ExecFd fd;
+                int priority;
+        } streams[] = { { EXEC_FD_STDOUT, LOG_INFO }, { EXEC_FD_STDERR, LOG_NOTICE } };
+        const char *program = strrchr(run->request.argv[0], '/');
+
+        program = program && program[1] ? program + 1 : run->request.argv[0];
+        for (size_t i = 0; i < ELEMENTSOF(streams); i++)
+                if (run->request.fds[streams[i].fd] < 0) {
+                        int fd = sd_journal_stream_fd(run->name ?: program, streams[i].priority, true);
+
+                        run->request.fds[streams[i].fd] = fd < 0 ? -EBADF : fd;
+                }
+}
+
+static void on_started(App *app, const char *error, const char *message, void *userdata) {
+        _cleanup_(run_freep) Run *run = userdata;
+        _cleanup_free_ char *path = NULL;
+
+        if (error) {
+                (void) sd_bus_reply_method_errorf(run->message, error, "%s", message);
+                return;
+        }
+        path = app_bus_path(app);
+        if (path)
+                (void) sd_bus_reply_method_return(run->message, "sos", app->id, path, app->unit);
+        else
+                (void) sd_bus_reply_method_errnof(run->message, ENOMEM, "Out of memory");
+}
+
+static void on_authorized(sd_bus_message *m, const Caller *caller, void *userdata) {
+        _cleanup_free_ char *message = NULL;
+        const char *error = NULL;
+        Run **holder = userdata, *run = *holder;
+        App *app;
+        int r;
+
+        run->request.uid = caller->uid;
+        run->request.pid = caller->pid;
+        run->request.addresses = run->addresses;
+        run->request.owner = run->stop_with_caller ? sd_bus_message_get_sender(m) : NULL;
+        default_streams(run);
+        r = app_start(run->manager, &run->request, on_started, run, &app, &error, &message);
+        if (r >= 0) {
+                *holder = NULL; /* on_started() has it now */
+                return;
+        }
+        if (message)
+                (void) sd_bus_reply_method_errorf(m, error, "%s", message);
+        else
+                (void) sd_bus_reply_method_errnof(m, -r, "Failed to start the app: %s", strerror(-r));
+}
+
+static void destroy_holder(void *p) {
+        Run **holder = p;
+
+        run_free(*holder);
+        free(holder);
+}
+
+/* "198.18.0.1 fd00::1" for a polkit rule to read; "" for none. */
+static char *join_addresses(const Run *run) {
+        char text[ADDRESS_STRING_MAX];
+        char *s = calloc(run->request.n_addresses + 1, sizeof(text));
+
+        for (size_t i = 0; s && i < run->request.n_addresses; i++) {
+                if (i > 0)
+                        strcat(s, " ");
+                strcat(s, address_format(&run->addresses[i], text));
+        }
+        return s;
+}
+
+static char *join_strings(char **strings) {
+        size_t n = 1;
+        char *s;
+
+        for (char **t = strings; t && *t; t++)
+                n += strlen(*t) + 1;
+        s = calloc(n, 1);
+        for (char **t = strings; s && t && *t; t++) {
+                if (t != strings)
+                        strcat(s, " ");
+                strcat(s, *t);
+        }
+        return s;
+}
+
+/* A slice is a claim on resources, a unit name one on what others call so. */
+static int check_unprivileged(const Run *run, const Caller *caller, sd_bus_message *m) {
+        static const char prefix[] = "appswitch-";
+
+        if (caller->uid == 0)
+                return 0;
+        if ((run->request.unit && strncmp(run->request.unit, prefix, strlen(prefix)) != 0) ||
+            (run->request.slice && strncmp(run->request.slice, prefix, strlen(prefix)) != 0 &&
+             strcmp(run->request.slice, "appswitch.slice") != 0)) {
+                (void) sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED,
+                                                  "Only root may choose units and slices whose name does not begin with '%s'",
+                                                  prefix);
+                return -EPERM;
+        }
+        return 0;
+}
+
+static void on_identified(sd_bus_message *m, const Caller *caller, void *userdata) {
+        _cleanup_free_ char *addresses = NULL, *tags = NULL, *user = NULL;
+        Run **holder = userdata, *run = *holder, **next;
+        const char *action = "io.appswitch1.run-app";
+        App *outer;
+        int r;
+
+        outer = manager_find_pid(run->manager, caller->pid);
+        if (outer) {
+                (void) sd_bus_reply_method_errorf(m, ERROR_NESTED,
+                                                  "The caller itself runs in app %s, and an app cannot be started from inside an app",
+                                                  outer->id);
+                return;
+        }
+        if (check_unprivileged(run, caller, m) < 0)
+                return;
+        addresses = join_addresses(run);
+        tags = join_strings(run->tags ?: (char *[]){ run->manager->config.default_tag, NULL });
+        if (!addresses || !tags || asprintf(&user, "%u", caller->uid) < 0)
+                return;
+        if (run->request.user || run->request.group) {
+                action = "io.appswitch1.run-app-as";
+                free(user);
+                user = strdup(run->request.user ?: "");
+        }
+        next = malloc(sizeof(*next));
+        if (!next || !user) {
+                free(next);
+                return;
+        }
+        *next = run;
+        *holder = NULL;
+        r = caller_authorize(m, caller, action,
+                             (const char *const[]){
+                                             "user", user,
+                                             "group", run->request.group ?: "",
+                                             "name", run->name ?: "",
+                                             "addresses", addresses,
+                                             "tags", tags,
+                                             "command", run->request.argv[0],
+                                             NULL,
+                             },
+                             on_authorized, next, destroy_holder);
+        if (r < 0)
+                (void) sd_bus_reply_method_errnof(m, -r, "Failed to ask polkit: %s", strerror(-r));
+}
+
+int method_run_app(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(run_freep) Run *run = NULL;
+        Run **holder;
+        int r;
+
+        run = calloc(1, sizeof(*run));
+        if (!run)
+                return -ENOMEM;
+        for (size_t i = 0; i < _EXEC_FD_MAX; i++)
+                run->request.fds[i] = -EBADF;
+        run->manager = userdata;
+        run->message = sd_bus_message_ref(m);
+        r = parse(run, m, error);
+        if (r < 0)
+                return r;
+
+        holder = malloc(sizeof(*holder));
+        if (!holder)
+                return -ENOMEM;
+        *holder = TAKE_PTR(run);
+        r = caller_identify(m, on_identified, holder, destroy_holder);
+        return r < 0 ? r : 1;
+}

@@ -1,0 +1,610 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "basic/fd.h"
+#include "basic/fd-store.h"
+#include "basic/log.h"
+#include "core/app.h"
+#include "core/errors.h"
+#include "core/state.h"
+
+/* From the request to execve(2). */
+#define START_TIMEOUT_USEC (30 * USEC_PER_SEC)
+
+enum {
+        /* How much of a command line is remembered, for people to read. */
+        COMMAND_ARGUMENTS_MAX = 256,
+        COMMAND_BYTES_MAX = 16384,
+};
+
+struct AppWaiter {
+        AppEnded ended;
+        void *userdata;
+        AppWaiter *next;
+};
+
+const char *app_name(const App *app) {
+        return app->party.identity && app->party.identity->name ? app->party.identity->name : "";
+}
+
+static uint64_t now_realtime(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_REALTIME, &ts);
+        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / NSEC_PER_USEC;
+}
+
+static void fd_name(const App *app, const char *what, char name[static 48]) {
+        (void) snprintf(name, 48, "%s-%" PRIx64, what, app->number);
+}
+
+static void store_fd(const App *app, const char *what, int fd, bool poll_it) {
+        char name[48];
+        int r;
+
+        fd_name(app, what, name);
+        r = fd_store_add(name, fd, poll_it);
+        if (r < 0)
+                (void) log_warning_errno(r, "%s: failed to store a descriptor, a restart will lose the app, ignoring: %m",
+                                         app->id);
+}
+
+static void unstore_fd(const App *app, const char *what) {
+        char name[48];
+
+        fd_name(app, what, name);
+        (void) fd_store_remove(name);
+}
+
+static char **copy_command(char **argv) {
+        char **copy = calloc(COMMAND_ARGUMENTS_MAX + 1, sizeof(char *));
+        size_t bytes = 0;
+
+        if (!copy)
+                return NULL;
+        for (size_t i = 0; argv[i] && i < COMMAND_ARGUMENTS_MAX && bytes < COMMAND_BYTES_MAX; i++) {
+                copy[i] = strndup(argv[i], COMMAND_BYTES_MAX - bytes);
+                if (!copy[i]) {
+                        for (size_t j = 0; j < i; j++)
+                                free(copy[j]);
+                        free(copy);
+                        return NULL;
+                }
+                bytes += strlen(copy[i]) + 1;
+        }
+        return copy;
+}
+
+static void free_command(char **argv) {
+        for (char **a = argv; a && *a; a++)
+                free(*a);
+        free(argv);
+}
+
+App *app_free(App *app) {
+        Manager *m;
+        char *name = NULL;
+
+        if (!app)
+                return NULL;
+        m = app->manager;
+        sd_event_source_disable_unref(app->timeout);
+        launch_free(app->launch);
+        scope_job_free(app->scope);
+        sd_bus_track_unref(app->track);
+        trap_free(app->trap);
+        if (app->dns_udp >= 0 && m->feed)
+                feed_remove_app(m->feed, app->id);
+        if (app->party.identity) {
+                if (app->party.identity->n_parties == 1 && app->party.identity->name)
+                        name = strdup(app->party.identity->name);
+                directory_leave(&m->directory, &app->party);
+                if (name && m->feed)
+                        feed_unset_name(m->feed, name);
+        }
+        if (app->id)
+                HASH_DELETE(hh, m->apps, app);
+        if (app->unit)
+                HASH_DELETE(hh_unit, m->apps_by_unit, app);
+        m->n_apps--;
+        safe_close(app->dns_udp);
+        safe_close(app->dns_tcp);
+        safe_close(app->leader_pidfd);
+        tags_done(&app->party.tags);
+        while (app->waiters) {
+                AppWaiter *w = app->waiters;
+
+                LL_DELETE(app->waiters, w);
+                free(w);
+        }
+        free_command(app->argv);
+        free(app->id);
+        free(app->unit);
+        free(app->slice);
+        free(app->description);
+        free(app->owner);
+        free(app->claim_name);
+        free(name);
+        free(app);
+        return NULL;
+}
+
+/* Out of the descriptor store and off the disk: nobody is to find it again. */
+static void app_forget(App *app) {
+        app_record_remove(app);
+        unstore_fd(app, "app");
+        unstore_fd(app, "udp");
+        unstore_fd(app, "tcp");
+}
+
+static void log_app(const App *app, const char *verb) {
+        char id[300], unit[300];
+
+        (void) snprintf(id, sizeof(id), "APPSWITCH_APP=%s", app->id);
+        (void) snprintf(unit, sizeof(unit), "APPSWITCH_UNIT=%s", app->unit);
+        (void) log_fields(LOG_INFO, 0, (const char *const[]){ id, unit, NULL }, "%s %s (%s, uid %u).", app->id, verb,
+                          app->unit, app->uid);
+}
+
+void app_end(App *app) {
+        if (app->state == APP_STARTING) {
+                /* What became of the start is still to be read. */
+                app->ended = true;
+                (void) sd_event_source_set_enabled(app->trap->source, SD_EVENT_OFF);
+                return;
+        }
+        log_app(app, "ended");
+        app_forget(app);
+        if (app->manager->hooks.app_removed)
+                app->manager->hooks.app_removed(app);
+        for (AppWaiter *w = app->waiters; w; w = w->next)
+                w->ended(app, w->userdata);
+        app_free(app);
+}
+
+static void _printf_(3, 4) app_fail(App *app, const char *error, const char *format, ...) {
+        _cleanup_free_ char *message = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        if (vasprintf(&message, format, ap) < 0)
+                message = NULL;
+        va_end(ap);
+        if (app->started)
+                app->started(app, error, message ?: "Out of memory", app->userdata);
+        app_forget(app);
+        app_free(app);
+}
+
+void app_cancel(App *app) {
+        app_forget(app);
+        app_free(app);
+}
+
+static int start_on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
+        app_fail(userdata, ERROR_UNIT_FAILED, "The app did not start within 30 seconds");
+        return 0;
+}
+
+static bool leader_is_alive(const App *app) {
+        struct pollfd p = { .fd = app->leader_pidfd, .events = POLLIN };
+
+        return app->leader_pidfd >= 0 && poll(&p, 1, 0) == 0;
+}
+
+/*
+ * The caller that the app was to end with is gone. If that is because the
+ * leader ended, what the leader left behind (a daemon, say) lives on, as it
+ * does in a shell.
+ */
+static int owner_on_gone(sd_bus_track *track, void *userdata) {
+        App *app = userdata;
+
+        if (app->state == APP_STARTING)
+                app_cancel(app);
+        else if (leader_is_alive(app))
+                (void) app_stop(app, NULL, NULL);
+        return 0;
+}
+
+static int track_owner(App *app) {
+        int r;
+
+        if (!app->owner)
+                return 0;
+        r = sd_bus_track_new(app->manager->bus, &app->track, owner_on_gone, app);
+        if (r < 0)
+                return r;
+        return sd_bus_track_add_name(app->track, app->owner);
+}
+
+/* Goes on when both the process is in its scope and its namespace stands. */
+static void start_maybe_go(App *app) {
+        int r;
+
+        if (!app->in_scope || !app->has_network)
+                return;
+        r = launch_go(app->launch);
+        if (r < 0)
+                app_fail(app, ERROR_UNIT_FAILED, "Failed to talk to appswitch-exec: %s", strerror(-r));
+}
+
+static void scope_on_started(const char *error, void *userdata) {
+        App *app = userdata;
+
+        app->scope = scope_job_free(app->scope);
+        if (error) {
+                app_fail(app, ERROR_UNIT_FAILED, "Failed to start scope %s: %s", app->unit, error);
+                return;
+        }
+        app->in_scope = true;
+        start_maybe_go(app);
+}
+
+static const char *join_error(int r) {
+        switch (r) {
+        case -EEXIST:
+                return ERROR_NAME_IN_USE;
+        case -EINVAL:
+        case -E2BIG:
+                return ERROR_INVALID_ADDRESS;
+        case -EADDRINUSE:
+                return ERROR_ADDRESS_IN_USE;
+        default:
+                return ERROR_LIMIT_REACHED;
+        }
+}
+
+static void launch_on_user(Launch *launch, pid_t pid, uid_t uid, gid_t gid, void *userdata) {
+        App *app = userdata;
+        Manager *m = app->manager;
+        _cleanup_free_ char *message = NULL;
+        Address addresses[IDENTITY_ADDRESSES_MAX];
+        const Identity *identity;
+        int r;
+
+        app->uid = uid;
+        app->leader = pid;
+        app->leader_pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+
+        r = directory_join(&m->directory, &app->party, &(IdentityClaim){
+                .name = app->claim_name,
+                .addresses = app->claim_addresses,
+                .n_addresses = app->n_claim_addresses,
+                .uid = app->owner_uid,
+                .owner = uid,
+                .id = app->id,
+        }, &message);
+        if (r < 0) {
+                app_fail(app, join_error(r), "%s", message ?: strerror(-r));
+                return;
+        }
+        r = scope_start(m->scopes, &(ScopeRequest){
+                .unit = app->unit,
+                .slice = app->slice,
+                .description = app->description,
+                .pid = pid,
+                .collect = app->collect,
+        }, scope_on_started, app, &app->scope);
+        if (r < 0) {
+                app_fail(app, ERROR_UNIT_FAILED, "Failed to start scope %s: %s", app->unit, strerror(-r));
+                return;
+        }
+        identity = app->party.identity;
+        for (size_t i = 0; i < identity->n_addresses; i++)
+                addresses[i] = identity->addresses[i].address;
+        r = launch_set_network(launch, addresses, identity->n_addresses);
+        if (r < 0)
+                app_fail(app, ERROR_UNIT_FAILED, "Failed to talk to appswitch-exec: %s", strerror(-r));
+}
+
+static void launch_on_network(Launch *launch, uint64_t netns, int dns_udp, int dns_tcp, void *userdata) {
+        App *app = userdata;
+        Manager *m = app->manager;
+
+        app->netns = netns;
+        app->dns_udp = dns_udp;
+        app->dns_tcp = dns_tcp;
+        if (app->party.identity->name)
+                feed_set_name(m->feed, app->party.identity);
+        feed_add_app(m->feed, app->id, dns_udp, dns_tcp);
+        app->has_network = true;
+        start_maybe_go(app);
+}
+
+static void launch_on_filter(Launch *launch, int listener, void *userdata) {
+        App *app = userdata;
+        int r;
+
+        r = trap_new(&app->manager->sw, &app->party, app->number, listener, app, &app->trap);
+        if (r < 0) {
+                safe_close(listener);
+                app_fail(app, ERROR_UNIT_FAILED, "Failed to serve the app: %s", strerror(-r));
+                return;
+        }
+        store_fd(app, "app", listener, true);
+        store_fd(app, "udp", app->dns_udp, false);
+        store_fd(app, "tcp", app->dns_tcp, false);
+        r = app_record_save(app);
+        if (r < 0)
+                (void) log_warning_errno(r, "%s: failed to write its record, a restart will lose the app, ignoring: %m",
+                                         app->id);
+        r = launch_go(launch);
+        if (r < 0)
+                app_fail(app, ERROR_UNIT_FAILED, "Failed to talk to appswitch-exec: %s", strerror(-r));
+}
+
+static void launch_on_executed(Launch *launch, void *userdata) {
+        App *app = userdata;
+
+        app->launch = launch_free(app->launch);
+        app->timeout = sd_event_source_disable_unref(app->timeout);
+        app->state = APP_RUNNING;
+        app->timestamp = now_realtime();
+        (void) app_record_save(app);
+        log_app(app, "started");
+        if (app->manager->hooks.app_new)
+                app->manager->hooks.app_new(app);
+        if (app->started)
+                app->started(app, NULL, NULL, app->userdata);
+        app->started = NULL;
+        if (app->ended)
+                app_end(app);
+}
+
+static void launch_on_failed(Launch *launch, ExecStep step, int error, const char *path, void *userdata) {
+        const char *reason = strerror(-error);
+        App *app = userdata;
+
+        switch (step) {
+        case EXEC_STEP_USER:
+                app_fail(app, ERROR_USER_FAILED, "Failed to become user '%s': %s", path ?: "", error == -ENXIO ? "No such user" : reason);
+                break;
+        case EXEC_STEP_GROUP:
+                app_fail(app, ERROR_GROUP_FAILED, "Failed to take group '%s': %s", path ?: "", error == -ENXIO ? "No such group" : reason);
+                break;
+        case EXEC_STEP_NETWORK:
+                app_fail(app, ERROR_NETWORK_FAILED, "Failed to set up the network namespace: %s", reason);
+                break;
+        case EXEC_STEP_SECCOMP:
+                if (error == -EBUSY)
+                        app_fail(app, ERROR_SECCOMP_FAILED,
+                                 "Failed to trap calls: a seccomp listener is installed already (a container runtime?), and there can be one only");
+                else
+                        app_fail(app, ERROR_SECCOMP_FAILED, "Failed to trap calls: %s", reason);
+                break;
+        case EXEC_STEP_CHDIR:
+                app_fail(app, ERROR_CHDIR_FAILED, "Failed to enter the working directory: %s", reason);
+                break;
+        case EXEC_STEP_EXEC:
+                app_fail(app, ERROR_EXEC_FAILED, "Failed to execute '%s': %s", path ?: "", reason);
+                break;
+        case EXEC_STEP_PROTOCOL:
+        case EXEC_STEP_STDIO:
+        default:
+                app_fail(app, ERROR_UNIT_FAILED, "Failed to start the app (%s): %s", exec_step_to_string(step) ?: "?", reason);
+                break;
+        }
+}
+
+static const LaunchHooks launch_hooks = {
+        .user = launch_on_user,
+        .network = launch_on_network,
+        .filter = launch_on_filter,
+        .executed = launch_on_executed,
+        .failed = launch_on_failed,
+};
+
+static App *app_alloc(Manager *m) {
+        App *app = calloc(1, sizeof(*app));
+
+        if (!app)
+                return NULL;
+        app->manager = m;
+        app->leader_pidfd = app->dns_udp = app->dns_tcp = -EBADF;
+        m->n_apps++;
+        return app;
+}
+
+static void app_register(App *app) {
+        app->party.id = app->id;
+        HASH_ADD_KEYPTR(hh, app->manager->apps, app->id, strlen(app->id), app);
+        HASH_ADD_KEYPTR(hh_unit, app->manager->apps_by_unit, app->unit, strlen(app->unit), app);
+}
+
+static int dup_or_null(const char *s, char **ret) {
+        *ret = s ? strdup(s) : NULL;
+        return s && !*ret ? -ENOMEM : 0;
+}
+
+static int check_limits(Manager *m, const AppRequest *request, const char **ret_error, char **ret_message) {
+        int r = 0;
+
+        if (m->n_apps >= m->config.apps_max)
+                r = asprintf(ret_message, "There are %u apps already, the most that AppsMax= allows", m->n_apps);
+        else if (request->uid != 0 && manager_count_apps(m, request->uid) >= m->config.apps_per_user_max)
+                r = asprintf(ret_message, "User %u has %u apps already, the most that AppsPerUserMax= allows",
+                             request->uid, m->config.apps_per_user_max);
+        else
+                return 0;
+        *ret_error = ERROR_LIMIT_REACHED;
+        return r < 0 ? -ENOMEM : -EDQUOT;
+}
+
+/* Fills in who the app is to be. Returns 0 or -ENOMEM, or an error of tags_add(). */
+static int app_describe(App *app, const AppRequest *request) {
+        Manager *m = app->manager;
+        const char *base = request->name ?: "app";
+        char *const default_tags[] = { m->config.default_tag, NULL };
+        char *const *tags = request->tags && *request->tags ? request->tags : default_tags;
+        char *id, *unit;
+        int r;
+
+        app->number = m->next_number++;
+        if (asprintf(&id, "%s_%" PRIu64, base, app->number) < 0)
+                return -ENOMEM;
+        r = request->unit ? asprintf(&unit, "%s", request->unit) : asprintf(&unit, "appswitch-%s.scope", id);
+        if (r < 0) {
+                free(id);
+                return -ENOMEM;
+        }
+        app->id = id;
+        app->unit = unit;
+        app_register(app);
+
+        app->owner_uid = app->uid = request->uid;
+        app->collect = request->collect;
+        for (; *tags; tags++) {
+                r = tags_add(&app->party.tags, *tags);
+                if (r < 0)
+                        return r;
+        }
+        app->argv = copy_command(request->argv);
+        if (!app->argv || dup_or_null(request->slice ?: "appswitch.slice", &app->slice) < 0 ||
+            dup_or_null(request->owner, &app->owner) < 0 || dup_or_null(request->name, &app->claim_name) < 0 ||
+            dup_or_null(request->description ?: request->argv[0], &app->description) < 0)
+                return -ENOMEM;
+        memcpy(app->claim_addresses, request->addresses, request->n_addresses * sizeof(Address));
+        app->n_claim_addresses = request->n_addresses;
+        return 0;
+}
+
+int app_start(Manager *m, const AppRequest *request, AppStarted started, void *userdata, App **ret,
+              const char **ret_error, char **ret_message) {
+        _cleanup_(app_freep) App *app = NULL;
+        LaunchRequest launch = {
+                .argv = request->argv,
+                .environment = request->environment,
+                .caller = request->pid,
+                .uid = request->uid,
+                .user = request->user,
+                .group = request->group,
+                .terminal = request->terminal,
+        };
+        int r;
+
+        r = check_limits(m, request, ret_error, ret_message);
+        if (r < 0)
+                return r;
+        if (request->unit && manager_find_unit(m, request->unit)) {
+                *ret_error = ERROR_UNIT_FAILED;
+                if (asprintf(ret_message, "Unit %s is that of another app", request->unit) < 0)
+                        return -ENOMEM;
+                return -EEXIST;
+        }
+        *ret_error = SD_BUS_ERROR_NO_MEMORY;
+        app = app_alloc(m);
+        if (!app)
+                return -ENOMEM;
+        r = app_describe(app, request);
+        if (r < 0)
+                return r;
+        memcpy(launch.fds, request->fds, sizeof(launch.fds));
+        r = launch_new(m->event, &launch, &launch_hooks, app, &app->launch);
+        if (r < 0) {
+                *ret_error = r == -E2BIG ? ERROR_INVALID_ARGUMENT : ERROR_UNIT_FAILED;
+                if (asprintf(ret_message, r == -E2BIG ? "Arguments and environment are longer than 8 MiB: %s" : "Failed to reach appswitch-exec: %s",
+                             strerror(-r)) < 0)
+                        return -ENOMEM;
+                return r;
+        }
+        r = sd_event_add_time_relative(m->event, &app->timeout, CLOCK_MONOTONIC, START_TIMEOUT_USEC, 0,
+                                       start_on_timeout, app);
+        if (r >= 0)
+                r = track_owner(app);
+        if (r < 0)
+                return r;
+        app->started = started;
+        app->userdata = userdata;
+        *ret = TAKE_PTR(app);
+        return 0;
+}
+
+int app_stop(App *app, AppEnded ended, void *userdata) {
+        AppWaiter *w;
+        int r;
+
+        r = scope_stop(app->manager->scopes, app->unit);
+        if (r < 0 || !ended)
+                return r;
+        w = calloc(1, sizeof(*w));
+        if (!w)
+                return -ENOMEM;
+        w->ended = ended;
+        w->userdata = userdata;
+        LL_PREPEND(app->waiters, w);
+        return 0;
+}
+
+int app_kill(App *app, bool all, int signal) {
+        if (all)
+                return scope_kill(app->manager->scopes, app->unit, signal);
+        if (app->leader_pidfd < 0)
+                return -ESRCH;
+        return syscall(SYS_pidfd_send_signal, app->leader_pidfd, signal, NULL, 0) < 0 ? -errno : 0;
+}
+
+static int app_restore_record(App *app, AppRecord *record) {
+        _cleanup_free_ char *message = NULL;
+        char **argv = TAKE_PTR(record->argv);
+
+        record->n_argv = 0;
+        app->state = APP_RUNNING;
+        app->argv = argv;
+        app->number = record->number;
+        app->unit = TAKE_PTR(record->unit);
+        app->owner = TAKE_PTR(record->owner);
+        app->uid = record->uid;
+        app->owner_uid = record->owner_uid;
+        app->leader = record->leader;
+        app->timestamp = record->timestamp;
+        app->netns = record->netns;
+        app->party.tags = record->tags;
+        record->tags = (Tags){};
+        app_register(app);
+        app->leader_pidfd = (int) syscall(SYS_pidfd_open, app->leader, 0);
+
+        /* As root, so that the first one back makes the identity and the others join it. */
+        return directory_restore(&app->manager->directory, &app->party, record->name, record->addresses,
+                                 record->n_addresses, record->identity_owner);
+}
+
+int app_restore(Manager *m, const char *id, int notify_fd, int dns_udp, int dns_tcp) {
+        _cleanup_(app_record_done) AppRecord record = {};
+        _cleanup_(app_freep) App *app = NULL;
+        int r;
+
+        r = app_record_load(m->state_dir, id, &record);
+        if (r < 0)
+                return r;
+        app = app_alloc(m);
+        if (!app)
+                return -ENOMEM;
+        app->id = strdup(id);
+        if (!app->id)
+                return -ENOMEM;
+        r = app_restore_record(app, &record);
+        if (r < 0)
+                return r;
+        r = trap_new(&m->sw, &app->party, app->number, notify_fd, app, &app->trap);
+        if (r < 0)
+                return r;
+        app->dns_udp = dns_udp;
+        app->dns_tcp = dns_tcp;
+        r = track_owner(app);
+        if (r < 0)
+                (void) log_warning_errno(r, "%s: failed to watch its caller, ignoring: %m", app->id);
+        app = NULL;
+        return 0;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * An app: one scope, one network namespace, one identity.
+ *
+ *   STARTING  from the request until the program is executed, or a step
+ *             failed; nobody but the caller knows of it
+ *   RUNNING   it has a trap and is on the bus; ends when its last process does
+ */
+
+#include "core/manager.h"
+#include "launch/launch.h"
+
+typedef enum AppState {
+        APP_STARTING,
+        APP_RUNNING,
+        _APP_STATE_MAX,
+} AppState;
+
+/* What somebody wants to run. All strings and arrays are copied by app_start(). */
+typedef struct AppRequest {
+        char **argv, **environment;
+        const char *name; /* or NULL */
+        const Address *addresses;
+        size_t n_addresses;
+        char **tags; /* NULL or empty: the default tag */
+        uid_t uid;   /* who asks */
+        pid_t pid;
+        const char *user, *group; /* to run as, or NULL */
+        const char *unit, *slice, *description; /* or NULL */
+        bool collect, terminal;
+        const char *owner; /* unique bus name that the app ends with, or NULL */
+        int fds[_EXEC_FD_MAX];
+} AppRequest;
+
+/* `error` is a name of bus/errors.h with a sentence for the user, or NULL on success. */
+typedef void (*AppStarted)(App *app, const char *error, const char *message, void *userdata);
+
+/* Somebody waits for the end of the app. */
+typedef void (*AppEnded)(App *app, void *userdata);
+typedef struct AppWaiter AppWaiter;
+
+struct App {
+        Manager *manager;
+        AppState state;
+        char *id;
+        uint64_t number;
+        Party party;
+        uid_t uid; /* the credentials it runs with */
+        uid_t owner_uid; /* who started it, and so may end it */
+        char *unit, *slice, *description;
+        bool collect;
+        char **argv;
+        pid_t leader;
+        int leader_pidfd;
+        uint64_t timestamp; /* CLOCK_REALTIME, µs */
+        uint64_t netns;     /* inode */
+        Trap *trap;
+        int dns_udp, dns_tcp;
+        char *owner;
+        sd_bus_track *track; /* of the owner */
+        AppWaiter *waiters;
+
+        /* While starting: */
+        Launch *launch;
+        ScopeJob *scope;
+        bool in_scope, has_network; /* both must be so to go on */
+        bool ended;                 /* the last process is gone before the outcome of the start is known */
+        sd_event_source *timeout;
+        char *claim_name;
+        Address claim_addresses[IDENTITY_ADDRESSES_MAX];
+        size_t n_claim_addresses;
+        AppStarted started;
+        void *userdata;
+
+        UT_hash_handle hh;      /* by id */
+        UT_hash_handle hh_unit; /* by unit */
+};
+
+/*
+ * Starts an app; `started` is called once, later. Returns 0 and the app, or a
+ * negative errno with an error name and a sentence (to be freed), as
+ * `started` would have given them.
+ */
+int app_start(Manager *m, const AppRequest *request, AppStarted started, void *userdata, App **ret,
+              const char **ret_error, char **ret_message);
+
+/* The caller of app_start() does not wait any more: the start is given up. */
+void app_cancel(App *app);
+
+/* Asks for the end of the app's scope. `ended` is called when it is gone. Returns 0 or a negative errno. */
+int app_stop(App *app, AppEnded ended, void *userdata);
+
+/* Sends a signal to the leader, or to all its processes. Returns 0 or a negative errno. */
+int app_kill(App *app, bool all, int signal);
+
+/* Forgets the app: it is over, or the daemon ends. */
+App *app_free(App *app);
+DEFINE_CLEANUP(App *, app_free)
+
+/* The app is over: tells everybody and forgets it. */
+void app_end(App *app);
+
+/* Makes an app out of what an earlier daemon wrote down. Returns 0 or a negative errno. */
+int app_restore(Manager *m, const char *id, int notify_fd, int dns_udp, int dns_tcp);
+
+/* "name" of its identity, or "". */
+const char *app_name(const App *app);

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "basic/fd.h"
+#include "basic/log.h"
+#include "core/config.h"
+#include "model/name.h"
+
+enum { DROPINS_MAX = 256 };
+
+/* What each key takes is its parser's affair; each returns 0, -EINVAL or -ENOMEM. */
+typedef int (*Parser)(const char *value, void *to);
+
+static int parse_string(const char *value, char **to) {
+        char *copy = strdup(value);
+
+        if (!copy)
+                return -ENOMEM;
+        free(*to);
+        *to = copy;
+        return 0;
+}
+
+static int parse_domain(const char *value, void *to) {
+        char **domain = to;
+        int r;
+
+        if (name_invalid_reason(value) || strlen(value) > NAME_LABEL_MAX)
+                return -EINVAL;
+        r = parse_string(value, domain);
+        if (r >= 0)
+                name_normalize(*domain);
+        return r;
+}
+
+static int parse_pool(const char *value, Pool *to, int family) {
+        Pool pool;
+
+        if (pool_parse(value, &pool) < 0 || pool.network.family != family)
+                return -EINVAL;
+        *to = pool;
+        return 0;
+}
+
+static int parse_pool4(const char *value, void *to) {
+        return parse_pool(value, to, AF_INET);
+}
+
+static int parse_pool6(const char *value, void *to) {
+        return parse_pool(value, to, AF_INET6);
+}
+
+static int parse_tag(const char *value, void *to) {
+        Tags tags = {};
+        int r;
+
+        r = tags_add(&tags, value);
+        tags_done(&tags);
+        return r < 0 ? r : parse_string(value, to);
+}
+
+static int parse_number(const char *value, unsigned *to, unsigned min, unsigned max) {
+        unsigned long v;
+        char *end;
+
+        if (*value < '0' || *value > '9')
+                return -EINVAL;
+        v = strtoul(value, &end, 10);
+        if (*end || v < min || v > max)
+                return -EINVAL;
+        *to = (unsigned) v;
+        return 0;
+}
+
+static int parse_ttl(const char *value, void *to) {
+        return parse_number(value, to, 0, 86400);
+}
+
+static int parse_maximum(const char *value, void *to) {
+        return parse_number(value, to, 1, 65536);
+}
+
+static int parse_log_level(const char *value, void *to) {
+        static const char *const levels[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
+        int *level = to;
+
+        for (size_t i = 0; i < ELEMENTSOF(levels); i++)
+                if (strcmp(value, levels[i]) == 0) {
+                        *level = (int) i;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+static const struct {
+        const char *key;
+        size_t offset;
+        Parser parse;
+        const char *allowed;
+} keys[] = {
+        { "Domain", offsetof(Config, domain), parse_domain, "a DNS name of up to 63 characters" },
+        { "Pool4", offsetof(Config, pool4), parse_pool4, "an IPv4 network of /8 to /28, without host bits" },
+        { "Pool6", offsetof(Config, pool6), parse_pool6, "an IPv6 network of /32 to /112, without host bits" },
+        { "DefaultTag", offsetof(Config, default_tag), parse_tag, "a tag, KEY=VALUE" },
+        { "NameTTLSec", offsetof(Config, name_ttl), parse_ttl, "0 to 86400 seconds" },
+        { "AppsMax", offsetof(Config, apps_max), parse_maximum, "1 to 65536" },
+        { "AppsPerUserMax", offsetof(Config, apps_per_user_max), parse_maximum, "1 to 65536" },
+        { "ListenersPerAppMax", offsetof(Config, listeners_per_app_max), parse_maximum, "1 to 65536" },
+        { "LogLevel", offsetof(Config, log_level), parse_log_level,
+          "emerg, alert, crit, err, warning, notice, info or debug" },
+};
+
+int config_init(Config *config) {
+        static const char *const defaults[][2] = {
+                { "Domain", "ax.internal" },
+                { "Pool4", "198.18.0.0/15" },
+                { "Pool6", "fdaa:a55:317c::/64" },
+                { "DefaultTag", "zone=default" },
+                { "NameTTLSec", "5" },
+                { "AppsMax", "4096" },
+                { "AppsPerUserMax", "256" },
+                { "ListenersPerAppMax", "1024" },
+                { "LogLevel", "info" },
+        };
+
+        *config = (Config){};
+        for (size_t i = 0; i < ELEMENTSOF(defaults); i++) {
+                int r = config_set(config, defaults[i][0], defaults[i][1], NULL);
+
+                if (r < 0) {
+                        config_done(config);
+                        return r;
+                }
+        }
+        return 0;
+}
+
+void config_done(Config *config) {
+        free(config->domain);
+        free(config->default_tag);
+        *config = (Config){};
+}
+
+int config_set(Config *config, const char *key, const char *value, const char **ret_allowed) {
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                if (strcmp(keys[i].key, key) != 0)
+                        continue;
+                if (ret_allowed)
+                        *ret_allowed = keys[i].allowed;
+                return keys[i].parse(value, (char *) config + keys[i].offset);
+        }
+        return -ENOENT;
+}
+
+static char *strip(char *s) {
+        size_t n;
+
+        s += strspn(s, " \t\r\n");
+        n = strlen(s);
+        while (n > 0 && strchr(" \t\r\n", s[n - 1]))
+                s[--n] = '\0';
+        return s;
+}
+
+static int load_line(Config *config, char *line, bool *in_section, const char *path, unsigned number) {
+        char *s = strip(line), *eq, *key, *value;
+        const char *allowed;
+        int r;
+
+        if (!*s || *s == '#' || *s == ';')
+                return 0;
+        if (*s == '[') {
+                *in_section = strcmp(s, "[AppSwitch]") == 0;
+                if (!*in_section)
+                        log_warning("%s:%u: unknown section '%s', ignoring.", path, number, s);
+                return 0;
+        }
+        eq = strchr(s, '=');
+        if (!eq) {
+                log_warning("%s:%u: '%s' is no assignment, ignoring.", path, number, s);
+                return 0;
+        }
+        if (!*in_section)
+                return 0;
+        *eq = '\0';
+        key = strip(s);
+        value = strip(eq + 1);
+        r = config_set(config, key, value, &allowed);
+        if (r == -ENOENT)
+                log_warning("%s:%u: unknown key '%s', ignoring.", path, number, key);
+        else if (r == -EINVAL)
+                log_warning("%s:%u: %s= does not take '%s', ignoring; allowed is %s.", path, number, key, value,
+                            allowed);
+        return r == -ENOMEM ? r : 0;
+}
+
+static int load_file(Config *config, const char *path) {
+        _cleanup_fclose_ FILE *f = NULL;
+        _cleanup_free_ char *line = NULL;
+        bool in_section = false;
+        unsigned number = 0;
+        size_t size = 0;
+
+        f = fopen(path, "re");
+        if (!f) {
+                if (errno != ENOENT)
+                        (void) log_warning_errno(-errno, "Failed to open %s, ignoring: %m", path);
+                return 0;
+        }
+        while (getline(&line, &size, f) >= 0) {
+                int r = load_line(config, line, &in_section, path, ++number);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+typedef struct Dropins {
+        char *paths[DROPINS_MAX];
+        size_t n;
+} Dropins;
+
+static const char *base_name(const char *path) {
+        return strrchr(path, '/') + 1;
+}
+
+static int compare_paths(const void *a, const void *b) {
+        return strcmp(base_name(*(char *const *) a), base_name(*(char *const *) b));
+}
+
+static int collect_dropins(Dropins *dropins, const char *directory) {
+        struct dirent *entry;
+        DIR *dir;
+        int r = 0;
+
+        dir = opendir(directory);
+        if (!dir)
+                return 0;
+        while (r >= 0 && (entry = readdir(dir))) {
+                size_t l = strlen(entry->d_name);
+                bool masked = false;
+
+                if (entry->d_name[0] == '.' || l < 6 || strcmp(entry->d_name + l - 5, ".conf") != 0)
+                        continue;
+                for (size_t i = 0; i < dropins->n; i++)
+                        masked = masked || strcmp(base_name(dropins->paths[i]), entry->d_name) == 0;
+                if (masked)
+                        continue;
+                if (dropins->n == DROPINS_MAX) {
+                        log_warning("%s: more than %i drop-ins, ignoring the rest.", directory, DROPINS_MAX);
+                        break;
+                }
+                if (asprintf(&dropins->paths[dropins->n], "%s/%s", directory, entry->d_name) < 0)
+                        r = -ENOMEM;
+                else
+                        dropins->n++;
+        }
+        (void) closedir(dir);
+        return r;
+}
+
+int config_load(Config *config, const char *root) {
+        static const char *const directories[] = {
+                SYSCONFDIR "/appswitchd.conf.d",
+                "/run/appswitch/appswitchd.conf.d",
+                "/usr/lib/appswitch/appswitchd.conf.d",
+        };
+        Dropins dropins = {};
+        char path[PATH_MAX];
+        int r;
+
+        (void) snprintf(path, sizeof(path), "%s%s/appswitchd.conf", root, SYSCONFDIR);
+        r = load_file(config, path);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(directories); i++) {
+                (void) snprintf(path, sizeof(path), "%s%s", root, directories[i]);
+                r = collect_dropins(&dropins, path);
+        }
+        qsort(dropins.paths, dropins.n, sizeof(char *), compare_paths);
+        for (size_t i = 0; i < dropins.n; i++) {
+                if (r >= 0)
+                        r = load_file(config, dropins.paths[i]);
+                free(dropins.paths[i]);
+        }
+        return r;
+}

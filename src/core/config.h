@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The configuration: appswitchd.conf(5) and its drop-ins. */
+
+#include "model/pool.h"
+#include "model/tags.h"
+
+typedef struct Config {
+        char *domain;
+        Pool pool4, pool6;
+        char *default_tag;
+        unsigned name_ttl; /* seconds */
+        unsigned apps_max;
+        unsigned apps_per_user_max;
+        unsigned listeners_per_app_max;
+        int log_level;
+} Config;
+
+/* Sets the defaults. Returns 0 or -ENOMEM. */
+int config_init(Config *config);
+void config_done(Config *config);
+
+/*
+ * Reads /etc/appswitch/appswitchd.conf and the drop-ins of
+ * appswitchd.conf.d/ in /etc, /run and /usr/lib below `root` ("" for the real
+ * ones): sorted by file name, of the same name the first directory's, later
+ * ones win. A bad line is logged with file and line and ignored. Returns 0 or
+ * -ENOMEM.
+ */
+int config_load(Config *config, const char *root);
+
+/*
+ * Takes one assignment. Returns 0; -ENOENT for an unknown key; -EINVAL for a
+ * value that the key does not take, with what it takes in `ret_allowed`.
+ */
+int config_set(Config *config, const char *key, const char *value, const char **ret_allowed);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "basic/fd.h"
+#include "basic/log.h"
+#include "core/feed.h"
+#include "dns/dns-feed.h"
+
+/* How long to wait before connecting again, and at most. */
+#define RETRY_USEC (100 * USEC_PER_MSEC)
+#define RETRY_MAX_USEC (10 * USEC_PER_SEC)
+
+struct Feed {
+        sd_event *event;
+        const char *domain;
+        unsigned ttl;
+        FeedSnapshot snapshot;
+        void *userdata;
+        int fd; /* -EBADF while dnsd is away */
+        sd_event_source *source, *timer;
+        uint64_t retry_usec;
+};
+
+static void feed_retry_later(Feed *feed);
+
+static void feed_disconnect(Feed *feed) {
+        feed->source = sd_event_source_disable_unref(feed->source);
+        feed->fd = safe_close(feed->fd);
+}
+
+static void feed_lose(Feed *feed, int error) {
+        (void) log_warning_errno(error, "Lost appswitch-dnsd, will connect to it again: %m");
+        feed_disconnect(feed);
+        feed_retry_later(feed);
+}
+
+static void feed_send(Feed *feed, const DnsFeedMessage *message, const int *fds, size_t n_fds) {
+        int r;
+
+        if (feed->fd < 0)
+                return;
+        /* A dnsd that does not read would hold up everything else: it is as good as away. */
+        r = send_with_fds(feed->fd, message, sizeof(*message), fds, n_fds, MSG_DONTWAIT);
+        if (r < 0)
+                feed_lose(feed, r);
+}
+
+static DnsFeedMessage feed_message(DnsFeedType type, const char *name) {
+        DnsFeedMessage m = { .type = type };
+
+        (void) snprintf(m.name, sizeof(m.name), "%s", name);
+        return m;
+}
+
+static int feed_on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        feed_lose(userdata, -ECONNRESET);
+        return 0;
+}
+
+static int feed_connect(Feed *feed) {
+        struct sockaddr_un un = { .sun_family = AF_UNIX, .sun_path = DNS_FEED_SOCKET };
+        const int size = 8 * 1024 * 1024; /* a snapshot of some thousand names */
+        DnsFeedMessage begin, commit;
+        int r;
+
+        feed->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (feed->fd < 0)
+                return -errno;
+        (void) setsockopt(feed->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+        if (connect(feed->fd, (struct sockaddr *) &un, sizeof(un)) < 0) {
+                r = -errno;
+                feed_disconnect(feed);
+                return r;
+        }
+        /* dnsd sends nothing: whatever is told about the socket means its end. */
+        r = sd_event_add_io(feed->event, &feed->source, feed->fd, EPOLLRDHUP, feed_on_io, feed);
+        if (r < 0) {
+                feed_disconnect(feed);
+                return r;
+        }
+        begin = feed_message(DNS_FEED_BEGIN, feed->domain);
+        begin.version = DNS_FEED_VERSION;
+        begin.ttl = feed->ttl;
+        feed_send(feed, &begin, NULL, 0);
+        feed->snapshot(feed, feed->userdata);
+        commit = feed_message(DNS_FEED_COMMIT, "");
+        feed_send(feed, &commit, NULL, 0);
+        if (feed->fd >= 0)
+                feed->retry_usec = RETRY_USEC;
+        return 0;
+}
+
+static int feed_on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Feed *feed = userdata;
+        int r;
+
+        feed->timer = sd_event_source_disable_unref(feed->timer);
+        r = feed_connect(feed);
+        if (r < 0) {
+                (void) log_debug_errno(r, "Failed to connect to appswitch-dnsd, will try again: %m");
+                feed_retry_later(feed);
+        }
+        return 0;
+}
+
+static void feed_retry_later(Feed *feed) {
+        if (feed->timer)
+                return;
+        (void) sd_event_add_time_relative(feed->event, &feed->timer, CLOCK_MONOTONIC, feed->retry_usec, 0,
+                                          feed_on_timer, feed);
+        feed->retry_usec = MIN2(feed->retry_usec * 2, RETRY_MAX_USEC);
+}
+
+int feed_new(sd_event *event, const char *domain, unsigned ttl, FeedSnapshot snapshot, void *userdata, Feed **ret) {
+        Feed *feed;
+        int r;
+
+        feed = calloc(1, sizeof(*feed));
+        if (!feed)
+                return -ENOMEM;
+        *feed = (Feed){
+                .event = event,
+                .domain = domain,
+                .ttl = ttl,
+                .snapshot = snapshot,
+                .userdata = userdata,
+                .fd = -EBADF,
+                .retry_usec = RETRY_USEC,
+        };
+        *ret = feed;
+        r = feed_connect(feed);
+        if (r < 0) {
+                (void) log_warning_errno(r, "Failed to connect to appswitch-dnsd, will try again: %m");
+                feed_retry_later(feed);
+        }
+        return 0;
+}
+
+Feed *feed_free(Feed *feed) {
+        if (!feed)
+                return NULL;
+        feed_disconnect(feed);
+        sd_event_source_disable_unref(feed->timer);
+        free(feed);
+        return NULL;
+}
+
+void feed_set_name(Feed *feed, const Identity *identity) {
+        DnsFeedMessage m = feed_message(DNS_FEED_NAME_SET, identity->name);
+
+        static_assert((int) IDENTITY_ADDRESSES_MAX <= (int) DNS_FEED_ADDRESSES_MAX, "addresses must fit");
+        for (size_t i = 0; i < identity->n_addresses; i++) {
+                const Address *a = &identity->addresses[i].address;
+
+                m.addresses[i].family = a->family;
+                memcpy(m.addresses[i].bytes, a->bytes, sizeof(a->bytes));
+        }
+        m.n_addresses = (uint32_t) identity->n_addresses;
+        feed_send(feed, &m, NULL, 0);
+}
+
+void feed_unset_name(Feed *feed, const char *name) {
+        DnsFeedMessage m = feed_message(DNS_FEED_NAME_UNSET, name);
+
+        feed_send(feed, &m, NULL, 0);
+}
+
+void feed_add_app(Feed *feed, const char *id, int udp, int tcp) {
+        DnsFeedMessage m = feed_message(DNS_FEED_APP_ADD, id);
+
+        feed_send(feed, &m, (const int[]){ udp, tcp }, 2);
+}
+
+void feed_remove_app(Feed *feed, const char *id) {
+        DnsFeedMessage m = feed_message(DNS_FEED_APP_REMOVE, id);
+
+        feed_send(feed, &m, NULL, 0);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Keeps appswitch-dnsd informed (dns/dns-feed.h). When it is away, the feed
+ * connects again after a while and begins with all that is known then.
+ */
+
+#include <systemd/sd-event.h>
+#include "model/directory.h"
+
+typedef struct Feed Feed;
+
+/* Asks the owner to tell all it knows, by feed_set_name() and feed_add_app(). */
+typedef void (*FeedSnapshot)(Feed *feed, void *userdata);
+
+/* `domain` is not copied. Returns 0 or a negative errno; dnsd being away is none. */
+int feed_new(sd_event *event, const char *domain, unsigned ttl, FeedSnapshot snapshot, void *userdata, Feed **ret);
+Feed *feed_free(Feed *feed);
+
+void feed_set_name(Feed *feed, const Identity *identity);
+void feed_unset_name(Feed *feed, const char *name);
+void feed_add_app(Feed *feed, const char *id, int udp, int tcp);
+void feed_remove_app(Feed *feed, const char *id);

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "basic/fd.h"
+#include "basic/fd-store.h"
+#include "basic/log.h"
+#include "core/app.h"
+#include "core/state.h"
+
+#define STATE_DIRECTORY "/run/appswitch/apps"
+
+static void sw_on_app_ended(Trap *trap, void *userdata) {
+        app_end(trap->userdata);
+}
+
+static void sw_on_listeners_changed(Trap *trap, void *userdata) {
+        App *app = trap->userdata;
+
+        if (app->state == APP_RUNNING && app->manager->hooks.app_listeners_changed)
+                app->manager->hooks.app_listeners_changed(app);
+}
+
+static const SwitchHooks switch_hooks = {
+        .app_ended = sw_on_app_ended,
+        .listeners_changed = sw_on_listeners_changed,
+};
+
+static void feed_on_snapshot(Feed *feed, void *userdata) {
+        Manager *m = userdata;
+
+        for (Identity *i = m->directory.by_name; i; i = i->hh.next)
+                feed_set_name(feed, i);
+        for (App *app = m->apps; app; app = app->hh.next)
+                if (app->dns_udp >= 0)
+                        feed_add_app(feed, app->id, app->dns_udp, app->dns_tcp);
+}
+
+/* What the descriptor store gave back. Those that are not taken are closed and dropped from it. */
+typedef struct Stored {
+        int n;
+        char **names; /* NULL: taken */
+} Stored;
+
+static int stored_take(Stored *s, const char *name) {
+        for (int i = 0; i < s->n; i++)
+                if (s->names[i] && strcmp(s->names[i], name) == 0) {
+                        free(s->names[i]);
+                        s->names[i] = NULL;
+                        return SD_LISTEN_FDS_START + i;
+                }
+        return -EBADF;
+}
+
+static int stored_take_number(Stored *s, const char *what, uint64_t number) {
+        char name[64];
+
+        (void) snprintf(name, sizeof(name), "%s-%" PRIx64, what, number);
+        return stored_take(s, name);
+}
+
+static void stored_done(Stored *s) {
+        for (int i = 0; i < s->n; i++) {
+                if (!s->names[i])
+                        continue;
+                (void) fd_store_remove(s->names[i]);
+                safe_close(SD_LISTEN_FDS_START + i);
+                free(s->names[i]);
+        }
+        free(s->names);
+        *s = (Stored){};
+}
+
+static void restore_app(Manager *m, Stored *stored, const char *id) {
+        _cleanup_(app_record_done) AppRecord record = {};
+        int notify, udp, tcp, r;
+
+        r = app_record_load(m->state_dir, id, &record);
+        if (r >= 0) {
+                m->next_number = MAX2(m->next_number, record.number + 1);
+                notify = stored_take_number(stored, "app", record.number);
+                udp = stored_take_number(stored, "udp", record.number);
+                tcp = stored_take_number(stored, "tcp", record.number);
+                if (notify >= 0 && udp >= 0 && tcp >= 0)
+                        r = app_restore(m, id, notify, udp, tcp);
+                else
+                        r = -ESRCH; /* it ended while no daemon was there */
+                if (r < 0) {
+                        safe_close(notify);
+                        safe_close(udp);
+                        safe_close(tcp);
+                }
+        }
+        if (r >= 0)
+                return;
+        if (r != -ESRCH)
+                (void) log_warning_errno(r, "Failed to take back app %s, ignoring: %m", id);
+        (void) unlinkat(m->state_dir, id, 0);
+}
+
+static int restore_apps(Manager *m, Stored *stored) {
+        struct dirent *entry;
+        DIR *dir;
+        int fd;
+
+        fd = openat(m->state_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        dir = fdopendir(fd);
+        if (!dir) {
+                safe_close(fd);
+                return -ENOMEM;
+        }
+        while ((entry = readdir(dir)))
+                if (entry->d_name[0] != '.')
+                        restore_app(m, stored, entry->d_name);
+        (void) closedir(dir);
+        return 0;
+}
+
+static App *find_number(Manager *m, uint64_t number) {
+        for (App *app = m->apps; app; app = app->hh.next)
+                if (app->number == number)
+                        return app;
+        return NULL;
+}
+
+static void restore_listener(Manager *m, Stored *stored, const char *name, int end) {
+        ListenerSockets sockets = LISTENER_SOCKETS_NONE;
+        uint64_t trap, number;
+        char native_name[64];
+        App *app;
+        int native, r;
+        bool is_native;
+
+        (void) listener_parse_fd_name(name, &is_native, &trap, &number);
+        (void) snprintf(native_name, sizeof(native_name), "native%s", strchr(name, '-'));
+        native = stored_take(stored, native_name);
+        app = find_number(m, trap);
+        r = app && native >= 0 ? listener_sockets_adopt(&sockets, number, end, native) : -ESRCH;
+        if (r >= 0)
+                r = listener_new(app->trap, &sockets, false, NULL);
+        if (r >= 0)
+                return;
+        (void) fd_store_remove(name);
+        (void) fd_store_remove(native_name);
+        safe_close(end);
+        safe_close(native);
+}
+
+static void restore_listeners(Manager *m, Stored *stored) {
+        for (int i = 0; i < stored->n; i++) {
+                _cleanup_free_ char *name = NULL;
+                uint64_t trap, number;
+                bool native;
+
+                if (!stored->names[i] || listener_parse_fd_name(stored->names[i], &native, &trap, &number) < 0 ||
+                    native)
+                        continue;
+                name = TAKE_PTR(stored->names[i]);
+                restore_listener(m, stored, name, SD_LISTEN_FDS_START + i);
+        }
+}
+
+static int restore(Manager *m) {
+        Stored stored = {};
+        int r;
+
+        stored.n = sd_listen_fds_with_names(true, &stored.names);
+        if (stored.n < 0)
+                return stored.n;
+        r = switch_init(&m->sw, m->event, &m->directory, stored_take(&stored, SWITCH_CALLS_FD_NAME),
+                        &switch_hooks, m);
+        if (r >= 0) {
+                m->sw.listeners_per_trap_max = m->config.listeners_per_app_max;
+                r = restore_apps(m, &stored);
+        }
+        if (r >= 0)
+                restore_listeners(m, &stored);
+        stored_done(&stored);
+        return r;
+}
+
+int manager_new(sd_event *event, sd_bus *bus, Manager **ret) {
+        _cleanup_(manager_freep) Manager *m = NULL;
+        int r;
+
+        m = calloc(1, sizeof(*m));
+        if (!m)
+                return -ENOMEM;
+        m->state_dir = -EBADF;
+        m->next_number = 1;
+        m->event = sd_event_ref(event);
+        m->bus = sd_bus_ref(bus);
+
+        r = config_init(&m->config);
+        if (r >= 0)
+                r = config_load(&m->config, "");
+        if (r < 0)
+                return r;
+        log_set_max_level(m->config.log_level);
+        directory_init(&m->directory, &m->config.pool4, &m->config.pool6);
+
+        if (mkdir(STATE_DIRECTORY, 0700) < 0 && errno != EEXIST)
+                return log_error_errno(-errno, "Failed to make " STATE_DIRECTORY ": %m");
+        m->state_dir = open(STATE_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (m->state_dir < 0)
+                return log_error_errno(-errno, "Failed to open " STATE_DIRECTORY ": %m");
+
+        r = scopes_new(bus, &m->scopes);
+        if (r < 0)
+                return log_error_errno(r, "Failed to subscribe to the service manager: %m");
+        r = restore(m);
+        if (r < 0)
+                return log_error_errno(r, "Failed to take back the apps: %m");
+        r = feed_new(event, m->config.domain, m->config.name_ttl, feed_on_snapshot, m, &m->feed);
+        if (r < 0)
+                return r;
+        switch_resume(&m->sw);
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+Manager *manager_free(Manager *m) {
+        if (!m)
+                return NULL;
+        m->hooks = (ManagerHooks){};
+        m->feed = feed_free(m->feed);
+        switch_leave(&m->sw);
+        while (m->apps)
+                app_free(m->apps);
+        if (m->sw.calls)
+                switch_done(&m->sw);
+        directory_done(&m->directory);
+        scopes_free(m->scopes);
+        safe_close(m->state_dir);
+        config_done(&m->config);
+        sd_bus_unref(m->bus);
+        sd_event_unref(m->event);
+        free(m);
+        return NULL;
+}
+
+App *manager_find_app(Manager *m, const char *id) {
+        App *app;
+
+        HASH_FIND_STR(m->apps, id, app);
+        return app;
+}
+
+App *manager_find_unit(Manager *m, const char *unit) {
+        App *app;
+
+        HASH_FIND(hh_unit, m->apps_by_unit, unit, strlen(unit), app);
+        return app;
+}
+
+App *manager_find_pid(Manager *m, pid_t pid) {
+        char path[64];
+        struct stat st;
+
+        (void) snprintf(path, sizeof(path), "/proc/%i/ns/net", pid);
+        if (stat(path, &st) < 0)
+                return NULL;
+        for (App *app = m->apps; app; app = app->hh.next)
+                if (app->netns == st.st_ino)
+                        return app;
+        return NULL;
+}
+
+unsigned manager_count_apps(Manager *m, uid_t uid) {
+        unsigned n = 0;
+
+        for (App *app = m->apps; app; app = app->hh.next)
+                n += app->owner_uid == uid;
+        return n;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The manager owns everything: loop, bus, directory, switch, apps. */
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+#include "core/config.h"
+#include "core/feed.h"
+#include "launch/scope.h"
+#include "trap/switch.h"
+
+typedef struct App App;
+typedef struct Manager Manager;
+
+/* What the bus face wants to hear. All are optional as long as it is not there. */
+typedef struct ManagerHooks {
+        void (*app_new)(App *app);
+        void (*app_removed)(App *app);
+        void (*app_listeners_changed)(App *app);
+} ManagerHooks;
+
+struct Manager {
+        sd_event *event;
+        sd_bus *bus;
+        Config config;
+        Directory directory;
+        Switch sw;
+        Scopes *scopes;
+        Feed *feed;
+        App *apps;         /* uthash by id */
+        App *apps_by_unit; /* uthash by unit */
+        unsigned n_apps;
+        uint64_t next_number;
+        int state_dir; /* /run/appswitch/apps */
+        ManagerHooks hooks;
+};
+
+/*
+ * Sets everything up: reads the configuration, takes back what an earlier
+ * daemon left in the descriptor store and in /run/appswitch. `bus` is
+ * connected, and referenced. Returns 0 or a negative errno.
+ */
+int manager_new(sd_event *event, sd_bus *bus, Manager **ret);
+
+/*
+ * Takes all down. Apps that run stay: they are in the descriptor store and
+ * found by the next daemon.
+ */
+Manager *manager_free(Manager *m);
+DEFINE_CLEANUP(Manager *, manager_free)
+
+App *manager_find_app(Manager *m, const char *id);
+App *manager_find_unit(Manager *m, const char *unit);
+
+/* The app that a process belongs to by its network namespace, or NULL. */
+App *manager_find_pid(Manager *m, pid_t pid);
+
+/* How many apps a user has. */
+unsigned manager_count_apps(Manager *m, uid_t uid);

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "basic/fd.h"
+#include "core/state.h"
+
+enum { ARGV_SHOWN_MAX = 1024 };
+
+void app_record_done(AppRecord *record) {
+        free(record->name);
+        free(record->unit);
+        free(record->owner);
+        for (size_t i = 0; i < record->n_argv; i++)
+                free(record->argv[i]);
+        free(record->argv);
+        tags_done(&record->tags);
+        *record = (AppRecord){};
+}
+
+static void write_escaped(FILE *f, const char *key, const char *value) {
+        (void) fprintf(f, "%s=", key);
+        for (; *value; value++)
+                if ((unsigned char) *value < ' ' || *value == '\\' || *value == 127)
+                        (void) fprintf(f, "\\x%02x", (unsigned char) *value);
+                else
+                        (void) fputc(*value, f);
+        (void) fputc('\n', f);
+}
+
+static void unescape(char *s) {
+        char *to = s;
+
+        for (; *s; s++) {
+                unsigned c;
+
+                if (s[0] == '\\' && s[1] == 'x' && sscanf(s + 2, "%2x", &c) == 1) {
+                        *to++ = (char) c;
+                        s += 3;
+                } else
+                        *to++ = *s;
+        }
+        *to = '\0';
+}
+
+int app_record_save(const App *app) {
+        const Identity *identity = app->party.identity;
+        _cleanup_free_ char *text = NULL;
+        char address[ADDRESS_STRING_MAX];
+        size_t size;
+        FILE *f;
+
+        f = open_memstream(&text, &size);
+        if (!f)
+                return -ENOMEM;
+        (void) fprintf(f, "# Private to appswitchd; do not parse.\n");
+        (void) fprintf(f, "NUMBER=%" PRIu64 "\n", app->number);
+        if (identity->name)
+                (void) fprintf(f, "NAME=%s\n", identity->name);
+        for (size_t i = 0; i < identity->n_addresses; i++)
+                (void) fprintf(f, "ADDRESS=%s\n", address_format(&identity->addresses[i].address, address));
+        for (size_t i = 0; i < app->party.tags.n; i++)
+                (void) fprintf(f, "TAG=%s\n", app->party.tags.tags[i]);
+        (void) fprintf(f, "UID=%u\nOWNER_UID=%u\nIDENTITY_OWNER=%u\nUNIT=%s\n", app->uid, app->owner_uid,
+                       identity->owner, app->unit);
+        if (app->owner)
+                (void) fprintf(f, "OWNER=%s\n", app->owner);
+        for (char **a = app->argv; *a; a++)
+                write_escaped(f, "ARG", *a);
+        (void) fprintf(f, "LEADER=%i\nTIMESTAMP=%" PRIu64 "\nNETNS=%" PRIu64 "\n", app->leader, app->timestamp,
+                       app->netns);
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        return write_file_atomic(app->manager->state_dir, app->id, text, 0600);
+}
+
+void app_record_remove(const App *app) {
+        (void) unlinkat(app->manager->state_dir, app->id, 0);
+}
+
+static int replace_string(char **to, const char *value) {
+        free(*to);
+        *to = strdup(value);
+        return *to ? 0 : -ENOMEM;
+}
+
+static int add_argument(AppRecord *record, const char *value) {
+        char **grown;
+
+        if (record->n_argv >= ARGV_SHOWN_MAX)
+                return 0;
+        grown = reallocarray(record->argv, record->n_argv + 2, sizeof(char *));
+        if (!grown)
+                return -ENOMEM;
+        record->argv = grown;
+        grown[record->n_argv] = strdup(value);
+        if (!grown[record->n_argv])
+                return -ENOMEM;
+        unescape(grown[record->n_argv++]);
+        grown[record->n_argv] = NULL;
+        return 0;
+}
+
+static int load_line(AppRecord *record, const char *key, const char *value) {
+        if (strcmp(key, "NAME") == 0)
+                return replace_string(&record->name, value);
+        if (strcmp(key, "UNIT") == 0)
+                return replace_string(&record->unit, value);
+        if (strcmp(key, "OWNER") == 0)
+                return replace_string(&record->owner, value);
+        if (strcmp(key, "TAG") == 0)
+                return tags_add(&record->tags, value);
+        if (strcmp(key, "ARG") == 0)
+                return add_argument(record, value);
+        if (strcmp(key, "ADDRESS") == 0) {
+                if (record->n_addresses >= IDENTITY_ADDRESSES_MAX)
+                        return -EBADMSG;
+                return address_parse(value, &record->addresses[record->n_addresses++]);
+        }
+        if (strcmp(key, "NUMBER") == 0)
+                record->number = strtoull(value, NULL, 10);
+        else if (strcmp(key, "UID") == 0)
+                record->uid = (uid_t) strtoul(value, NULL, 10);
+        else if (strcmp(key, "OWNER_UID") == 0)
+                record->owner_uid = (uid_t) strtoul(value, NULL, 10);
+        else if (strcmp(key, "IDENTITY_OWNER") == 0)
+                record->identity_owner = (uid_t) strtoul(value, NULL, 10);
+        else if (strcmp(key, "LEADER") == 0)
+                record->leader = (pid_t) strtol(value, NULL, 10);
+        else if (strcmp(key, "TIMESTAMP") == 0)
+                record->timestamp = strtoull(value, NULL, 10);
+        else if (strcmp(key, "NETNS") == 0)
+                record->netns = strtoull(value, NULL, 10);
+        return 0;
+}
+
+int app_record_load(int dirfd, const char *id, AppRecord *ret) {
+        _cleanup_(app_record_done) AppRecord record = {};
+        enum { STATE_MAX = 16 * 1024 * 1024 };
+        _cleanup_free_ char *text = malloc(STATE_MAX);
+        char *line, *rest;
+        ssize_t n;
+
+        if (!text)
+                return -ENOMEM;
+        n = read_file(dirfd, id, text, STATE_MAX);
+        if (n < 0)
+                return (int) n;
+        for (rest = text; (line = strsep(&rest, "\n"));) {
+                char *eq = strchr(line, '=');
+                int r;
+
+                if (*line == '#' || !eq)
+                        continue;
+                *eq = '\0';
+                r = load_line(&record, line, eq + 1);
+                if (r < 0)
+                        return r == -EINVAL ? -EBADMSG : r;
+        }
+        if (!record.unit || !record.argv || record.n_addresses == 0 || record.number == 0)
+                return -EBADMSG;
+        *ret = record;
+        record = (AppRecord){};
+        return 0;
+}

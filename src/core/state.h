@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What is written down of an app in /run/appswitch/apps/ID, so that a new
+ * daemon knows it: lines of KEY=value, values with C escapes for what is not
+ * printable (as in systemd's own state files).
+ */
+
+#include "core/app.h"
+
+typedef struct AppRecord {
+        uint64_t number;
+        char *name;
+        Address addresses[IDENTITY_ADDRESSES_MAX];
+        size_t n_addresses;
+        Tags tags;
+        uid_t uid, owner_uid, identity_owner;
+        char *unit, *owner;
+        char **argv;
+        size_t n_argv;
+        pid_t leader;
+        uint64_t timestamp, netns;
+} AppRecord;
+
+void app_record_done(AppRecord *record);
+
+/* Writes, or replaces, the file. Returns 0 or a negative errno. */
+int app_record_save(const App *app);
+
+/* Reads it. Returns 0, -EBADMSG if it is damaged, or another negative errno. */
+int app_record_load(int dirfd, const char *id, AppRecord *ret);
+
+void app_record_remove(const App *app);
