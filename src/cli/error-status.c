@@ -44,17 +44,17 @@ static bool is_unreachable(const char *name) {
 int error_report(const char *what, const sd_bus_error *error, int r) {
         _cleanup_free_ char *message = NULL;
 
-        if (!error || !error->name) {
+        if ((!error || !error->name) && r != -ETIMEDOUT) {
                 log_error_errno(r, "%s: %m", what);
+                return EXIT_FAILURE;
+        }
+        if (!error || !error->name || strcmp(error->name, SD_BUS_ERROR_NO_REPLY) == 0) {
+                log_error("%s: The AppSwitch daemon went away or did not answer; see \"systemctl status appswitchd\".",
+                          what);
                 return EXIT_FAILURE;
         }
         if (is_unreachable(error->name)) {
                 log_error("%s: The AppSwitch daemon is not running; start it with \"systemctl start appswitchd\".", what);
-                return EXIT_FAILURE;
-        }
-        if (strcmp(error->name, SD_BUS_ERROR_NO_REPLY) == 0) {
-                log_error("%s: The AppSwitch daemon went away or did not answer; see \"systemctl status appswitchd\".",
-                          what);
                 return EXIT_FAILURE;
         }
         message = text_escape(error->message && *error->message ? error->message : error->name);

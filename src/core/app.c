@@ -600,6 +600,7 @@ int app_restore(Manager *m, const char *id, int notify_fd, int dns_udp, int dns_
         r = trap_new(&m->sw, &app->party, app->number, notify_fd, app, &app->trap);
         if (r < 0)
                 return r;
+        app->trap->uses_epoll = true; /* nobody remembers */
         app->dns_udp = dns_udp;
         app->dns_tcp = dns_tcp;
         r = track_owner(app);

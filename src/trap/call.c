@@ -209,67 +209,85 @@ int call_continue(Call *call) {
         return call_end(call, notify_continue(call->trap->notify_fd, call->slot->notif.id));
 }
 
+static pid_t read_tgid(pid_t tid) {
+        char path[64], status[4096], *line;
+        ssize_t n;
+
+        (void) snprintf(path, sizeof(path), "/proc/%i/status", tid);
+        n = read_file(AT_FDCWD, path, status, sizeof(status));
+        if (n < 0)
+                return (pid_t) n;
+        line = strstr(status, "\nTgid:");
+        return line ? (pid_t) strtol(line + strlen("\nTgid:"), NULL, 10) : -ESRCH;
+}
+
 /*
  * The pid of a notification is a thread's. A thread can have a table of
  * descriptors of its own, so its own pidfd is the right one where the kernel
  * has them (PIDFD_THREAD); else that of its process must do.
  */
 static int open_pidfd(pid_t tid) {
-        char path[64], status[4096], *line;
+        pid_t tgid;
         int fd;
-        ssize_t n;
 
         fd = (int) syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
         if (fd >= 0 || errno != EINVAL)
                 return fd >= 0 ? fd : -errno;
-        fd = (int) syscall(SYS_pidfd_open, tid, 0);
-        if (fd >= 0 || (errno != EINVAL && errno != ENOENT))
-                return fd >= 0 ? fd : -errno;
-
-        (void) snprintf(path, sizeof(path), "/proc/%i/status", tid);
-        n = read_file(AT_FDCWD, path, status, sizeof(status));
-        if (n < 0)
-                return (int) n;
-        line = strstr(status, "\nTgid:");
-        if (!line)
-                return -ESRCH;
-        fd = (int) syscall(SYS_pidfd_open, (pid_t) strtol(line + 6, NULL, 10), 0);
+        tgid = read_tgid(tid);
+        if (tgid < 0)
+                return tgid;
+        fd = (int) syscall(SYS_pidfd_open, tgid, 0);
         return fd >= 0 ? fd : -errno;
 }
 
 /*
- * Copies a descriptor of the caller. The pidfd is cached: it stands for that
- * very thread, so that of a dead one says ESRCH even if its number is in use
- * again. (Without PIDFD_THREAD the number of a dead thread might come back in
- * another process of the app while the first one lives; the notification is
- * checked to be valid after each opening, and entries are dropped at random by
- * their being few, but a wrong socket of the same app is possible. Linux 6.9
- * and later are exact.)
+ * The pidfd is cached: it stands for that very thread, so that of a dead one
+ * says ESRCH even if its number is in use again. (Without PIDFD_THREAD the
+ * number of a dead thread might come back in another process of the app while
+ * the first one lives. Linux 6.9 and later are exact.)
  */
-static int get_fd(Call *call, int fd) {
+static int cached_pidfd(Call *call, bool fresh, CachedPidfd **ret) {
         pid_t tid = (pid_t) call->slot->notif.pid;
         CachedPidfd *cached = &call->trap->pidfds[tid & (PIDFD_CACHE_SIZE - 1)];
 
-        for (bool fresh = false;; fresh = true) {
-                int copy;
+        if (fresh || cached->tid != tid || cached->fd < 0) {
+                safe_close(cached->fd);
+                *cached = (CachedPidfd){ .tid = tid, .fd = open_pidfd(tid) };
+                if (cached->fd < 0)
+                        return cached->fd;
+                if (!notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+                        return -ESRCH;
+        }
+        *ret = cached;
+        return 0;
+}
 
-                if (cached->tid != tid || cached->fd < 0) {
-                        safe_close(cached->fd);
-                        cached->tid = tid;
-                        cached->fd = open_pidfd(tid);
-                        if (cached->fd < 0)
-                                return cached->fd;
-                        if (!notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
-                                return -ESRCH;
-                        fresh = true;
-                }
-                copy = (int) syscall(SYS_pidfd_getfd, cached->fd, fd, 0);
-                if (copy >= 0)
-                        return copy;
+int call_get_fd(Call *call, int fd) {
+        for (bool fresh = false;; fresh = true) {
+                CachedPidfd *cached;
+                int r;
+
+                r = cached_pidfd(call, fresh, &cached);
+                if (r < 0)
+                        return r;
+                r = (int) syscall(SYS_pidfd_getfd, cached->fd, fd, 0);
+                if (r >= 0)
+                        return r;
                 if (errno != ESRCH || fresh)
                         return -errno;
-                cached->fd = safe_close(cached->fd);
         }
+}
+
+pid_t call_get_tgid(Call *call) {
+        CachedPidfd *cached;
+        int r;
+
+        r = cached_pidfd(call, false, &cached);
+        if (r < 0)
+                return r;
+        if (cached->tgid == 0)
+                cached->tgid = read_tgid(cached->tid);
+        return cached->tgid;
 }
 
 static void classify_unix(Call *call, const SockAddr *sa, socklen_t size, SocketInfo *info) {
@@ -294,7 +312,7 @@ int call_get_socket(Call *call, SocketInfo *ret) {
         int r, protocol = 0;
 
         call->fd = safe_close(call->fd);
-        r = get_fd(call, call_fd_arg(call));
+        r = call_get_fd(call, call_fd_arg(call));
         if (r == -EBADF) {
                 *ret = info;
                 return 0;

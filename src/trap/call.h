@@ -82,6 +82,12 @@ typedef struct SocketInfo {
  */
 int call_get_socket(Call *call, SocketInfo *ret);
 
+/* Copies any descriptor of the caller. Returns it or a negative errno. */
+int call_get_fd(Call *call, int fd);
+
+/* The process (thread group) that the caller, a thread, belongs to, or a negative errno. */
+pid_t call_get_tgid(Call *call);
+
 /* The flags of the descriptor of argument 0 (O_NONBLOCK, O_CLOEXEC) or a negative errno. */
 int call_get_fd_flags(Call *call);
 

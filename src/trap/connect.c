@@ -22,6 +22,7 @@
 #include "basic/log.h"
 #include "model/route.h"
 #include "transport/pair.h"
+#include "trap/epoll.h"
 #include "trap/handlers.h"
 #include "trap/notify.h"
 
@@ -249,6 +250,7 @@ static int connect_backend(Connect *c, const Route *route) {
         }
         if (r < 0)
                 return r;
+        epoll_replace(c->call, c->call->fd, client);
         r = give_to_server(l, server, &client_endpoint);
         if (r < 0)
                 /* The server closed its listener this very moment; the client sees the end of the stream. */

@@ -34,6 +34,8 @@
 static const int trapped_calls[] = {
         SCMP_SYS(connect), SCMP_SYS(accept),      SCMP_SYS(accept4), SCMP_SYS(listen),
         SCMP_SYS(bind),    SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+        /* Only to know that there are epoll sets (trap/epoll.h). */
+        SCMP_SYS(epoll_create1), SCMP_SYS(epoll_create),
 };
 
 static const int trapped_levels[] = { IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6 };

@@ -17,6 +17,7 @@ void handle_getsockname(Call *call);
 void handle_getpeername(Call *call);
 void handle_getsockopt(Call *call);
 void handle_setsockopt(Call *call);
+void handle_epoll_create(Call *call); /* also epoll_create1 */
 
 /*
  * Gives a connection to an accept that waits already, past the queue. Returns

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "basic/fd.h"
+#include "trap/epoll.h"
 #include "trap/handlers.h"
 #include "trap/notify.h"
 
@@ -70,6 +71,7 @@ static void listen_native(Call *call) {
                 (void) call_fail(call, r);
                 return;
         }
+        epoll_replace(call, l->sockets.native, app_end);
         app_end = safe_close(app_end);
         trap->sw->hooks->listeners_changed(trap, trap->sw->userdata);
         (void) call_return(call, 0);

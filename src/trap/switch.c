@@ -13,6 +13,7 @@
 #include "basic/fd-store.h"
 #include "basic/log.h"
 #include "trap/call.h"
+#include "trap/epoll.h"
 #include "trap/handlers.h"
 #include "trap/notify.h"
 #include "trap/switch.h"
@@ -28,7 +29,8 @@ static const struct {
         { SYS_accept, handle_accept },           { SYS_getsockname, handle_getsockname },
         { SYS_getpeername, handle_getpeername }, { SYS_setsockopt, handle_setsockopt },
         { SYS_getsockopt, handle_getsockopt },   { SYS_listen, handle_listen },
-        { SYS_bind, handle_bind },
+        { SYS_bind, handle_bind },               { SYS_epoll_create1, handle_epoll_create },
+        { SYS_epoll_create, handle_epoll_create },
 };
 
 static void dispatch_call(Call *call) {
@@ -71,6 +73,8 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
                 return r;
         }
         r = calls_new(calls_fd, &sw->calls);
+        if (r >= 0)
+                r = epoll_helper_new(&sw->epoll);
         if (r < 0)
                 return r;
         (void) fd_store_remove(SWITCH_CALLS_FD_NAME);
@@ -80,6 +84,7 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
 
 void switch_done(Switch *sw) {
         assert(!sw->listeners && !sw->traps);
+        sw->epoll = epoll_helper_free(sw->epoll);
         sw->calls = calls_free(sw->calls);
 }
 
@@ -211,6 +216,7 @@ Trap *trap_free(Trap *trap) {
                 trap->sw->n_paused--;
         sd_event_source_disable_unref(trap->source);
         HASH_DELETE(hh, trap->sw->traps, trap);
+        epoll_forget(trap);
         safe_close(trap->notify_fd);
         free(trap);
         return NULL;

@@ -72,6 +72,7 @@ struct Listener {
 typedef struct CachedPidfd {
         pid_t tid;
         int fd;
+        pid_t tgid; /* 0: not looked up yet */
 } CachedPidfd;
 
 struct Trap {
@@ -87,6 +88,8 @@ struct Trap {
         bool paused; /* not received from, as too many calls are under way */
         uint16_t next_port; /* where the search for an ephemeral port begins */
         CachedPidfd pidfds[PIDFD_CACHE_SIZE];
+        bool uses_epoll;
+        struct EpollProcess *epoll_processes; /* uthash */
         uint64_t refused_window; /* rate limit of the records of refusals */
         unsigned n_refused;
         void *userdata; /* the owner's */
@@ -102,6 +105,7 @@ struct Switch {
         Listener *listeners; /* uthash */
         uint64_t next_listener;
         uint64_t host_netns; /* cookie of our namespace */
+        struct EpollHelper *epoll;
         struct Calls *calls; /* calls under way, in shared memory */
         uint64_t n_connections, n_refused, n_traps, n_gone; /* counted since start */
         unsigned listeners_per_trap_max;

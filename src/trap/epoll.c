@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/kcmp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "basic/fd.h"
+#include "basic/log.h"
+#include "trap/call.h"
+#include "trap/epoll.h"
+#include "trap/handlers.h"
+
+enum {
+        SETS_PER_PROCESS_MAX = 64,
+        PROCESSES_PER_TRAP_MAX = 256,
+};
+
+/*
+ * For how long after an epoll_create(2) was let through a process is looked
+ * at anew each time: the kernel makes the set after we answered.
+ */
+#define SCAN_WINDOW_USEC (1 * USEC_PER_SEC)
+
+struct EpollProcess {
+        pid_t tgid; /* the key */
+        bool scanned;
+        uint64_t scan_until; /* CLOCK_MONOTONIC, µs */
+        size_t n;
+        int sets[SETS_PER_PROCESS_MAX];
+        UT_hash_handle hh;
+};
+
+/* What the helper is asked to do; comes with the set, the old file and the new one. */
+typedef struct EpollJob {
+        int32_t fd; /* the app's number */
+        uint32_t events;
+        uint64_t data;
+} EpollJob;
+
+struct EpollHelper {
+        int socket; /* ours */
+        int peer;   /* the thread's, in its own table */
+        pthread_t thread;
+};
+
+/* In the thread: under the number that the app has it, the old file leaves the set and the new one enters. */
+static int move_in_set(const EpollJob *job, const int fds[3]) {
+        struct epoll_event event = { .events = job->events, .data.u64 = job->data };
+        int set, r = 0;
+
+        /* The set must not sit where the socket has to be. */
+        set = fcntl(fds[0], F_DUPFD_CLOEXEC, job->fd + 1);
+        if (set < 0)
+                return -errno;
+        if (dup3(fds[1], job->fd, O_CLOEXEC) >= 0)
+                (void) epoll_ctl(set, EPOLL_CTL_DEL, job->fd, NULL);
+        if (dup3(fds[2], job->fd, O_CLOEXEC) < 0 || epoll_ctl(set, EPOLL_CTL_ADD, job->fd, &event) < 0)
+                r = -errno;
+        return r;
+}
+
+static void *helper_main(void *userdata) {
+        EpollHelper *h = userdata;
+        int socket = h->peer;
+
+        if (unshare(CLONE_FILES) < 0)
+                return NULL;
+        /* Far up, out of the way of the numbers that apps use, and nothing else in the table. */
+        socket = fcntl(h->peer, F_DUPFD_CLOEXEC, 1 << 14);
+        if (socket < 0)
+                return NULL;
+        for (;;) {
+                int fds[3], r;
+                size_t n_fds = ELEMENTSOF(fds);
+                EpollJob job;
+                ssize_t n;
+
+                (void) close_range(0, (unsigned) socket - 1, 0);
+                (void) close_range((unsigned) socket + 1, ~0U, 0);
+                n = recv_with_fds(socket, &job, sizeof(job), fds, &n_fds, 0);
+                if (n <= 0)
+                        return NULL;
+                if (n != sizeof(job) || n_fds != 3)
+                        r = -EBADMSG;
+                else if (job.fd == socket)
+                        r = -EBUSY;
+                else
+                        r = move_in_set(&job, fds);
+                (void) close_range(0, (unsigned) socket - 1, 0);
+                (void) close_range((unsigned) socket + 1, ~0U, 0);
+                if (send(socket, &r, sizeof(r), MSG_NOSIGNAL) < 0)
+                        return NULL;
+        }
+}
+
+int epoll_helper_new(EpollHelper **ret) {
+        EpollHelper *h;
+        sigset_t all, old;
+        int fds[2], r;
+
+        h = calloc(1, sizeof(*h));
+        if (!h)
+                return -ENOMEM;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
+                r = -errno;
+                free(h);
+                return r;
+        }
+        h->socket = fds[0];
+        h->peer = fds[1];
+        sigfillset(&all);
+        (void) pthread_sigmask(SIG_SETMASK, &all, &old);
+        r = -pthread_create(&h->thread, NULL, helper_main, h);
+        (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
+        if (r < 0) {
+                safe_close(h->socket);
+                safe_close(h->peer);
+                free(h);
+                return r;
+        }
+        *ret = h;
+        return 0;
+}
+
+EpollHelper *epoll_helper_free(EpollHelper *h) {
+        if (!h)
+                return NULL;
+        /* Both ends of this table, so that the thread sees the end of file. */
+        safe_close(h->socket);
+        safe_close(h->peer);
+        (void) pthread_join(h->thread, NULL);
+        free(h);
+        return NULL;
+}
+
+/* Asks the thread and waits for it: some 10 µs, and nothing that an app does makes it longer. */
+static int helper_move(EpollHelper *h, const EpollJob *job, int set, int old_fd, int new_fd) {
+        int r, answer;
+
+        r = send_with_fds(h->socket, job, sizeof(*job), (const int[]){ set, old_fd, new_fd }, 3, 0);
+        if (r < 0)
+                return r;
+        if (recv(h->socket, &answer, sizeof(answer), 0) != sizeof(answer))
+                return -EPIPE;
+        return answer;
+}
+
+static uint64_t now_monotonic(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / NSEC_PER_USEC;
+}
+
+static EpollProcess *find_process(Trap *trap, pid_t tgid) {
+        EpollProcess *p;
+
+        HASH_FIND(hh, trap->epoll_processes, &tgid, sizeof(tgid), p);
+        if (p)
+                return p;
+        if (HASH_COUNT(trap->epoll_processes) >= PROCESSES_PER_TRAP_MAX)
+                epoll_forget(trap);
+        p = calloc(1, sizeof(*p));
+        if (!p)
+                return NULL;
+        p->tgid = tgid;
+        HASH_ADD(hh, trap->epoll_processes, tgid, sizeof(p->tgid), p);
+        return p;
+}
+
+void epoll_forget(Trap *trap) {
+        EpollProcess *p, *tmp;
+
+        HASH_ITER(hh, trap->epoll_processes, p, tmp) {
+                HASH_DELETE(hh, trap->epoll_processes, p);
+                free(p);
+        }
+}
+
+/* Finds the epoll sets among the descriptors of the caller. */
+static void scan(EpollProcess *p, pid_t tid) {
+        struct dirent *entry;
+        char path[64];
+        DIR *dir;
+
+        p->n = 0;
+        p->scanned = true;
+        (void) snprintf(path, sizeof(path), "/proc/%i/fd", tid);
+        dir = opendir(path);
+        if (!dir)
+                return;
+        while (p->n < SETS_PER_PROCESS_MAX && (entry = readdir(dir))) {
+                static const char eventpoll[] = "anon_inode:[eventpoll]";
+                char target[64];
+                ssize_t n;
+
+                n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
+                if (n == sizeof(eventpoll) - 1 && memcmp(target, eventpoll, sizeof(eventpoll) - 1) == 0)
+                        p->sets[p->n++] = (int) strtol(entry->d_name, NULL, 10);
+        }
+        (void) closedir(dir);
+}
+
+/*
+ * Whether the file that the caller had under `fd` is in the set. It is not
+ * there any more, so our own copy is compared: kcmp(2) takes two processes.
+ */
+static bool is_in_set(pid_t tid, int fd, int old_fd, int set) {
+        struct kcmp_epoll_slot slot = { .efd = (uint32_t) set, .tfd = (uint32_t) fd };
+
+        return syscall(SYS_kcmp, getpid(), tid, KCMP_EPOLL_TFD, (unsigned long) old_fd, &slot) == 0;
+}
+
+/* Reads events and data of a member of a set (proc(5), /proc/PID/fdinfo). */
+static int read_member(pid_t tid, int set, int fd, EpollJob *ret) {
+        _cleanup_fclose_ FILE *f = NULL;
+        char path[64], line[256];
+
+        (void) snprintf(path, sizeof(path), "/proc/%i/fdinfo/%i", tid, set);
+        f = fopen(path, "re");
+        if (!f)
+                return -errno;
+        while (fgets(line, sizeof(line), f)) {
+                int tfd;
+
+                if (sscanf(line, "tfd: %d events: %" SCNx32 " data: %" SCNx64, &tfd, &ret->events, &ret->data) == 3 &&
+                    tfd == fd) {
+                        ret->fd = fd;
+                        return 0;
+                }
+        }
+        return -ENOENT;
+}
+
+static void replace_in_set(Call *call, int set, int old_fd, int new_fd) {
+        pid_t tid = (pid_t) call->slot->notif.pid;
+        _cleanup_close_ int set_fd = -EBADF;
+        EpollJob job;
+        int r;
+
+        r = read_member(tid, set, call_fd_arg(call), &job);
+        if (r >= 0)
+                set_fd = r = call_get_fd(call, set);
+        if (r >= 0)
+                r = helper_move(call->trap->sw->epoll, &job, set_fd, old_fd, new_fd);
+        if (r < 0)
+                (void) log_warning_errno(r, "%s: failed to keep a socket in its epoll set: %m", call->trap->party->id);
+}
+
+void epoll_replace(Call *call, int old_fd, int new_fd) {
+        pid_t tid = (pid_t) call->slot->notif.pid, tgid;
+        Trap *trap = call->trap;
+        EpollProcess *p;
+
+        if (!trap->uses_epoll)
+                return;
+        tgid = call_get_tgid(call);
+        if (tgid < 0)
+                return;
+        p = find_process(trap, tgid);
+        if (!p)
+                return;
+        if (!p->scanned || now_monotonic() < p->scan_until) {
+                scan(p, tid);
+                /* The window is over: this was the last look until there are new sets. */
+        } else if (p->scan_until > 0) {
+                p->scan_until = 0;
+                scan(p, tid);
+        }
+        for (size_t i = 0; i < p->n; i++)
+                if (is_in_set(tid, call_fd_arg(call), old_fd, p->sets[i]))
+                        replace_in_set(call, p->sets[i], old_fd, new_fd);
+}
+
+void handle_epoll_create(Call *call) {
+        Trap *trap = call->trap;
+        EpollProcess *p = NULL;
+        pid_t tgid;
+
+        trap->uses_epoll = true;
+        tgid = call_get_tgid(call);
+        if (tgid >= 0)
+                p = find_process(trap, tgid);
+        if (p)
+                p->scan_until = now_monotonic() + SCAN_WINDOW_USEC;
+        (void) call_continue(call);
+}
