@@ -299,8 +299,11 @@ int pty_open(int input, int output, int *ret_master, int *ret_slave) {
         slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
         if (slave < 0)
                 return -errno;
-        /* The user's own keys and character set; nothing is lost where this fails. */
-        if (tcgetattr(terminal, &modes) >= 0)
+        /*
+         * The user's own keys and character set; nothing is lost where this fails. While a shell has the
+         * terminal, its modes are those of the shell's line editor.
+         */
+        if (is_foreground(terminal) && tcgetattr(terminal, &modes) >= 0)
                 (void) tcsetattr(slave, TCSANOW, &modes);
         if (ioctl(terminal, TIOCGWINSZ, &size) >= 0)
                 (void) ioctl(master, TIOCSWINSZ, &size);

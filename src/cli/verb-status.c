@@ -218,6 +218,8 @@ static int show(sd_bus *bus, const Settings *settings, const AppList *list, char
                         return r;
                 first = false;
         }
+        if (first && !words && !array && settings->legend)
+                puts("No apps.");
         if (array && json_print(stdout, settings->json, array) < 0)
                 return log_error_errno(-errno, "Failed to write output: %m");
         return status;
