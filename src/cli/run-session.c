@@ -199,7 +199,8 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         int r;
 
         s->agent = polkit_agent_close(s->agent);
-        if (e && !(s->has_end && sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY))) {
+        /* Without an answer only the monitor can tell an app that has run from one that never began. */
+        if (e && !(s->started && s->has_end && sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY))) {
                 s->end = (RunEnd){ .status = error_report("Failed to run app", e, -sd_bus_error_get_errno(e)) };
                 return sd_event_exit(s->event, 0);
         }
