@@ -174,7 +174,8 @@ int app_get(App *app, sd_bus *bus, const char *path, uint64_t timeout_usec, sd_b
         _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
         int r;
 
-        r = sd_bus_message_new_method_call(bus, &m, BUS_NAME, path, "org.freedesktop.DBus.Properties", "GetAll");
+        r = sd_bus_message_new_method_call(bus, &m, BUS_NAME, path, "org.freedesktop.DBus.Properties",
+                                           "GetAll");
         if (r < 0)
                 return r;
         r = sd_bus_message_append(m, "s", BUS_INTERFACE_APP);
@@ -230,8 +231,8 @@ int app_list_get(AppList *list, sd_bus *bus, sd_bus_error *error) {
         _cleanup_message_ sd_bus_message *reply = NULL;
         int r;
 
-        r = sd_bus_call_method(bus, BUS_NAME, BUS_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects",
-                               error, &reply, NULL);
+        r = sd_bus_call_method(bus, BUS_NAME, BUS_PATH, "org.freedesktop.DBus.ObjectManager",
+                               "GetManagedObjects", error, &reply, NULL);
         if (r < 0)
                 return r;
         r = sd_bus_message_enter_container(reply, 'a', "{oa{sa{sv}}}");
@@ -283,7 +284,8 @@ static json_object *listeners_to_json(const App *app) {
 json_object *app_to_json(const App *app) {
         _cleanup_json_ json_object *o = json_object_new_object();
 
-        if (!o || json_set(o, "id", json_string(app->id)) < 0 || json_set(o, "name", json_string(app->name)) < 0 ||
+        if (!o || json_set(o, "id", json_string(app->id)) < 0 ||
+            json_set(o, "name", json_string(app->name)) < 0 ||
             json_set(o, "addresses", json_strv(app->addresses)) < 0 ||
             json_set(o, "tags", json_strv(app->tags)) < 0 ||
             json_set(o, "listens", listeners_to_json(app)) < 0 ||

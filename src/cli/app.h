@@ -52,7 +52,10 @@ int app_read(App *app, sd_bus_message *m);
  */
 int app_get(App *app, sd_bus *bus, const char *path, uint64_t timeout_usec, sd_bus_error *error);
 
-/* Asks the daemon for all apps, in one call. `list` is zeroed. Returns 0 or a negative errno with `error` set. */
+/*
+ * Asks the daemon for all apps, in one call. `list` is zeroed. Returns 0 or a
+ * negative errno with `error` set.
+ */
 int app_list_get(AppList *list, sd_bus *bus, sd_bus_error *error);
 
 /* Whether the user may mean this app by `word`: its id, or its name in any case of letters. */

@@ -41,8 +41,8 @@ static const Verb verbs[] = {
 
 static void show_help(const Verb *verb) {
         if (verb) {
-                printf("ax [OPTION…] %s [OPTION…]%s%s\n\n%s.\n", verb->name, verb->args ? " " : "", verb->args ?: "",
-                       verb->help);
+                printf("ax [OPTION…] %s [OPTION…]%s%s\n\n%s.\n", verb->name, verb->args ? " " : "",
+                       verb->args ?: "", verb->help);
                 if (verb->options) {
                         printf("\nOptions:\n");
                         options_print_help(verb->options);
@@ -78,7 +78,9 @@ static int apply_global(const Verb *verb, Settings *s, int id, const char *value
         case OPTION_JSON:
                 s->json = json_mode_from_string(value);
                 if (s->json < 0)
-                        return log_error_errno(-EINVAL, "Unknown mode of --json=; allowed are short, pretty and off.");
+                        return log_error_errno(
+                                        -EINVAL,
+                                        "Unknown mode of --json=; allowed are short, pretty and off.");
                 return 0;
         case OPTION_JSON_AUTO:
                 s->json = isatty(STDOUT_FILENO) ? JSON_PRETTY : JSON_SHORT;

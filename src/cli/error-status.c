@@ -28,17 +28,16 @@ int error_exit_status(const char *name) {
 /* The bus answers these itself when nobody has the name and nobody could be started to take it. */
 static bool is_unreachable(const char *name) {
         static const char *const names[] = {
-                SD_BUS_ERROR_SERVICE_UNKNOWN,
-                SD_BUS_ERROR_NAME_HAS_NO_OWNER,
-                "org.freedesktop.systemd1.LoadFailed",
-                "org.freedesktop.systemd1.NoSuchUnit",
+                SD_BUS_ERROR_SERVICE_UNKNOWN,          SD_BUS_ERROR_NAME_HAS_NO_OWNER,
+                "org.freedesktop.systemd1.LoadFailed", "org.freedesktop.systemd1.NoSuchUnit",
                 "org.freedesktop.systemd1.UnitMasked",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 if (strcmp(name, names[i]) == 0)
                         return true;
-        return strncmp(name, "org.freedesktop.DBus.Error.Spawn.", strlen("org.freedesktop.DBus.Error.Spawn.")) == 0;
+        return strncmp(name, "org.freedesktop.DBus.Error.Spawn.",
+                       strlen("org.freedesktop.DBus.Error.Spawn.")) == 0;
 }
 
 int error_report(const char *what, const sd_bus_error *error, int r) {
@@ -54,7 +53,8 @@ int error_report(const char *what, const sd_bus_error *error, int r) {
                 return EXIT_FAILURE;
         }
         if (is_unreachable(error->name)) {
-                log_error("%s: The AppSwitch daemon is not running; start it with \"systemctl start appswitchd\".", what);
+                log_error("%s: The AppSwitch daemon is not running; start it with \"systemctl start appswitchd\".",
+                          what);
                 return EXIT_FAILURE;
         }
         message = text_escape(error->message && *error->message ? error->message : error->name);

@@ -68,7 +68,8 @@ int json_print(FILE *f, JsonMode mode, json_object *value) {
         int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
         const char *text;
 
-        flags |= mode == JSON_PRETTY ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_PLAIN;
+        flags |= mode == JSON_PRETTY ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED
+                                     : JSON_C_TO_STRING_PLAIN;
         text = json_object_to_json_string_ext(value, flags);
         if (!text)
                 return -ENOMEM;

@@ -77,8 +77,8 @@ static int parse_short(OptionParser *p, const char **ret_value) {
                 const char *value = *p->cluster ? p->cluster : p->argv[p->next];
 
                 if (!value)
-                        return log_error_errno(-EINVAL, "Option -%c needs an argument: -%c %s.", letter, letter,
-                                               o->arg);
+                        return log_error_errno(-EINVAL, "Option -%c needs an argument: -%c %s.", letter,
+                                               letter, o->arg);
                 if (!*p->cluster)
                         p->next++;
                 p->cluster = NULL;
@@ -133,7 +133,8 @@ void options_print_help(const Option *table) {
 
                 if (!o->help)
                         continue;
-                (void) snprintf(left, sizeof(left), "%s --%s%s%s", letter, o->name, o->arg ? "=" : "", o->arg ?: "");
+                (void) snprintf(left, sizeof(left), "%s --%s%s%s", letter, o->name, o->arg ? "=" : "",
+                                o->arg ?: "");
                 if (strlen(left) > 25)
                         printf("  %s\n  %25s %s\n", left, "", o->help);
                 else

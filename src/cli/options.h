@@ -20,13 +20,13 @@ typedef struct Option {
 } Option;
 
 typedef struct OptionParser {
-        const Option *tables[2];  /* searched in this order; the second may be NULL */
-        const char *context;      /* "ax run", for messages */
-        bool stop_at_first;       /* the first word that is no option ends the options */
-        char **argv;              /* the words to parse; not changed, borrowed */
-        size_t next;              /* index of the next word */
-        const char *cluster;      /* rest of a word of short options */
-        char **words;             /* copies of the words that are no options, in their order */
+        const Option *tables[2]; /* searched in this order; the second may be NULL */
+        const char *context;     /* "ax run", for messages */
+        bool stop_at_first;      /* the first word that is no option ends the options */
+        char **argv;             /* the words to parse; not changed, borrowed */
+        size_t next;             /* index of the next word */
+        const char *cluster;     /* rest of a word of short options */
+        char **words;            /* copies of the words that are no options, in their order */
 } OptionParser;
 
 /* Prepares the parser; `argv` ends with NULL and has to outlive it. */

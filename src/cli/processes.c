@@ -33,8 +33,9 @@ int unit_get_cgroup(sd_bus *bus, const char *unit, char **ret, sd_bus_error *err
         if (r < 0)
                 return r;
         r = sd_bus_get_property_string(bus, "org.freedesktop.systemd1", path,
-                                       dot && strcmp(dot, ".service") == 0 ? "org.freedesktop.systemd1.Service"
-                                                                           : "org.freedesktop.systemd1.Scope",
+                                       dot && strcmp(dot, ".service") == 0
+                                                       ? "org.freedesktop.systemd1.Service"
+                                                       : "org.freedesktop.systemd1.Scope",
                                        "ControlGroup", error, &cgroup);
         if (r < 0)
                 return r;
@@ -146,7 +147,8 @@ static int compare_processes(const void *a, const void *b) {
 
 int process_list_read(ProcessList *list, const char *cgroup) {
         /* One hierarchy of version 2, or systemd's own beside those of version 1. */
-        static const char *const roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd" };
+        static const char *const roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified",
+                                             "/sys/fs/cgroup/systemd" };
         int r = -ENOENT;
 
         for (size_t i = 0; i < ELEMENTSOF(roots) && r == -ENOENT; i++) {

@@ -73,7 +73,7 @@ static bool buffer_is_empty(const Buffer *b) {
         return b->start == b->end;
 }
 
-/* Reads once, into an empty buffer; 1: moved or interrupted, 0: would block, negative errno; -EIO also stands for end of file. */
+/* Reads once, into an empty buffer; 1: moved or interrupted, 0: would block, negative errno. -EIO: end of file. */
 static int buffer_fill(Buffer *b, int fd, size_t *ret_n) {
         ssize_t n;
 
@@ -136,7 +136,7 @@ static void enter_raw(PtyForward *f) {
         if (f->terminal == f->input.fd)
                 cfmakeraw(&raw);
         else
-                raw.c_oflag &= ~(tcflag_t) OPOST; /* input comes from elsewhere; the PTY has done the output */
+                raw.c_oflag &= ~(tcflag_t) OPOST; /* the PTY has done it */
         if (set_modes(f->terminal, &raw) >= 0)
                 f->is_raw = true;
 }
@@ -150,7 +150,7 @@ static void leave_raw(PtyForward *f) {
 /* A terminal that is not ours at the moment is left alone, or we would eat the shell's input. */
 static bool may_read_input(const PtyForward *f) {
         return f->input.ready && !f->input.closed && !f->draining && buffer_is_empty(&f->to_master) &&
-                        (f->terminal != f->input.fd || f->is_raw);
+               (f->terminal != f->input.fd || f->is_raw);
 }
 
 /* At the end of a file or pipe the app has to see an end of file too: what Ctrl-D types. */
@@ -159,7 +159,8 @@ static void send_eof(PtyForward *f) {
 
         if (f->eof_sent || !f->input.closed || !buffer_is_empty(&f->to_master) || f->master_closed)
                 return;
-        if (tcgetattr(f->master, &modes) < 0 || !(modes.c_lflag & ICANON) || modes.c_cc[VEOF] == _POSIX_VDISABLE)
+        if (tcgetattr(f->master, &modes) < 0 || !(modes.c_lflag & ICANON) ||
+            modes.c_cc[VEOF] == _POSIX_VDISABLE)
                 return;
         f->eof_sent = true;
         f->to_master.start = f->to_master.end = 0;
@@ -385,7 +386,8 @@ int pty_forward_new(sd_event *event, int master, int input, int output, PtyForwa
         if (r >= 0)
                 r = sd_event_source_set_enabled(f->again_source, SD_EVENT_OFF);
         if (r >= 0)
-                r = sd_event_add_io(event, &f->master_source, master, EPOLLIN | EPOLLOUT | EPOLLET, on_master, f);
+                r = sd_event_add_io(event, &f->master_source, master, EPOLLIN | EPOLLOUT | EPOLLET,
+                                    on_master, f);
         if (r >= 0)
                 r = end_watch(f, &f->input, EPOLLIN, on_input);
         if (r >= 0)

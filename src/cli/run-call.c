@@ -47,7 +47,8 @@ static int append_environment(sd_bus_message *m, char *const *environment, bool 
                         _cleanup_free_ char *escaped = name ? text_escape(name) : NULL;
 
                         if (!quiet)
-                                log_warning("Environment variable %s is not UTF-8, leaving it out.", escaped ?: "?");
+                                log_warning("Environment variable %s is not UTF-8, leaving it out.",
+                                            escaped ?: "?");
                         continue;
                 }
                 r = sd_bus_message_append_basic(m, 's', *environment);
@@ -76,8 +77,9 @@ static int append_request(sd_bus_message *m, const RunRequest *request) {
         const struct {
                 const char *key, *value;
         } strings[] = {
-                { "Name", request->name },   { "User", request->user },   { "Group", request->group },
-                { "Unit", request->unit },   { "Slice", request->slice }, { "Description", request->description },
+                { "Name", request->name },   { "User", request->user },
+                { "Group", request->group }, { "Unit", request->unit },
+                { "Slice", request->slice }, { "Description", request->description },
         };
         int r = 0;
 
@@ -114,7 +116,8 @@ static int append_context(sd_bus_message *m, const RunContext *context) {
         return r;
 }
 
-int run_call_new(sd_bus *bus, const RunRequest *request, const RunContext *context, bool ask, sd_bus_message **ret) {
+int run_call_new(sd_bus *bus, const RunRequest *request, const RunContext *context, bool ask,
+                 sd_bus_message **ret) {
         _cleanup_message_ sd_bus_message *m = NULL;
         int r;
 

@@ -27,4 +27,5 @@ int run_open_cwd(void);
  * cannot carry are left out with a warning. Returns 0, or a negative errno:
  * -E2BIG or -ENOMEM if it is too large.
  */
-int run_call_new(sd_bus *bus, const RunRequest *request, const RunContext *context, bool ask, sd_bus_message **ret);
+int run_call_new(sd_bus *bus, const RunRequest *request, const RunContext *context, bool ask,
+                 sd_bus_message **ret);

@@ -113,7 +113,8 @@ static int check_text(const RunRequest *request) {
 
         for (size_t i = 0; i < ELEMENTSOF(values); i++)
                 if (values[i] && !utf8_is_valid(values[i]))
-                        return log_error_errno(-EINVAL, "Failed to run app: The value of an option is not UTF-8.");
+                        return log_error_errno(-EINVAL,
+                                               "Failed to run app: The value of an option is not UTF-8.");
         for (size_t i = 0; i < ELEMENTSOF(vectors); i++)
                 for (char *const *v = vectors[i]; v && *v; v++) {
                         _cleanup_free_ char *escaped = NULL;
@@ -121,9 +122,11 @@ static int check_text(const RunRequest *request) {
                         if (utf8_is_valid(*v))
                                 continue;
                         escaped = text_escape(*v);
-                        return log_error_errno(-EINVAL,
-                                               "Failed to run app: Argument \"%s\" is not UTF-8, and D-Bus carries no "
-                                               "other text.", escaped ?: "?");
+                        return log_error_errno(
+                                        -EINVAL,
+                                        "Failed to run app: Argument \"%s\" is not UTF-8, and D-Bus carries no "
+                                        "other text.",
+                                        escaped ?: "?");
                 }
         return 0;
 }

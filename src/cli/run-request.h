@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What `ax run` was asked for, as it stands on the command line. Whether it is allowed and valid, the daemon says. */
+/*
+ * What `ax run` was asked for, as it stands on the command line. Whether it is
+ * valid and allowed, the daemon says.
+ */
 
 #include "cli/cli.h"
 
@@ -16,8 +19,8 @@ typedef struct RunRequest {
         const char *user;
         const char *group;
         const char *description;
-        char *unit;       /* with its suffix */
-        char *slice;      /* with its suffix */
+        char *unit;  /* with its suffix */
+        char *slice; /* with its suffix */
         char **addresses;
         char **tags;
         char **argv;

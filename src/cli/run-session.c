@@ -30,8 +30,8 @@ typedef struct RunSession {
         pid_t agent;
         bool want_info;
 
-        bool replied;      /* RunApp succeeded */
-        bool started;      /* so says the monitor, which may come first */
+        bool replied; /* RunApp succeeded */
+        bool started; /* so says the monitor, which may come first */
         bool info_pending;
         bool has_end;      /* the monitor said how the app ended */
         bool control_lost; /* it went without saying */
@@ -182,7 +182,8 @@ static int ask_info(RunSession *s, const char *path) {
         _cleanup_message_ sd_bus_message *m = NULL;
         int r;
 
-        r = sd_bus_message_new_method_call(s->bus, &m, BUS_NAME, path, "org.freedesktop.DBus.Properties", "GetAll");
+        r = sd_bus_message_new_method_call(s->bus, &m, BUS_NAME, path, "org.freedesktop.DBus.Properties",
+                                           "GetAll");
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", BUS_INTERFACE_APP);
         if (r >= 0)
@@ -201,7 +202,8 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         s->agent = polkit_agent_close(s->agent);
         /* Without an answer only the monitor can tell an app that has run from one that never began. */
         if (e && !(s->started && s->has_end && sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY))) {
-                s->end = (RunEnd){ .status = error_report("Failed to run app", e, -sd_bus_error_get_errno(e)) };
+                s->end = (RunEnd){ .status = error_report("Failed to run app", e,
+                                                          -sd_bus_error_get_errno(e)) };
                 return sd_event_exit(s->event, 0);
         }
         s->replied = true;
@@ -245,7 +247,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
         }
         if (s->draining && (sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT))
                 return sd_event_exit(s->event, 0); /* the app is gone; its last output need not be seen */
-        /* What the terminal sends (Ctrl-C, hangup) is for all of the job, what kill(1) sends for one process. */
+        /* What the terminal sends (Ctrl-C) is for all of the job, what kill(1) sends for one process. */
         send_signal(s, si->ssi_code == SI_KERNEL ? CONTROL_SIGNAL_GROUP : CONTROL_SIGNAL, sig);
         return 0;
 }
@@ -296,7 +298,8 @@ static int session_add_terminal(RunSession *s, RunContext *context) {
         return 0;
 }
 
-static int session_call(RunSession *s, const RunRequest *request, const Settings *settings, RunContext *context) {
+static int session_call(RunSession *s, const RunRequest *request, const Settings *settings,
+                        RunContext *context) {
         _cleanup_message_ sd_bus_message *m = NULL;
         _cleanup_close_ int monitor_fd = -EBADF;
         int pair[2], r;
@@ -315,7 +318,8 @@ static int session_call(RunSession *s, const RunRequest *request, const Settings
         return sd_bus_call_async(s->bus, NULL, m, on_reply, s, UINT64_MAX);
 }
 
-static int session_setup(RunSession *s, const RunRequest *request, const Settings *settings, int cwd_fd, bool pty) {
+static int session_setup(RunSession *s, const RunRequest *request, const Settings *settings, int cwd_fd,
+                         bool pty) {
         RunContext context = { .environment = environ, .cwd_fd = cwd_fd, .stdio = { 0, 1, 2 } };
         int r;
 
@@ -365,7 +369,7 @@ void run_print_info(const char *unit, const char *name, char *const *addresses) 
         if (!has_name && !has_addresses)
                 log_info("Running as unit %s.", unit);
         else
-                log_info("Running as unit %s (%s%s%s%s%s).", unit, has_name ? "name " : "", has_name ? name : "",
-                         has_name && has_addresses ? ", " : "", has_addresses ? "addresses " : "",
-                         has_addresses ? list : "");
+                log_info("Running as unit %s (%s%s%s%s%s).", unit, has_name ? "name " : "",
+                         has_name ? name : "", has_name && has_addresses ? ", " : "",
+                         has_addresses ? "addresses " : "", has_addresses ? list : "");
 }

@@ -25,8 +25,11 @@ static int apply(AppCall *call, int id, const char *value) {
                 if (call->signal < 0) {
                         _cleanup_free_ char *escaped = text_escape(value);
 
-                        return log_error_errno(-EINVAL, "Unknown signal \"%s\"; give a name as in SIGTERM, or a number "
-                                                        "from 1 to %i.", escaped ?: "?", SIGRTMAX);
+                        return log_error_errno(
+                                        -EINVAL,
+                                        "Unknown signal \"%s\"; give a name as in SIGTERM, or a number "
+                                        "from 1 to %i.",
+                                        escaped ?: "?", SIGRTMAX);
                 }
                 return 0;
         case OPTION_KILL_WHOM:
@@ -40,7 +43,9 @@ static int apply(AppCall *call, int id, const char *value) {
 }
 
 int verb_kill(const Verb *verb, Settings *settings, char **argv) {
-        AppCall call = { .method = "KillApp", .failed = "Failed to kill app", .whom = "all", .signal = SIGTERM };
+        AppCall call = {
+                .method = "KillApp", .failed = "Failed to kill app", .whom = "all", .signal = SIGTERM
+        };
         _cleanup_option_parser_ OptionParser p;
         const char *value;
         int id;

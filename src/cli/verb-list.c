@@ -11,7 +11,9 @@
 #include "cli/terminal.h"
 #include "cli/text.h"
 
-static const char *const headers[] = { "ID", "NAME", "ADDRESSES", "TAGS", "LISTENS", "UID", "UNIT", "LEADER" };
+static const char *const headers[] = {
+        "ID", "NAME", "ADDRESSES", "TAGS", "LISTENS", "UID", "UNIT", "LEADER"
+};
 
 static int add_row(Table *t, const App *app) {
         _cleanup_free_ char *addresses = strv_join(app->addresses, ","), *tags = strv_join(app->tags, ","),
@@ -30,8 +32,8 @@ static int add_row(Table *t, const App *app) {
                 return -ENOMEM;
         (void) snprintf(uid, sizeof(uid), "%u", app->uid);
         (void) snprintf(leader, sizeof(leader), "%u", app->leader);
-        return table_add(t, (const char *const[ELEMENTSOF(headers)]){ app->id, app->name, addresses, tags, listens,
-                                                                      uid, app->unit, leader });
+        return table_add(t, (const char *const[ELEMENTSOF(headers)]){ app->id, app->name, addresses, tags,
+                                                                      listens, uid, app->unit, leader });
 }
 
 static int print_table(const Settings *settings, const AppList *list) {
@@ -81,7 +83,8 @@ int verb_list(const Verb *verb, Settings *settings, char **argv) {
         if (r <= 0)
                 return r;
         if (p.words)
-                return log_error_errno(-EINVAL, "\"ax list\" takes no arguments; see \"ax status %s\".", p.words[0]);
+                return log_error_errno(-EINVAL, "\"ax list\" takes no arguments; see \"ax status %s\".",
+                                       p.words[0]);
         r = bus_open(&bus);
         if (r < 0)
                 return r;

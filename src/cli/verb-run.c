@@ -19,8 +19,8 @@
 extern char **environ;
 
 /* Says what was started, in the form asked for; the app may be gone by now, and that is fine. */
-static int report_detached(sd_bus *bus, const RunRequest *request, const Settings *settings, const char *path,
-                           const char *unit) {
+static int report_detached(sd_bus *bus, const RunRequest *request, const Settings *settings,
+                           const char *path, const char *unit) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_json_ json_object *array = NULL;
         _cleanup_app_ App app = {};
@@ -82,15 +82,18 @@ static int die_of(int sig, int status) {
 
 static int run(const RunRequest *request, const Settings *settings, RunEnd *end) {
         bool terminals = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO);
-        bool pty = request->terminal == RUN_TERMINAL_PTY || (request->terminal == RUN_TERMINAL_AUTO && terminals);
+        bool pty = request->terminal == RUN_TERMINAL_PTY ||
+                   (request->terminal == RUN_TERMINAL_AUTO && terminals);
         _cleanup_close_ int cwd_fd = -EBADF;
         _cleanup_bus_ sd_bus *bus = NULL;
         int r;
 
         cwd_fd = run_open_cwd();
         if (cwd_fd < 0) {
-                log_error_errno(cwd_fd, cwd_fd == -ENOENT ? "Failed to run app: The working directory was removed."
-                                                          : "Failed to run app: Cannot open the working directory: %m");
+                log_error_errno(cwd_fd,
+                                cwd_fd == -ENOENT
+                                                ? "Failed to run app: The working directory was removed."
+                                                : "Failed to run app: Cannot open the working directory: %m");
                 end->status = STATUS_CHDIR;
                 return 0;
         }

@@ -31,7 +31,8 @@ static void format_ago(char *buf, size_t size, uint64_t usec) {
 
                 if (count == 0 && (shown > 0 || units[i].seconds > 1))
                         continue;
-                n += snprintf(buf + n, size - (size_t) n, "%llu%s ", (unsigned long long) count, units[i].suffix);
+                n += snprintf(buf + n, size - (size_t) n, "%llu%s ", (unsigned long long) count,
+                              units[i].suffix);
                 left -= count * units[i].seconds;
                 shown++;
         }
@@ -143,12 +144,13 @@ static json_object *status_to_json(const App *app, const char *cgroup, const Pro
                     json_set(p, "command", json_string(processes->processes[i].command)) < 0)
                         return NULL;
         }
-        if (json_set(o, "cgroup", json_string(cgroup ?: "")) < 0 || json_set(o, "processes", TAKE_PTR(array)) < 0)
+        if (json_set(o, "cgroup", json_string(cgroup ?: "")) < 0 ||
+            json_set(o, "processes", TAKE_PTR(array)) < 0)
                 return NULL;
         return TAKE_PTR(o);
 }
 
-/* Shows one app, or appends it to `array` if there is one. Its processes are a help: without them the rest is shown. */
+/* Shows one app, or appends it to `array` if there is one. If its processes cannot be read, the rest is shown. */
 static int show_app(sd_bus *bus, const App *app, bool first, bool colors, json_object *array) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_process_list_ ProcessList processes = {};

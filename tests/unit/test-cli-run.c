@@ -67,7 +67,8 @@ static void monitor_child(const Launch *l) {
 
 /* Follows the child until it ends; what ax sends becomes a signal for it or its group. */
 static void monitor_follow(const Launch *l, pid_t child, int sigchld) {
-        struct pollfd fds[2] = { { .fd = l->control, .events = POLLIN }, { .fd = sigchld, .events = POLLIN } };
+        struct pollfd fds[2] = { { .fd = l->control, .events = POLLIN },
+                                 { .fd = sigchld, .events = POLLIN } };
         struct signalfd_siginfo si;
         ControlMessage m;
         int status;
@@ -199,7 +200,8 @@ static int on_run_app(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         for (int i = 0; i < 3; i++)
                 safe_close(l.stdio[i]);
         safe_close(l.control);
-        r = sd_bus_reply_method_return(m, "sos", "web_1", "/io/appswitch1/app/web_1", "appswitch-web_1.scope");
+        r = sd_bus_reply_method_return(m, "sos", "web_1", "/io/appswitch1/app/web_1",
+                                       "appswitch-web_1.scope");
         if (l.name && strcmp(l.name, "dies") == 0) {
                 (void) sd_bus_flush(sd_bus_message_get_bus(m));
                 _exit(0);
@@ -212,11 +214,12 @@ static int on_hello(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 }
 
 static int append_app(sd_bus_message *reply) {
-        return sd_bus_message_append(
-                        reply, "a{sv}", 11, "Id", "s", "web_1", "Name", "s", "web", "Addresses", "as", 2, "198.18.0.10",
-                        "fdaa::1", "Tags", "as", 1, "zone=default", "UID", "u", 0, "Unit", "s", "appswitch-web_1.scope",
-                        "Leader", "u", 4711, "Command", "as", 2, "echo", "a\nb", "Timestamp", "t", UINT64_C(1000000),
-                        "Listeners", "a(ssq)", 2, "tcp", "*", 80, "tcp", "fdaa::1", 443, "Newer", "as", 0);
+        return sd_bus_message_append(reply, "a{sv}", 11, "Id", "s", "web_1", "Name", "s", "web", "Addresses",
+                                     "as", 2, "198.18.0.10", "fdaa::1", "Tags", "as", 1, "zone=default",
+                                     "UID", "u", 0, "Unit", "s", "appswitch-web_1.scope", "Leader", "u",
+                                     4711, "Command", "as", 2, "echo", "a\nb", "Timestamp", "t",
+                                     UINT64_C(1000000), "Listeners", "a(ssq)", 2, "tcp", "*", 80, "tcp",
+                                     "fdaa::1", 443, "Newer", "as", 0);
 }
 
 static int on_get_all(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -236,7 +239,8 @@ static int on_managed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 ck_assert_int_ge(sd_bus_message_open_container(reply, 'e', "oa{sa{sv}}"), 0);
                 ck_assert_int_ge(sd_bus_message_append(reply, "o", "/io/appswitch1/app/web_1"), 0);
                 ck_assert_int_ge(sd_bus_message_open_container(reply, 'a', "{sa{sv}}"), 0);
-                ck_assert_int_ge(sd_bus_message_append(reply, "{sa{sv}}", "org.freedesktop.DBus.Peer", 0), 0);
+                ck_assert_int_ge(sd_bus_message_append(reply, "{sa{sv}}", "org.freedesktop.DBus.Peer", 0),
+                                 0);
                 ck_assert_int_ge(sd_bus_message_open_container(reply, 'e', "sa{sv}"), 0);
                 ck_assert_int_ge(sd_bus_message_append(reply, "s", "io.appswitch1.App"), 0);
                 ck_assert_int_ge(append_app(reply), 0);
@@ -391,7 +395,7 @@ static Ax ax_start(char **argv) {
         return ax;
 }
 
-/* Runs the test as the leader of a session, which check, giving each test a process group, does not allow it to be. */
+/* Runs the test as the leader of a session, which the leader of a process group, as check makes it, cannot become. */
 static void in_session(void (*test)(void)) {
         int status;
         pid_t pid = fork();
@@ -405,7 +409,7 @@ static void in_session(void (*test)(void)) {
         ck_assert_int_eq(status, 0);
 }
 
-/* On a terminal of its own with job control: ax is a job of a shell, in the foreground or behind its line editor. */
+/* On a terminal with job control: ax is a job of a shell, in the foreground or behind its line editor. */
 static Ax ax_start_terminal(char **argv, bool foreground) {
         int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
         struct winsize size = { .ws_row = 33, .ws_col = 77 };
@@ -481,13 +485,15 @@ static int ax_wait(const Ax *ax) {
 static void check_exit(const Ax *ax, int status) {
         int s = ax_wait(ax);
 
-        ck_assert_msg(WIFEXITED(s) && WEXITSTATUS(s) == status, "wait status %x instead of exit %i", (unsigned) s, status);
+        ck_assert_msg(WIFEXITED(s) && WEXITSTATUS(s) == status, "wait status %x instead of exit %i",
+                      (unsigned) s, status);
 }
 
 static void check_killed(const Ax *ax, int sig) {
         int s = ax_wait(ax);
 
-        ck_assert_msg(WIFSIGNALED(s) && WTERMSIG(s) == sig, "wait status %x instead of signal %i", (unsigned) s, sig);
+        ck_assert_msg(WIFSIGNALED(s) && WTERMSIG(s) == sig, "wait status %x instead of signal %i",
+                      (unsigned) s, sig);
         ck_assert(!WCOREDUMP(s));
 }
 
@@ -633,7 +639,9 @@ START_TEST(test_no_block) {
         Ax ax = AX("run", "--no-block", "sh", "-c", "read line; echo late");
 
         check_exit(&ax, 0);
-        ck_assert(expect(ax.err, "Running as unit appswitch-web_1.scope (name web, addresses 198.18.0.10 fdaa::1).\n"));
+        ck_assert(expect(
+                        ax.err,
+                        "Running as unit appswitch-web_1.scope (name web, addresses 198.18.0.10 fdaa::1).\n"));
         ck_assert_int_eq(write(ax.in, "\n", 1), 1);
         ck_assert(expect(ax.out, "late\n"));
 
@@ -653,8 +661,9 @@ static void check_cooked(int fd, bool cooked) {
 
 /* With a terminal the app has one of its own, of the same size, which follows; ours is raw while it runs. */
 static void do_pty(void) {
-        Ax ax = AX_TERMINAL("run", "sh", "-c",
-                            "stty size; trap 'stty size; exit 5' WINCH; echo ready; while :; do sleep 0.01; done");
+        Ax ax = AX_TERMINAL(
+                        "run", "sh", "-c",
+                        "stty size; trap 'stty size; exit 5' WINCH; echo ready; while :; do sleep 0.01; done");
         struct winsize size = { .ws_row = 44, .ws_col = 99 };
 
         ck_assert(expect(ax.out, "ready\r\n"));
@@ -674,8 +683,9 @@ END_TEST
 static void do_pty_info(void) {
         Ax ax = AX_TERMINAL("run", "sh", "-c", "stty size");
 
-        ck_assert(expect(ax.out, "Running as unit appswitch-web_1.scope (name web, addresses 198.18.0.10 fdaa::1)."
-                                 "\r\n33 77\r\n"));
+        ck_assert(expect(ax.out,
+                         "Running as unit appswitch-web_1.scope (name web, addresses 198.18.0.10 fdaa::1)."
+                         "\r\n33 77\r\n"));
         check_exit(&ax, 0);
 }
 
@@ -686,7 +696,8 @@ END_TEST
 
 /* Keys become signals in the app: Ctrl-C, and Ctrl-D as end of file. */
 static void do_pty_keys(void) {
-        Ax ax = AX_TERMINAL("run", "--quiet", "sh", "-c", "trap 'exit 6' INT; echo ready; while :; do sleep 0.01; done");
+        Ax ax = AX_TERMINAL("run", "--quiet", "sh", "-c",
+                            "trap 'exit 6' INT; echo ready; while :; do sleep 0.01; done");
 
         ck_assert(expect(ax.out, "ready\r\n"));
         ck_assert_int_eq(write(ax.in, "\x03", 1), 1);
@@ -713,7 +724,8 @@ END_TEST
 
 /* Ctrl-Z: the app stops, ax gives the terminal back and stops as a job; fg continues both. */
 static void do_pty_stop(void) {
-        Ax ax = AX_TERMINAL("run", "--quiet", "sh", "-c", "echo ready; read line; echo \"got $line\"; exit 8");
+        Ax ax = AX_TERMINAL("run", "--quiet", "sh", "-c",
+                            "echo ready; read line; echo \"got $line\"; exit 8");
         int status;
 
         ck_assert(expect(ax.out, "ready\r\n"));
@@ -765,7 +777,8 @@ END_TEST
 
 /* --pipe on a terminal: Ctrl-C is for all processes of the app, as it is for all of a job. */
 static void do_pipe_keys(void) {
-        Ax ax = AX_TERMINAL("run", "--quiet", "--pipe", "sh", "-c", "(trap 'exit 0' INT; echo ready; while :; do sleep 0.01; done); exit 7");
+        Ax ax = AX_TERMINAL("run", "--quiet", "--pipe", "sh", "-c",
+                            "(trap 'exit 0' INT; echo ready; while :; do sleep 0.01; done); exit 7");
 
         ck_assert(expect(ax.out, "ready\r\n"));
         ck_assert_int_eq(write(ax.in, "\x03", 1), 1);
@@ -800,12 +813,13 @@ START_TEST(test_list) {
                                  "appswitch-web_1.scope 4711\n"));
         ax = AX("--json=short", "list");
         check_exit(&ax, 0);
-        ck_assert(expect(ax.out,
-                         "[{\"id\":\"web_1\",\"name\":\"web\",\"addresses\":[\"198.18.0.10\",\"fdaa::1\"],"
-                         "\"tags\":[\"zone=default\"],\"listens\":[{\"protocol\":\"tcp\",\"address\":\"*\",\"port\":80},"
-                         "{\"protocol\":\"tcp\",\"address\":\"fdaa::1\",\"port\":443}],\"uid\":0,"
-                         "\"unit\":\"appswitch-web_1.scope\",\"leader\":4711,\"command\":[\"echo\",\"a\\nb\"],"
-                         "\"timestamp\":1000000}]\n"));
+        ck_assert(expect(
+                        ax.out,
+                        "[{\"id\":\"web_1\",\"name\":\"web\",\"addresses\":[\"198.18.0.10\",\"fdaa::1\"],"
+                        "\"tags\":[\"zone=default\"],\"listens\":[{\"protocol\":\"tcp\",\"address\":\"*\",\"port\":80},"
+                        "{\"protocol\":\"tcp\",\"address\":\"fdaa::1\",\"port\":443}],\"uid\":0,"
+                        "\"unit\":\"appswitch-web_1.scope\",\"leader\":4711,\"command\":[\"echo\",\"a\\nb\"],"
+                        "\"timestamp\":1000000}]\n"));
         ax = AX("list");
         check_exit(&ax, 0);
         ck_assert(expect(ax.out, "\n1 app listed.\n"));
@@ -853,7 +867,8 @@ static void setup_empty(void) {
         setup();
 }
 
-static void add_case(Suite *s, const char *name, void (*fixture)(void), const TTest *const *tests, size_t n) {
+static void add_case(Suite *s, const char *name, void (*fixture)(void), const TTest *const *tests,
+                     size_t n) {
         TCase *c = tcase_create(name);
 
         tcase_add_checked_fixture(c, fixture, teardown);
@@ -865,14 +880,14 @@ static void add_case(Suite *s, const char *name, void (*fixture)(void), const TT
 
 int main(void) {
         const TTest *const plain[] = {
-                test_status, test_killed,      test_transparent, test_signals, test_early_signal,
-                test_stop,   test_errors,      test_unreachable, test_cwd,     test_lost,
-                test_bus_dies, test_no_block,
+                test_status,       test_killed, test_transparent, test_signals,
+                test_early_signal, test_stop,   test_errors,      test_unreachable,
+                test_cwd,          test_lost,   test_bus_dies,    test_no_block,
         };
         const TTest *const terminal[] = {
-                test_pty,      test_pty_info,       test_pty_keys,   test_pty_drain,
-                test_pty_stop, test_pty_background, test_pty_forced, test_pipe,
-                test_pipe_keys,
+                test_pty,        test_pty_info, test_pty_keys,
+                test_pty_drain,  test_pty_stop, test_pty_background,
+                test_pty_forced, test_pipe,     test_pipe_keys,
         };
         const TTest *const looking[] = { test_list, test_kill };
         const TTest *const empty[] = { test_list_empty };

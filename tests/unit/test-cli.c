@@ -33,11 +33,13 @@ START_TEST(test_request) {
         RunRequest request;
         Settings settings;
 
-        ck_assert_int_eq(PARSE((char *) "--name=web", (char *) "--ip", (char *) "198.18.0.10", (char *) "--ip=fdaa::1",
-                               (char *) "--tag=zone=shop", (char *) "-t", (char *) "tier=front", (char *) "--user=alice",
-                               (char *) "--gid=users", (char *) "-uweb", (char *) "--slice=shop.slice",
+        ck_assert_int_eq(PARSE((char *) "--name=web", (char *) "--ip", (char *) "198.18.0.10",
+                               (char *) "--ip=fdaa::1", (char *) "--tag=zone=shop", (char *) "-t",
+                               (char *) "tier=front", (char *) "--user=alice", (char *) "--gid=users",
+                               (char *) "-uweb", (char *) "--slice=shop.slice",
                                (char *) "--description=A shop", (char *) "-Gq", (char *) "--no-block",
-                               (char *) "--no-ask-password", (char *) "--", (char *) "cmd", (char *) "--name=x"),
+                               (char *) "--no-ask-password", (char *) "--", (char *) "cmd",
+                               (char *) "--name=x"),
                          0);
         ck_assert_str_eq(request.name, "web");
         ck_assert_uint_eq(strv_length(request.addresses), 2);
@@ -64,7 +66,9 @@ START_TEST(test_request_stops) {
         RunRequest request;
         Settings settings;
 
-        ck_assert_int_eq(PARSE((char *) "-q", (char *) "ls", (char *) "-l", (char *) "--", (char *) "--json=x"), 0);
+        ck_assert_int_eq(PARSE((char *) "-q", (char *) "ls", (char *) "-l", (char *) "--",
+                               (char *) "--json=x"),
+                         0);
         ck_assert(request.quiet && !settings.full && settings.json == JSON_OFF);
         ck_assert_uint_eq(strv_length(request.argv), 4);
         ck_assert_str_eq(request.argv[2], "--");
@@ -99,8 +103,8 @@ END_TEST
 /* Words and options may be mixed where no command follows. */
 START_TEST(test_options_mixed) {
         static const Option table[] = { { 1, "long", 'l', NULL, "" }, { 2, "value", 'v', "V", "" }, {} };
-        char *words[] = { (char *) "one",  (char *) "-lvx", (char *) "two", (char *) "-v", (char *) "-l",
-                          (char *) "--long", (char *) "-",  (char *) "--",  (char *) "-l", NULL };
+        char *words[] = { (char *) "one",    (char *) "-lvx", (char *) "two", (char *) "-v", (char *) "-l",
+                          (char *) "--long", (char *) "-",    (char *) "--",  (char *) "-l", NULL };
         _cleanup_option_parser_ OptionParser p;
         const char *value;
 
@@ -120,8 +124,9 @@ END_TEST
 
 /* Signals in all the forms of kill(1), and no others. */
 START_TEST(test_signal) {
-        static const char *const bad[] = { "", "0", "-1", "65", "999999999999", "SIG", "TER", "RTMIN+99", "RTMIN-1",
-                                           "RTMAX+1", "RTMIN+", "15x", "+15" };
+        static const char *const bad[] = { "",       "0",   "-1",       "65",      "999999999999",
+                                           "SIG",    "TER", "RTMIN+99", "RTMIN-1", "RTMAX+1",
+                                           "RTMIN+", "15x", "+15" };
 
         ck_assert_int_eq(signal_from_string("SIGTERM"), SIGTERM);
         ck_assert_int_eq(signal_from_string("term"), SIGTERM);
@@ -166,7 +171,9 @@ START_TEST(test_escape) {
                 { "plain", "plain" },
                 { "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f" },
                 { "\x1b[2J\n", "\\x1b[2J\\x0a" },
-                { "\xc2\x9b" "2J", "\\xc2\\x9b2J" },
+                { "\xc2\x9b"
+                  "2J",
+                  "\\xc2\\x9b2J" },
                 { "\xff\xfe", "\\xff\\xfe" },
                 { "\xc0\xaf", "\\xc0\\xaf" },
                 { "\xed\xa0\x80", "\\xed\\xa0\\x80" },
@@ -201,7 +208,8 @@ static char *print_table(const char *cell, size_t columns, bool legend) {
 /* Columns are as wide as they have to be, and no wider than the terminal. */
 START_TEST(test_table) {
         _cleanup_free_ char *whole = print_table("gr\xc3\xbc\xc3\x9f", 0, true),
-                            *bare = print_table("x", 0, false), *fitted = print_table("0123456789abcdef", 14, false);
+                            *bare = print_table("x", 0, false),
+                            *fitted = print_table("0123456789abcdef", 14, false);
 
         ck_assert_str_eq(whole, "ID  NAME\na   gr\xc3\xbc\xc3\x9f\nbcd -\n");
         ck_assert_str_eq(bare, "a   x\nbcd -\n");
@@ -233,16 +241,19 @@ START_TEST(test_json) {
 
         ck_assert_int_eq(json_print(f, JSON_SHORT, o), 0);
         (void) fclose(f);
-        ck_assert_str_eq(text, "{\"id\":\"web_1\",\"name\":\"\",\"addresses\":[\"198.18.0.10\"],\"tags\":[],"
-                               "\"listens\":[{\"protocol\":\"tcp\",\"address\":\"*\",\"port\":80}],\"uid\":4294967294,"
-                               "\"unit\":\"u.scope\",\"leader\":7,\"command\":[\"cat\",\"\\\\xff\"],"
-                               "\"timestamp\":1700000000000001}\n");
+        ck_assert_str_eq(
+                        text,
+                        "{\"id\":\"web_1\",\"name\":\"\",\"addresses\":[\"198.18.0.10\"],\"tags\":[],"
+                        "\"listens\":[{\"protocol\":\"tcp\",\"address\":\"*\",\"port\":80}],\"uid\":4294967294,"
+                        "\"unit\":\"u.scope\",\"leader\":7,\"command\":[\"cat\",\"\\\\xff\"],"
+                        "\"timestamp\":1700000000000001}\n");
 }
 END_TEST
 
 /* IPv6 addresses are bracketed, as everywhere else. */
 START_TEST(test_listener) {
-        const Listener v4 = { (char *) "tcp", (char *) "198.18.0.10", 80 }, v6 = { (char *) "tcp", (char *) "::", 443 };
+        const Listener v4 = { (char *) "tcp", (char *) "198.18.0.10", 80 },
+                       v6 = { (char *) "tcp", (char *) "::", 443 };
         _cleanup_free_ char *a = listener_to_string(&v4), *b = listener_to_string(&v6);
 
         ck_assert_str_eq(a, "198.18.0.10:80");
@@ -252,7 +263,8 @@ END_TEST
 
 /* An app is meant by its id, or by its name in any case; a nameless one never by "". */
 START_TEST(test_matches) {
-        const App app = { .id = (char *) "web_1", .name = (char *) "web" }, bare = { .id = (char *) "x_1", .name = (char *) "" };
+        const App app = { .id = (char *) "web_1", .name = (char *) "web" },
+                  bare = { .id = (char *) "x_1", .name = (char *) "" };
 
         ck_assert(app_matches(&app, "web_1"));
         ck_assert(app_matches(&app, "WEB"));
@@ -264,9 +276,9 @@ END_TEST
 
 int main(void) {
         const TTest *const tests[] = {
-                test_request,      test_request_stops,   test_request_bad, test_options_mixed, test_signal,
-                test_error_status, test_json_mode_table, test_escape,      test_table,         test_json,
-                test_listener,     test_matches,
+                test_request, test_request_stops, test_request_bad,     test_options_mixed,
+                test_signal,  test_error_status,  test_json_mode_table, test_escape,
+                test_table,   test_json,          test_listener,        test_matches,
         };
         Suite *s = suite_create("cli");
         TCase *c = tcase_create("cli");
