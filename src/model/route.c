@@ -13,7 +13,20 @@ static bool waited_longer(const Backend *a, const Backend *b) {
         return a->turn < b->turn;
 }
 
+bool route_is_own(const Party *client, const Address *to) {
+        return address_is_unspecified(to) || address_is_loopback(to) || identity_has_address(client->identity, to);
+}
+
+/* Loopback is the app itself before it is its fellows; whose turn it is decides among equals. */
+static bool is_better(const Backend *a, const Backend *b, const Party *client, bool loopback) {
+        if (loopback && (a->party == client) != (b->party == client))
+                return a->party == client;
+        return waited_longer(a, b);
+}
+
 static void choose_backend(Directory *d, Party *client, Identity *identity, const Endpoint *to, Route *route) {
+        bool loopback = address_is_loopback(&to->address);
+
         for (Backend *b = identity->backends; b; b = b->next) {
                 if (!backend_matches(b, to))
                         continue;
@@ -21,7 +34,7 @@ static void choose_backend(Directory *d, Party *client, Identity *identity, cons
                         route->refused_by = b->party;
                         continue;
                 }
-                if (!route->backend || waited_longer(b, route->backend))
+                if (!route->backend || is_better(b, route->backend, client, loopback))
                         route->backend = b;
         }
         if (route->backend) {

@@ -24,10 +24,17 @@ typedef struct Route {
 } Route;
 
 /*
+ * Whether the app means itself: loopback, the unspecified address, or one of
+ * its own.
+ */
+bool route_is_own(const Party *client, const Address *to);
+
+/*
  * Finds the backend for a connection of `client` to `to`: of those that listen
  * there and share a tag with the client the one whose app, then which itself,
  * waited longest. Choosing it counts as its turn. Loopback means the client's
- * own identity, in all its instances.
+ * own identity: the client's own listeners first, then those of its fellow
+ * instances.
  */
 Route route_connect(Directory *d, Party *client, const Endpoint *to);
 

@@ -19,7 +19,7 @@ static int set_buffer(int fd) {
 static int read_native(ListenerSockets *l, int native) {
         SockAddr sa = {};
         socklen_t size = sizeof(sa);
-        int v6only = 0;
+        int v6only = 0, r;
 
         if (getsockname(native, &sa.sa, &size) < 0)
                 return -errno;
@@ -31,6 +31,12 @@ static int read_native(ListenerSockets *l, int native) {
                         return -errno;
         }
         l->v6only = v6only;
+        r = socket_netns_cookie(native, &l->netns);
+        if (r < 0)
+                return r;
+        /* It is ours alone now, and the loop must not wait in accept(2). */
+        if (fcntl(native, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
         return endpoint_from_sockaddr(&sa, size, &l->bound);
 }
 
@@ -83,7 +89,7 @@ int listener_sockets_adopt(ListenerSockets *l, uint64_t number, int end, int nat
         /* A listening TCP socket tells its backlog as "sacked" (tcp_get_info() in net/ipv4/tcp.c). */
         if (getsockopt(native, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
                 return -errno;
-        n.backlog = info.tcpi_sacked;
+        n.backlog = info.tcpi_sacked + 1;
         /* What waits is not known, so that the backlog counts anew; listener_sockets_pop() corrects it. */
         *l = n;
         return 0;
@@ -95,10 +101,13 @@ void listener_sockets_close(ListenerSockets *l) {
 }
 
 int listener_sockets_set_backlog(ListenerSockets *l, int backlog) {
-        if (listen(l->native, backlog) < 0)
-                return -errno;
         /* The kernel takes it as unsigned and cuts it (listen(2)). */
-        l->backlog = MIN2((unsigned) backlog, (unsigned) LISTENER_BACKLOG_MAX);
+        unsigned cut = MIN2((unsigned) backlog, (unsigned) LISTENER_BACKLOG_MAX);
+
+        /* Of the connections that the app makes to itself one waits in our queue, so one less does there. */
+        if (listen(l->native, cut > 0 ? (int) cut - 1 : 0) < 0)
+                return -errno;
+        l->backlog = cut;
         return 0;
 }
 
@@ -133,6 +142,25 @@ int listener_sockets_pop(ListenerSockets *l, int app_end, int *ret_connection, E
                 if (n_fds == 1)
                         safe_close(fd);
                 return -EBADMSG;
+        }
+        *ret_connection = fd;
+        return 0;
+}
+
+int listener_sockets_accept_native(ListenerSockets *l, int *ret_connection, Endpoint *ret_peer) {
+        SockAddr sa;
+        socklen_t size = sizeof(sa);
+        int fd, r;
+
+        do
+                fd = accept4(l->native, &sa.sa, &size, SOCK_CLOEXEC);
+        while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+        if (fd < 0)
+                return -errno;
+        r = endpoint_from_sockaddr(&sa, size, ret_peer);
+        if (r < 0) {
+                safe_close(fd);
+                return r;
         }
         *ret_connection = fd;
         return 0;

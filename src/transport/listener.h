@@ -14,7 +14,9 @@
  *                   the app's end was closed.
  *   the native one  the TCP socket that the app bound, kept listening in the
  *                   app's namespace: conflicts of ports, socket options and
- *                   /proc/net/tcp are the kernel's. Nothing can connect to it.
+ *                   /proc/net/tcp are the kernel's. Only the app itself can
+ *                   connect to it; those connections are plain TCP, and are
+ *                   moved into the queue one at a time.
  */
 
 #include "transport/socket-name.h"
@@ -33,6 +35,7 @@ typedef struct ListenerSockets {
         bool v6only;
         unsigned backlog;
         unsigned queued; /* connections in the kernel's queue */
+        uint64_t netns;  /* cookie of the app's namespace */
 } ListenerSockets;
 
 #define LISTENER_SOCKETS_NONE { .end = -EBADF, .native = -EBADF }
@@ -68,6 +71,12 @@ int listener_sockets_push(ListenerSockets *l, int connection, const Endpoint *pe
  * another negative errno.
  */
 int listener_sockets_pop(ListenerSockets *l, int app_end, int *ret_connection, Endpoint *ret_peer);
+
+/*
+ * Takes a connection that the app made to itself from the native socket.
+ * Returns 0, -EAGAIN if there is none, or another negative errno of accept(2).
+ */
+int listener_sockets_accept_native(ListenerSockets *l, int *ret_connection, Endpoint *ret_peer);
 
 /* Whether all copies of the app's end are closed. */
 bool listener_sockets_hung_up(const ListenerSockets *l);

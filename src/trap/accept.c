@@ -71,6 +71,23 @@ int accept_hand_over(Listener *l, int connection, const Endpoint *peer) {
         return -EAGAIN;
 }
 
+void accept_take_native(Listener *l) {
+        _cleanup_close_ int connection = -EBADF;
+        Endpoint peer;
+
+        while (l->sockets.queued == 0) {
+                if (listener_sockets_accept_native(&l->sockets, &connection, &peer) < 0) {
+                        (void) sd_event_source_set_enabled(l->native_source, SD_EVENT_ON);
+                        return;
+                }
+                if (accept_hand_over(l, connection, &peer) < 0)
+                        requeue(l, connection, &peer);
+                connection = safe_close(connection);
+        }
+        /* Until the queue is empty again there is nothing to do about the others. */
+        (void) sd_event_source_set_enabled(l->native_source, SD_EVENT_OFF);
+}
+
 static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
         (void) call_fail(userdata, -EAGAIN);
         return 0;
@@ -112,6 +129,10 @@ void handle_accept(Call *call) {
         }
 
         r = listener_sockets_pop(&l->sockets, call->fd, &connection, &peer);
+        if (r == -EAGAIN)
+                r = listener_sockets_accept_native(&l->sockets, &connection, &peer);
+        else
+                accept_take_native(l); /* poll(2) after this accept is to tell of the next one */
         if (r == -EAGAIN) {
                 int flags = fcntl(call->fd, F_GETFL);
 

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -34,6 +35,11 @@ enum {
         REFUSALS_PER_WINDOW = 10,
         REFUSAL_WINDOW_SEC = 10,
 };
+
+/* The listener that a backend of the directory is part of. */
+static Listener *backend_listener(Backend *backend) {
+        return (Listener *) ((char *) backend - offsetof(Listener, backend));
+}
 
 typedef struct Connect {
         Call *call;
@@ -158,7 +164,7 @@ static int check_address(Connect *c, const SockAddr *sa, ssize_t size) {
 /* What the client's end is called: where it is bound to, or where the route begins, and a port of its own. */
 static int make_pair(Connect *c, const Route *route, Endpoint *ret_client, int *ret_client_fd, int *ret_server_fd) {
         const Endpoint *bound = &c->socket.bound;
-        const Listener *l = (const Listener *) ((char *) route->backend - offsetof(Listener, backend));
+        const Listener *l = backend_listener(route->backend);
         Trap *trap = c->call->trap;
         PairEnds ends = {
                 .client = { route->source, bound->port },
@@ -226,7 +232,7 @@ static void report(Connect *c, int client) {
  * out to be gone.
  */
 static int connect_backend(Connect *c, const Route *route) {
-        Listener *l = (Listener *) ((char *) route->backend - offsetof(Listener, backend));
+        Listener *l = backend_listener(route->backend);
         _cleanup_close_ int client = -EBADF, server = -EBADF;
         Trap *trap = c->call->trap;
         Endpoint client_endpoint;
@@ -261,6 +267,53 @@ static int connect_backend(Connect *c, const Route *route) {
         return 0;
 }
 
+/*
+ * To itself an app connects as it would without us: by TCP in its own
+ * namespace, where its listeners listen natively. Everything about such a
+ * connection is the kernel's. A connect that does not wait is made here, so
+ * that the listener tells of it before the client goes on; else the client
+ * makes it itself.
+ */
+static void connect_self(Connect *c, const SockAddr *sa, socklen_t size) {
+        Trap *trap = c->call->trap;
+        int error;
+
+        if (!(c->flags & O_NONBLOCK)) {
+                (void) call_continue(c->call);
+                return;
+        }
+        error = connect(c->call->fd, &sa->sa, size) < 0 ? -errno : 0;
+        for (Listener *l = trap->listeners; l; l = l->next)
+                if (l->sockets.bound.port == c->to.port)
+                        accept_take_native(l);
+        if (error < 0)
+                (void) call_fail(c->call, error);
+        else
+                (void) call_return(c->call, 0);
+}
+
+/* The state of a TCP socket (tcp(7)), which is the first byte of TCP_INFO; or a negative errno. */
+static int tcp_state(int fd) {
+        uint8_t state;
+        socklen_t size = sizeof(state);
+
+        return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &size) < 0 ? -errno : state;
+}
+
+/* Whether it is the app's own business: nobody else would be found at that address. */
+static bool is_own_business(const Connect *c, const Route *route) {
+        const Trap *trap = c->call->trap;
+        uint64_t netns;
+
+        if (!route_is_own(trap->party, &c->to.address))
+                return false;
+        if (route->verdict == ROUTE_BACKEND)
+                /* A socket that came from another app is at home in that one's namespace. */
+                return route->backend->party == trap->party && socket_netns_cookie(c->call->fd, &netns) >= 0 &&
+                                netns == backend_listener(route->backend)->sockets.netns;
+        return route->verdict == ROUTE_NO_BACKEND;
+}
+
 static void connect_native(Connect *c) {
         Trap *trap = c->call->trap;
         SockAddr sa;
@@ -282,6 +335,14 @@ static void connect_native(Connect *c) {
                 (void) call_fail(c->call, -EBADF);
                 return;
         }
+        /* Connected to itself already, or on the way: the kernel knows what to say. */
+        if (tcp_state(c->call->fd) != TCP_CLOSE) {
+                connect_self(c, &sa, (socklen_t) size);
+                return;
+        }
+        /* The kernel would still find a listener that was closed just now. */
+        if (route_is_own(trap->party, &c->to.address))
+                trap_flush_listeners(trap);
 
         /* Each turn of the loop takes one dead backend out of the directory. */
         for (;;) {
@@ -289,6 +350,10 @@ static void connect_native(Connect *c) {
 
                 if (route.verdict == ROUTE_NATIVE) {
                         (void) call_continue(c->call);
+                        return;
+                }
+                if (is_own_business(c, &route)) {
+                        connect_self(c, &sa, (socklen_t) size);
                         return;
                 }
                 if (route.verdict == ROUTE_REFUSED)
@@ -303,7 +368,7 @@ static void connect_native(Connect *c) {
                                 (void) call_fail(c->call, r);
                         return;
                 }
-                trap_flush_listeners(((Listener *) ((char *) route.backend - offsetof(Listener, backend)))->trap);
+                trap_flush_listeners(backend_listener(route.backend)->trap);
         }
 }
 

@@ -25,6 +25,13 @@ void handle_epoll_create(Call *call); /* also epoll_create1 */
  */
 int accept_hand_over(Listener *listener, int connection, const Endpoint *peer);
 
+/*
+ * Takes the next connection that the app made to itself, if the queue is
+ * empty: so poll(2) tells of it, and the rest waits in the backlog of the
+ * native socket, as it would without us.
+ */
+void accept_take_native(Listener *listener);
+
 /* The queue has room: lets parked connects go on, as many as fit. */
 void connect_serve(Listener *listener);
 

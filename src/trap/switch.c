@@ -251,6 +251,11 @@ static int listener_on_io(sd_event_source *s, int fd, uint32_t revents, void *us
         return 0;
 }
 
+static int listener_on_native(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        accept_take_native(userdata);
+        return 0;
+}
+
 int listener_new(Trap *trap, ListenerSockets *sockets, bool store, Listener **ret) {
         char name[64];
         Listener *l;
@@ -264,6 +269,12 @@ int listener_new(Trap *trap, ListenerSockets *sockets, bool store, Listener **re
         /* Nothing is asked for but HUP, which is always told: what the app may write into its end is ignored. */
         r = sd_event_add_io(trap->sw->event, &l->source, l->sockets.end, EPOLLET, listener_on_io, l);
         if (r < 0) {
+                free(l);
+                return r;
+        }
+        r = sd_event_add_io(trap->sw->event, &l->native_source, l->sockets.native, EPOLLIN, listener_on_native, l);
+        if (r < 0) {
+                sd_event_source_disable_unref(l->source);
                 free(l);
                 return r;
         }
@@ -301,6 +312,7 @@ Listener *listener_free(Listener *l) {
         DL_DELETE(trap->listeners, l);
         trap->n_listeners--;
         sd_event_source_disable_unref(l->source);
+        sd_event_source_disable_unref(l->native_source);
         accept_abandon(l);
         connect_abandon(l);
         if (!trap->sw->leaving) {

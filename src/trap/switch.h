@@ -63,6 +63,7 @@ struct Listener {
         Trap *trap;
         ListenerSockets sockets;
         sd_event_source *source; /* HUP of the app's end */
+        sd_event_source *native_source; /* a connection of the app to itself */
         Call *accepts;           /* parked, first come first served */
         Call *connects;          /* parked until the backlog has room */
         Listener *prev, *next;   /* of the trap */
