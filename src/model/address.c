@@ -38,14 +38,24 @@ bool address_is_unspecified(const Address *a) {
         return memcmp(a->bytes, zero, sizeof(zero)) == 0;
 }
 
+/* The bytes of an Address are not aligned as an in6_addr has to be. */
+static struct in6_addr address_in6(const Address *a) {
+        struct in6_addr in6;
+
+        memcpy(&in6, a->bytes, sizeof(in6));
+        return in6;
+}
+
 bool address_is_loopback(const Address *a) {
-        return a->family == AF_INET ? a->bytes[0] == 127
-                                    : IN6_IS_ADDR_LOOPBACK((const struct in6_addr *) a->bytes);
+        const struct in6_addr in6 = address_in6(a);
+
+        return a->family == AF_INET ? a->bytes[0] == 127 : IN6_IS_ADDR_LOOPBACK(&in6);
 }
 
 bool address_is_link_local(const Address *a) {
-        return a->family == AF_INET ? a->bytes[0] == 169 && a->bytes[1] == 254
-                                    : IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *) a->bytes);
+        const struct in6_addr in6 = address_in6(a);
+
+        return a->family == AF_INET ? a->bytes[0] == 169 && a->bytes[1] == 254 : IN6_IS_ADDR_LINKLOCAL(&in6);
 }
 
 const char *address_reserved_reason(const Address *a) {
@@ -63,13 +73,13 @@ const char *address_reserved_reason(const Address *a) {
                 if (a->bytes[0] >= 240)
                         return "is in the reserved network 240.0.0.0/4";
         } else {
-                const struct in6_addr *in6 = (const struct in6_addr *) a->bytes;
+                const struct in6_addr in6 = address_in6(a);
 
-                if (IN6_IS_ADDR_MULTICAST(in6))
+                if (IN6_IS_ADDR_MULTICAST(&in6))
                         return "is a multicast address";
-                if (IN6_IS_ADDR_V4MAPPED(in6))
+                if (IN6_IS_ADDR_V4MAPPED(&in6))
                         return "is IPv4-mapped; give the IPv4 address itself";
-                if (IN6_IS_ADDR_V4COMPAT(in6))
+                if (IN6_IS_ADDR_V4COMPAT(&in6))
                         return "is in the reserved network ::/96";
         }
         return NULL;
@@ -155,7 +165,7 @@ int endpoint_parse(const char *s, size_t size, Endpoint *ret, int *ret_family) {
         unsigned long port;
         int family;
 
-        if (size == 0 || size >= sizeof(buf))
+        if (size == 0 || size >= sizeof(buf) || memchr(s, '\0', size))
                 return -EINVAL;
         memcpy(buf, s, size);
         buf[size] = '\0';
