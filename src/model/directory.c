@@ -68,6 +68,8 @@ static bool is_reserved_link_local(const Address *a) {
 }
 
 static int identity_add_from_pool(Directory *d, Identity *identity, const Pool *pool, const char *key) {
+        if (identity->n_addresses == IDENTITY_ADDRESSES_MAX)
+                return -E2BIG;
         for (unsigned try = 0; try < POOL_TRIES_MAX; try++) {
                 Address a = pool_candidate(pool, key, try);
 
@@ -200,6 +202,17 @@ int directory_join(Directory *d, Party *party, const IdentityClaim *claim, char 
         return 0;
 }
 
+/* Whether this is the identity that a record tells of. */
+static bool identity_matches(const Identity *identity, const char *name, const Address *addresses,
+                             size_t n_addresses) {
+        if (name && identity->name ? strcmp(identity->name, name) != 0 : name != identity->name)
+                return false;
+        for (size_t i = 0; i < n_addresses; i++)
+                if (!identity_has_address(identity, &addresses[i]))
+                        return false;
+        return true;
+}
+
 int directory_restore(Directory *d, Party *party, const char *name, const Address *addresses, size_t n_addresses,
                       uid_t owner) {
         Identity *identity = directory_find_address(d, &addresses[0]);
@@ -223,7 +236,8 @@ int directory_restore(Directory *d, Party *party, const char *name, const Addres
                 r = identity_new(d, &claim, &identity, &message);
                 if (r < 0)
                         return r;
-        }
+        } else if (!identity_matches(identity, name, addresses, n_addresses))
+                return -EADDRINUSE;
         identity->n_parties++;
         party->identity = identity;
         return 0;

@@ -93,7 +93,8 @@ int directory_join(Directory *d, Party *party, const IdentityClaim *claim, char 
 
 /*
  * Gives `party` back the identity it had with an earlier daemon, which did the
- * checks. Returns 0, -EADDRINUSE if the records contradict each other, or -ENOMEM.
+ * checks. Returns 0; -EADDRINUSE if the records contradict each other; -E2BIG
+ * if they leave no room for an address of each family; or -ENOMEM.
  */
 int directory_restore(Directory *d, Party *party, const char *name, const Address *addresses, size_t n_addresses,
                       uid_t owner);
