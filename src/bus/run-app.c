@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "basic/fd.h"
-#include "basic/log.h"
+#include "basic/text.h"
 #include "bus/app-bus.h"
 #include "bus/caller.h"
 #include "bus/run-app.h"
@@ -168,6 +168,57 @@ static int read_strings(sd_bus_message *m, char ***ret) {
         return r;
 }
 
+/* Words that are no UTF-8 come as bytes, and replace the arguments of the method. */
+static int read_words(sd_bus_message *m, char ***to) {
+        char **words = NULL;
+        size_t n = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'v', "aay");
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "ay");
+        while (r >= 0 && (r = sd_bus_message_at_end(m, false)) == 0) {
+                const void *bytes;
+                size_t size;
+                char **grown;
+
+                r = sd_bus_message_read_array(m, 'y', &bytes, &size);
+                if (r >= 0 && (memchr(bytes ?: "", '\0', size) || n >= ARGUMENTS_MAX))
+                        r = -EBADMSG;
+                if (r < 0)
+                        break;
+                grown = reallocarray(words, n + 2, sizeof(char *));
+                if (!grown) {
+                        r = -ENOMEM;
+                        break;
+                }
+                words = grown;
+                words[n] = strndup(bytes ?: "", size);
+                words[n + 1] = NULL;
+                if (!words[n++])
+                        r = -ENOMEM;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r < 0) {
+                free_strings(words);
+                return r;
+        }
+        free_strings(*to);
+        *to = words;
+        return 0;
+}
+
+static int option_argument_bytes(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_words(m, &run->request.argv);
+}
+
+static int option_environment_bytes(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_words(m, &run->request.environment);
+}
+
 static int option_name(Run *run, sd_bus_message *m, sd_bus_error *error) {
         const char *s;
         int r = read_string(m, &s);
@@ -256,6 +307,8 @@ static const struct {
         const char *name;
         int (*read)(Run *run, sd_bus_message *m, sd_bus_error *error);
 } run_options[] = {
+        { "ArgumentBytes", option_argument_bytes },
+        { "EnvironmentBytes", option_environment_bytes },
         { "Name", option_name },
         { "Addresses", option_addresses },
         { "Tags", option_tags },
@@ -290,7 +343,7 @@ static int parse_option(Run *run, sd_bus_message *m, sd_bus_error *error) {
                         return r;
                 }
         return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
-                                 "Unknown option '%s'; known are Name, Addresses, Tags, User, Group, Unit, Slice, Description, Collect, WorkingDirectory, StandardInput, StandardOutput, StandardError, Control, Terminal, StopWithCaller",
+                                 "Unknown option '%s'; known are ArgumentBytes, EnvironmentBytes, Name, Addresses, Tags, User, Group, Unit, Slice, Description, Collect, WorkingDirectory, StandardInput, StandardOutput, StandardError, Control, Terminal, StopWithCaller",
                                  key);
 }
 
@@ -439,7 +492,7 @@ static int check_unprivileged(const Run *run, const Caller *caller, sd_bus_messa
 }
 
 static void on_identified(sd_bus_message *m, const Caller *caller, void *userdata) {
-        _cleanup_free_ char *addresses = NULL, *tags = NULL, *user = NULL;
+        _cleanup_free_ char *addresses = NULL, *tags = NULL, *user = NULL, *command = NULL;
         Run **holder = userdata, *run = *holder, **next;
         const char *action = "io.appswitch1.run-app";
         App *outer;
@@ -456,7 +509,8 @@ static void on_identified(sd_bus_message *m, const Caller *caller, void *userdat
                 return;
         addresses = join_addresses(run);
         tags = join_strings(run->tags ?: (char *[]){ run->manager->config.default_tag, NULL });
-        if (!addresses || !tags || asprintf(&user, "%u", caller->uid) < 0)
+        command = text_escape(run->request.argv[0]);
+        if (!addresses || !tags || !command || asprintf(&user, "%u", caller->uid) < 0)
                 return;
         if (run->request.user || run->request.group) {
                 action = "io.appswitch1.run-app-as";
@@ -477,7 +531,7 @@ static void on_identified(sd_bus_message *m, const Caller *caller, void *userdat
                                              "name", run->name ?: "",
                                              "addresses", addresses,
                                              "tags", tags,
-                                             "command", run->request.argv[0],
+                                             "command", command,
                                              NULL,
                              },
                              on_authorized, next, destroy_holder);

@@ -6,7 +6,7 @@
 #include "cli/bus.h"
 #include "cli/error-status.h"
 #include "cli/polkit-agent.h"
-#include "cli/text.h"
+#include "basic/text.h"
 
 static int call_one(sd_bus *bus, const Settings *settings, const AppCall *call, const char *id) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;

@@ -6,7 +6,7 @@
 
 #include "cli/app.h"
 #include "cli/bus.h"
-#include "cli/text.h"
+#include "basic/text.h"
 
 static void listeners_clear(App *app) {
         for (size_t i = 0; i < app->n_listeners; i++) {

@@ -6,7 +6,7 @@
 
 #include "basic/log.h"
 #include "cli/cli.h"
-#include "cli/text.h"
+#include "basic/text.h"
 
 enum {
         OPTION_HELP = OPTION_GLOBAL,

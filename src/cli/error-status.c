@@ -4,7 +4,7 @@
 
 #include "basic/log.h"
 #include "cli/error-status.h"
-#include "cli/text.h"
+#include "basic/text.h"
 
 static const struct {
         const char *name;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/json.h"
-#include "cli/text.h"
+#include "basic/text.h"
 
 static const char *const json_modes[_JSON_MODE_MAX] = {
         [JSON_OFF] = "off",

@@ -5,7 +5,7 @@
 
 #include "basic/log.h"
 #include "cli/options.h"
-#include "cli/text.h"
+#include "basic/text.h"
 
 void option_parser_init(OptionParser *p, const char *context, char **argv, const Option *first,
                         const Option *second) {

@@ -6,10 +6,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "basic/log.h"
 #include "cli/bus.h"
 #include "cli/run-call.h"
-#include "cli/text.h"
+#include "basic/text.h"
 
 /* dbus-daemon ends the connection of who sends more (max_message_size of the system bus is 32 MiB). */
 enum { TEXT_MAX = 16 * 1024 * 1024 };
@@ -33,27 +32,56 @@ static size_t text_size(char *const *v) {
         return n;
 }
 
-static int append_environment(sd_bus_message *m, char *const *environment, bool quiet) {
+/* An assignment that execve(2) would pass on, but that is none. */
+static bool is_assignment(const char *s) {
+        return *s != '=' && strchr(s, '=');
+}
+
+static int append_environment(sd_bus_message *m, char *const *environment) {
         int r;
 
         r = sd_bus_message_open_container(m, 'a', "s");
-        for (; r >= 0 && environment && *environment; environment++) {
-                const char *equals = strchr(*environment, '=');
-
-                if (!equals || equals == *environment)
-                        continue;
-                if (!utf8_is_valid(*environment)) {
-                        _cleanup_free_ char *name = strndup(*environment, (size_t) (equals - *environment));
-                        _cleanup_free_ char *escaped = name ? text_escape(name) : NULL;
-
-                        if (!quiet)
-                                log_warning("Environment variable %s is not UTF-8, leaving it out.",
-                                            escaped ?: "?");
-                        continue;
-                }
-                r = sd_bus_message_append_basic(m, 's', *environment);
-        }
+        for (; r >= 0 && environment && *environment; environment++)
+                if (is_assignment(*environment) && utf8_is_valid(*environment))
+                        r = sd_bus_message_append_basic(m, 's', *environment);
         return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_arguments(sd_bus_message *m, char *const *argv) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "s");
+        for (; r >= 0 && *argv; argv++)
+                r = sd_bus_message_append_basic(m, 's', utf8_is_valid(*argv) ? *argv : "?");
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static bool all_utf8(char *const *words) {
+        for (; words && *words; words++)
+                if (!utf8_is_valid(*words))
+                        return false;
+        return true;
+}
+
+/* Text of D-Bus is UTF-8; words that are not go as bytes, all of them, and count instead. */
+static int append_bytes(sd_bus_message *m, const char *key, char *const *words) {
+        int r;
+
+        if (all_utf8(words))
+                return 0;
+        r = sd_bus_message_open_container(m, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", key);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "aay");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "ay");
+        for (; r >= 0 && *words; words++)
+                if (strcmp(key, "EnvironmentBytes") != 0 || is_assignment(*words))
+                        r = sd_bus_message_append_array(m, 'y', *words, strlen(*words));
+        for (int i = 0; r >= 0 && i < 3; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
 }
 
 static int append_strv(sd_bus_message *m, const char *key, char **v) {
@@ -125,15 +153,19 @@ int run_call_new(sd_bus *bus, const RunRequest *request, const RunContext *conte
                 return -E2BIG;
         r = bus_new_call(bus, "RunApp", ask, &m);
         if (r >= 0)
-                r = sd_bus_message_append_strv(m, request->argv);
+                r = append_arguments(m, request->argv);
         if (r >= 0)
-                r = append_environment(m, context->environment, request->quiet);
+                r = append_environment(m, context->environment);
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "{sv}");
         if (r >= 0)
                 r = append_request(m, request);
         if (r >= 0)
                 r = append_context(m, context);
+        if (r >= 0)
+                r = append_bytes(m, "ArgumentBytes", request->argv);
+        if (r >= 0)
+                r = append_bytes(m, "EnvironmentBytes", context->environment);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         if (r >= 0)

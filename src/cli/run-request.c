@@ -4,7 +4,7 @@
 
 #include "basic/log.h"
 #include "cli/run-request.h"
-#include "cli/text.h"
+#include "basic/text.h"
 
 enum {
         OPTION_NAME = 1,
@@ -109,7 +109,7 @@ static int apply(RunRequest *request, int id, const char *value) {
 static int check_text(const RunRequest *request) {
         const char *const values[] = { request->name, request->user,  request->group,
                                        request->unit, request->slice, request->description };
-        char *const *const vectors[] = { request->addresses, request->tags, request->argv };
+        char *const *const vectors[] = { request->addresses, request->tags };
 
         for (size_t i = 0; i < ELEMENTSOF(values); i++)
                 if (values[i] && !utf8_is_valid(values[i]))
@@ -117,16 +117,9 @@ static int check_text(const RunRequest *request) {
                                                "Failed to run app: The value of an option is not UTF-8.");
         for (size_t i = 0; i < ELEMENTSOF(vectors); i++)
                 for (char *const *v = vectors[i]; v && *v; v++) {
-                        _cleanup_free_ char *escaped = NULL;
-
-                        if (utf8_is_valid(*v))
-                                continue;
-                        escaped = text_escape(*v);
-                        return log_error_errno(
-                                        -EINVAL,
-                                        "Failed to run app: Argument \"%s\" is not UTF-8, and D-Bus carries no "
-                                        "other text.",
-                                        escaped ?: "?");
+                        if (!utf8_is_valid(*v))
+                                return log_error_errno(-EINVAL,
+                                                       "Failed to run app: The value of an option is not UTF-8.");
                 }
         return 0;
 }

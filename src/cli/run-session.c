@@ -15,7 +15,7 @@
 #include "cli/pty-forward.h"
 #include "cli/run-call.h"
 #include "cli/run-session.h"
-#include "cli/text.h"
+#include "basic/text.h"
 #include "launch/control.h"
 
 /* What the line of information may wait for; the app runs meanwhile. */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/table.h"
-#include "cli/text.h"
+#include "basic/text.h"
 
 enum { COLUMN_WIDTH_MIN = 8 };
 

@@ -8,7 +8,7 @@
 #include "basic/log.h"
 #include "cli/app-call.h"
 #include "cli/signal-name.h"
-#include "cli/text.h"
+#include "basic/text.h"
 
 enum { OPTION_SIGNAL = 1, OPTION_KILL_WHOM };
 

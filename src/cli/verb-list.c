@@ -9,7 +9,7 @@
 #include "cli/error-status.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
-#include "cli/text.h"
+#include "basic/text.h"
 
 static const char *const headers[] = {
         "ID", "NAME", "ADDRESSES", "TAGS", "LISTENS", "UID", "UNIT", "LEADER"

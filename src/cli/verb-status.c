@@ -13,7 +13,7 @@
 #include "cli/error-status.h"
 #include "cli/processes.h"
 #include "cli/terminal.h"
-#include "cli/text.h"
+#include "basic/text.h"
 
 enum { LABEL_WIDTH = 10 };
 

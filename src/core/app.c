@@ -15,6 +15,7 @@
 #include "basic/fd.h"
 #include "basic/fd-store.h"
 #include "basic/log.h"
+#include "basic/text.h"
 #include "core/app.h"
 #include "core/errors.h"
 #include "core/state.h"
@@ -67,6 +68,13 @@ static void unstore_fd(const App *app, const char *what) {
         (void) fd_store_remove(name);
 }
 
+/* Text of D-Bus is UTF-8: what is none is spelled, and what is too long ends early. */
+static char *cut_escaped(const char *s, size_t max) {
+        _cleanup_free_ char *head = strndup(s, max / 4);
+
+        return head ? text_escape(head) : NULL;
+}
+
 static char **copy_command(char **argv) {
         char **copy = calloc(COMMAND_ARGUMENTS_MAX + 1, sizeof(char *));
         size_t bytes = 0;
@@ -74,7 +82,9 @@ static char **copy_command(char **argv) {
         if (!copy)
                 return NULL;
         for (size_t i = 0; argv[i] && i < COMMAND_ARGUMENTS_MAX && bytes < COMMAND_BYTES_MAX; i++) {
-                copy[i] = strndup(argv[i], COMMAND_BYTES_MAX - bytes);
+                copy[i] = utf8_is_valid(argv[i]) && strlen(argv[i]) < COMMAND_BYTES_MAX - bytes
+                                ? strdup(argv[i])
+                                : cut_escaped(argv[i], COMMAND_BYTES_MAX - bytes);
                 if (!copy[i]) {
                         for (size_t j = 0; j < i; j++)
                                 free(copy[j]);
@@ -215,7 +225,8 @@ static int owner_on_gone(sd_bus_track *track, void *userdata) {
                 app_cancel(app);
         else if (leader_is_alive(app))
                 (void) app_stop(app, NULL, NULL);
-        return 0;
+        /* Handled: with 0 sd-bus would call again and again. */
+        return 1;
 }
 
 static int track_owner(App *app) {
@@ -473,7 +484,7 @@ static int app_describe(App *app, const AppRequest *request) {
         app->argv = copy_command(request->argv);
         if (!app->argv || dup_or_null(request->slice ?: "appswitch.slice", &app->slice) < 0 ||
             dup_or_null(request->owner, &app->owner) < 0 || dup_or_null(request->name, &app->claim_name) < 0 ||
-            dup_or_null(request->description ?: request->argv[0], &app->description) < 0)
+            dup_or_null(request->description ?: app->argv[0], &app->description) < 0)
                 return -ENOMEM;
         memcpy(app->claim_addresses, request->addresses, request->n_addresses * sizeof(Address));
         app->n_claim_addresses = request->n_addresses;

@@ -10,6 +10,7 @@
  * this one. It knows no bus and reads nothing but requests of root.
  */
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,9 +51,8 @@ static void begin_foreground(const AppRequest *request) {
 /* In a process forked for this request. */
 static _Noreturn void serve(int connection) {
         AppRequest request;
+        int executed[2], control, r;
         pid_t leader;
-        int control;
-        int r;
 
         (void) signal(SIGCHLD, SIG_DFL);
         r = app_request_receive(connection, &request);
@@ -65,22 +65,29 @@ static _Noreturn void serve(int connection) {
         if (control < 0)
                 app_exec(connection, &request); /* nobody waits for it */
 
+        /* Its write end is closed by execve(2). */
+        if (pipe2(executed, O_CLOEXEC) < 0) {
+                (void) log_error_errno(-errno, "Failed to make a pipe: %m");
+                _exit(EXIT_FAILURE);
+        }
         leader = fork();
         if (leader < 0) {
                 (void) log_error_errno(-errno, "Failed to fork: %m");
                 _exit(EXIT_FAILURE);
         }
         if (leader == 0) {
+                safe_close(executed[0]);
                 begin_foreground(&request);
                 app_exec(connection, &request);
         }
         (void) setpgid(leader, leader);
         request.fds[EXEC_FD_CONTROL] = -EBADF;
         app_request_done(&request);
+        safe_close(executed[1]);
         safe_close(connection);
         for (int fd = 0; fd < 3; fd++)
                 safe_close(fd);
-        monitor_run(leader, control);
+        monitor_run(leader, control, executed[0]);
 }
 
 int main(int argc, char *argv[]) {

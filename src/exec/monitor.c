@@ -60,9 +60,9 @@ static void monitor_on_control(Monitor *m) {
                 (void) kill(-m->leader, message.value);
 }
 
-_Noreturn void monitor_run(pid_t leader, int control) {
+_Noreturn void monitor_run(pid_t leader, int control, int executed) {
         Monitor m = { .leader = leader, .control = control };
-        struct pollfd p[2];
+        struct pollfd p[3];
         sigset_t all;
         int signals;
 
@@ -79,14 +79,18 @@ _Noreturn void monitor_run(pid_t leader, int control) {
 
                 p[0] = (struct pollfd){ .fd = signals, .events = POLLIN };
                 p[1] = (struct pollfd){ .fd = m.control, .events = POLLIN };
-                if (poll(p, 2, -1) < 0 && errno != EINTR)
+                p[2] = (struct pollfd){ .fd = executed, .events = POLLIN };
+                if (poll(p, 3, -1) < 0 && errno != EINTR)
                         _exit(EXIT_FAILURE);
+                if (p[2].revents) {
+                        executed = safe_close(executed);
+                        monitor_tell(&m, CONTROL_STARTED, leader);
+                }
                 if (p[1].revents)
                         monitor_on_control(&m);
                 if (p[0].revents) {
                         while (read(signals, &info, sizeof(info)) == sizeof(info))
-                                if (info.ssi_signo == SIGTERM && info.ssi_code == SI_USER)
-                                        _exit(EXIT_SUCCESS); /* an administrator means us */
+                                ;
                         monitor_on_child(&m);
                 }
         }

@@ -11,5 +11,8 @@
 
 #include <sys/types.h>
 
-/* Watches `leader` until it ends. Takes `control`. Does not return. */
-_Noreturn void monitor_run(pid_t leader, int control);
+/*
+ * Watches `leader` until it ends. `executed` reads end of file when it has
+ * executed its program, or is dead. Takes both descriptors. Does not return.
+ */
+_Noreturn void monitor_run(pid_t leader, int control, int executed);

@@ -34,9 +34,6 @@ static int read_native(ListenerSockets *l, int native) {
         r = socket_netns_cookie(native, &l->netns);
         if (r < 0)
                 return r;
-        /* It is ours alone now, and the loop must not wait in accept(2). */
-        if (fcntl(native, F_SETFL, O_NONBLOCK) < 0)
-                return -errno;
         return endpoint_from_sockaddr(&sa, size, &l->bound);
 }
 
@@ -69,6 +66,9 @@ int listener_sockets_open(ListenerSockets *l, uint64_t number, int native, int b
         if (r < 0)
                 return r;
         if (nonblock && fcntl(app_end, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+        /* It is ours alone from here on, and the loop must not wait in accept(2). */
+        if (fcntl(native, F_SETFL, O_NONBLOCK) < 0)
                 return -errno;
 
         n.end = TAKE_FD(end);

@@ -56,15 +56,15 @@ int socket_name_parse(const struct sockaddr *sa, socklen_t size, SocketName *ret
         name.type = (SocketNameType) *separator;
         rest = n - (size_t) (separator + 1 - text);
         if (name.type == SOCKET_NAME_LISTENER) {
-                char number[17], *end;
+                char number[17];
 
                 if (rest == 0 || rest >= sizeof(number))
                         return -EINVAL;
                 memcpy(number, separator + 1, rest);
                 number[rest] = '\0';
-                name.number = strtoull(number, &end, 16);
-                if (*end)
+                if (strspn(number, "0123456789abcdef") != rest)
                         return -EINVAL;
+                name.number = strtoull(number, NULL, 16);
         } else if (endpoint_parse(separator + 1, rest, &name.peer, &family) < 0 || family != name.family)
                 return -EINVAL;
 

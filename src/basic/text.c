@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/text.h"
+#include "basic/text.h"
 
 char **strv_free(char **v) {
         for (char **s = v; s && *s; s++)
