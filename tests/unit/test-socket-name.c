@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Proves that a socket's name says who it stands for, as the kernel gives it back, and that no other name does. */
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "basic/fd.h"
+#include "transport/socket-name.h"
+#include "unit.h"
+
+static int unix_socket(void) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        ck_assert_int_ge(fd, 0);
+        return fd;
+}
+
+/* Gives a socket this name, and reads it as getsockname(2) tells it. */
+static SocketName round_trip(const SocketName *name, char text[static 128]) {
+        _cleanup_close_ int fd = unix_socket();
+        struct sockaddr_un un = {};
+        socklen_t size = sizeof(un);
+        SocketName back;
+
+        ck_assert_int_eq(socket_name_bind(fd, name), 0);
+        ck_assert_int_eq(getsockname(fd, (struct sockaddr *) &un, &size), 0);
+        ck_assert_uint_le(size, sizeof(un));
+        (void) snprintf(text, 128, "%.*s", (int) (size - offsetof(struct sockaddr_un, sun_path) - 1), un.sun_path + 1);
+
+        memset(&back, 0xff, sizeof(back));
+        ck_assert_msg(socket_name_parse((struct sockaddr *) &un, size, &back) == 0, "%s", text);
+        return back;
+}
+
+static void assert_same(const SocketName *a, const SocketName *b) {
+        ck_assert_int_eq(a->type, b->type);
+        ck_assert_int_eq(a->family, b->family);
+        ck_assert_mem_eq(&a->local, &b->local, sizeof(a->local));
+        ck_assert_mem_eq(&a->peer, &b->peer, sizeof(a->peer));
+        ck_assert_uint_eq(a->number, b->number);
+}
+
+static const char longest[] = "1111:2222:3333:4444:5555:6666:7777:8888";
+
+/* Both ends of pairs, in each family a side can see, come back as they went in. */
+START_TEST(test_pair) {
+        static const struct {
+                SocketNameType type;
+                int family;
+                const char *local;
+                uint16_t local_port;
+                const char *peer;
+                uint16_t peer_port;
+                const char *text;
+        } table[] = {
+                { SOCKET_NAME_CLIENT, AF_INET, "198.18.0.10", 40000, "198.18.0.20", 80,
+                  "ax:198.18.0.10:40000>198.18.0.20:80" },
+                { SOCKET_NAME_SERVER, AF_INET, "198.18.0.20", 80, "198.18.0.10", 40000,
+                  "ax:198.18.0.20:80<198.18.0.10:40000" },
+                { SOCKET_NAME_CLIENT, AF_INET6, "198.18.0.10", 40000, "198.18.0.20", 80,
+                  "ax:[::ffff:198.18.0.10]:40000>[::ffff:198.18.0.20]:80" },
+                { SOCKET_NAME_SERVER, AF_INET6, "198.18.0.20", 80, "198.18.0.10", 40000,
+                  "ax:[::ffff:198.18.0.20]:80<[::ffff:198.18.0.10]:40000" },
+                { SOCKET_NAME_CLIENT, AF_INET6, "fd00::10", 1, "fd00::20", 65535, "ax:[fd00::10]:1>[fd00::20]:65535" },
+                { SOCKET_NAME_SERVER, AF_INET6, "::1", 80, "::1", 40000, "ax:[::1]:80<[::1]:40000" },
+                { SOCKET_NAME_CLIENT, AF_INET6, "fe80::1", 40000, "fe80::2", 80, "ax:[fe80::1]:40000>[fe80::2]:80" },
+                { SOCKET_NAME_CLIENT, AF_INET, "0.0.0.0", 0, "255.255.255.255", 0, "ax:0.0.0.0:0>255.255.255.255:0" },
+                /* As long as it gets. */
+                { SOCKET_NAME_CLIENT, AF_INET6, longest, 65535, longest, 65535,
+                  "ax:[1111:2222:3333:4444:5555:6666:7777:8888]:65535>[1111:2222:3333:4444:5555:6666:7777:8888]:65535" },
+                { SOCKET_NAME_SERVER, AF_INET6, "255.255.255.255", 65535, "255.255.255.255", 65535,
+                  "ax:[::ffff:255.255.255.255]:65535<[::ffff:255.255.255.255]:65535" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                SocketName name = {
+                        .type = table[i].type,
+                        .family = table[i].family,
+                        .local = unit_endpoint(table[i].local, table[i].local_port),
+                        .peer = unit_endpoint(table[i].peer, table[i].peer_port),
+                };
+                char text[128];
+                SocketName back = round_trip(&name, text);
+
+                ck_assert_str_eq(text, table[i].text);
+                assert_same(&back, &name);
+        }
+}
+END_TEST
+
+/* Listeners come back with their number and what they are bound to. */
+START_TEST(test_listener) {
+        static const struct {
+                int family;
+                const char *local;
+                uint16_t port;
+                uint64_t number;
+                const char *text;
+        } table[] = {
+                { AF_INET, "0.0.0.0", 80, 0x1f, "ax:0.0.0.0:80|1f" },
+                { AF_INET, "198.18.0.10", 443, 0, "ax:198.18.0.10:443|0" },
+                { AF_INET6, "::", 80, 1, "ax:[::]:80|1" },
+                { AF_INET6, "0.0.0.0", 80, UINT64_MAX, "ax:[::ffff:0.0.0.0]:80|ffffffffffffffff" },
+                { AF_INET6, longest, 65535, UINT64_MAX,
+                  "ax:[1111:2222:3333:4444:5555:6666:7777:8888]:65535|ffffffffffffffff" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                SocketName name = {
+                        .type = SOCKET_NAME_LISTENER,
+                        .family = table[i].family,
+                        .local = unit_endpoint(table[i].local, table[i].port),
+                        .number = table[i].number,
+                };
+                char text[128];
+                SocketName back = round_trip(&name, text);
+
+                ck_assert_str_eq(text, table[i].text);
+                assert_same(&back, &name);
+        }
+}
+END_TEST
+
+/* A name is one socket's, until that is closed. */
+START_TEST(test_in_use) {
+        SocketName name = { .type = SOCKET_NAME_LISTENER, .family = AF_INET, .local = unit_endpoint("0.0.0.0", 80) };
+        _cleanup_close_ int a = unix_socket(), b = unix_socket();
+
+        ck_assert_int_eq(socket_name_bind(a, &name), 0);
+        ck_assert_int_eq(socket_name_bind(b, &name), -EADDRINUSE);
+        ck_assert_int_eq(socket_name_bind(a, &name), -EINVAL);
+        a = safe_close(a);
+        ck_assert_int_eq(socket_name_bind(b, &name), 0);
+        ck_assert_int_eq(socket_name_bind(a, &name), -EBADF);
+}
+END_TEST
+
+/* Parses the text after the leading NUL out of a block that ends with it. */
+static int parse(const char *text, size_t n, SocketName *ret) {
+        size_t size = offsetof(struct sockaddr_un, sun_path) + 1 + n;
+        _cleanup_free_ struct sockaddr_un *un = calloc(1, size);
+
+        ck_assert_ptr_nonnull(un);
+        un->sun_family = AF_UNIX;
+        memcpy((char *) un + offsetof(struct sockaddr_un, sun_path) + 1, text, n);
+        return socket_name_parse((struct sockaddr *) un, (socklen_t) size, ret);
+}
+
+/* Names that others gave are no names of ours. */
+START_TEST(test_foreign) {
+#define BAD(s) { s, sizeof(s) - 1 }
+        static const struct {
+                const char *text;
+                size_t n;
+        } bad[] = {
+                BAD(""),
+                BAD("a"),
+                BAD("ax:"),
+                BAD("ax"),
+                BAD("AX:198.18.0.10:1>198.18.0.20:80"),
+                BAD("/tmp/.X11-unix/X0"),
+                BAD("00001"),
+                BAD("ax:198.18.0.10:1"),
+                BAD("ax:>"),
+                BAD("ax:198.18.0.10:1>"),
+                BAD("ax:>198.18.0.20:80"),
+                BAD("ax:198.18.0.10:1=198.18.0.20:80"),
+                BAD("ax: 198.18.0.10:1>198.18.0.20:80"),
+                BAD("ax:198.18.0.10:1>198.18.0.20:80 "),
+                BAD("ax:198.18.0.10:1>198.18.0.20:80\n"),
+                BAD("ax:198.18.0.10:1>198.18.0.20:65536"),
+                BAD("ax:198.18.0.10>198.18.0.20:80"),
+                BAD("ax:198.18.0.10:1>198.18.0.20"),
+                BAD("ax:198.18.0.10:1>198.18.0.20:80>198.18.0.30:80"),
+                BAD("ax:198.18.0.10:1><198.18.0.20:80"),
+                BAD("ax:198.18.0.10:1<>198.18.0.20:80"),
+                /* Both ends are seen through one socket, which has one family. */
+                BAD("ax:198.18.0.10:1>[fd00::20]:80"),
+                BAD("ax:[fd00::10]:1<198.18.0.20:80"),
+                BAD("ax:[::ffff:198.18.0.10]:1>198.18.0.20:80"),
+                /* NUL is a character of an abstract name. */
+                BAD("ax:198.18.0.10:1>198.18.0.20:80\0"),
+                BAD("ax:198.18.0.10:1\0>198.18.0.20:80"),
+                BAD("ax\0:198.18.0.10:1>198.18.0.20:80"),
+                BAD("\0ax:198.18.0.10:1>198.18.0.20:80"),
+                BAD("ax:0.0.0.0:80|"),
+                BAD("ax:0.0.0.0|1"),
+                BAD("ax:0.0.0.0:80|g"),
+                BAD("ax:0.0.0.0:80|1g"),
+                BAD("ax:0.0.0.0:80| 1"),
+                BAD("ax:0.0.0.0:80|1 "),
+                BAD("ax:0.0.0.0:80|+1"),
+                BAD("ax:0.0.0.0:80|-1"),
+                BAD("ax:0.0.0.0:80|0x1f"),
+                BAD("ax:0.0.0.0:80|1F"),
+                BAD("ax:0.0.0.0:80|1\0"),
+                BAD("ax:0.0.0.0:80|\0001"),
+                BAD("ax:0.0.0.0:80|10000000000000000"),
+                BAD("ax:0.0.0.0:80|1|1"),
+                BAD("ax:0.0.0.0:80|198.18.0.20:80"),
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                SocketName name = { .number = 42 };
+
+                ck_assert_msg(parse(bad[i].text, bad[i].n, &name) == -EINVAL, "%zu: %s", i, bad[i].text);
+                ck_assert_uint_eq(name.number, 42);
+        }
+        ck_assert_int_eq(parse("ax:198.18.0.10:1>198.18.0.20:80", 31, &(SocketName){}), 0);
+}
+END_TEST
+
+/* A name cut short is none until the last number has begun, and nothing behind its end is read. */
+START_TEST(test_truncated) {
+        static const char pair[] = "ax:198.18.0.10:1>198.18.0.20:80", listener[] = "ax:[::]:80|1f";
+        SocketName name;
+
+        for (size_t n = 0; n < sizeof(pair) - 1; n++)
+                ck_assert_int_eq(parse(pair, n, &name), n < sizeof(pair) - 2 ? -EINVAL : 0);
+        for (size_t n = 0; n < sizeof(listener) - 1; n++)
+                ck_assert_int_eq(parse(listener, n, &name), n < sizeof(listener) - 2 ? -EINVAL : 0);
+}
+END_TEST
+
+/* Sockets without a name, with one in the file system, with one of the kernel's and of other families are no ours. */
+START_TEST(test_other_sockets) {
+        _cleanup_close_ int unnamed = unix_socket(), automatic = unix_socket(), inet = -EBADF;
+        struct sockaddr_un un = { .sun_family = AF_UNIX, .sun_path = "ax:198.18.0.10:1>198.18.0.20:80" };
+        struct sockaddr_storage sa;
+        socklen_t size = sizeof(sa);
+        SocketName name;
+
+        ck_assert_int_eq(getsockname(unnamed, (struct sockaddr *) &sa, &size), 0);
+        ck_assert_int_eq(socket_name_parse((struct sockaddr *) &sa, size, &name), -EINVAL);
+
+        ck_assert_int_eq(bind(automatic, (struct sockaddr *) &un, sizeof(sa_family_t)), 0);
+        size = sizeof(sa);
+        ck_assert_int_eq(getsockname(automatic, (struct sockaddr *) &sa, &size), 0);
+        ck_assert_int_eq(socket_name_parse((struct sockaddr *) &sa, size, &name), -EINVAL);
+
+        /* A path of that spelling, at any length. */
+        for (size = 0; size <= sizeof(un); size++)
+                ck_assert_int_eq(socket_name_parse((struct sockaddr *) &un, size, &name), -EINVAL);
+
+        inet = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_ge(inet, 0);
+        size = sizeof(sa);
+        ck_assert_int_eq(getsockname(inet, (struct sockaddr *) &sa, &size), 0);
+        ck_assert_int_eq(socket_name_parse((struct sockaddr *) &sa, size, &name), -EINVAL);
+}
+END_TEST
+
+/* The whole of sun_path is a name like any other, and more than that is none. */
+START_TEST(test_full_path) {
+        struct {
+                struct sockaddr_un un;
+                char more[16];
+        } block = { .un.sun_family = AF_UNIX };
+        SocketName name;
+
+        memset(block.un.sun_path + 1, '1', sizeof(block.un.sun_path) - 1);
+        memcpy(block.un.sun_path + 1, "ax:198.18.0.10:", 15);
+        ck_assert_int_eq(socket_name_parse((struct sockaddr *) &block.un, sizeof(block.un), &name), -EINVAL);
+        memset(block.un.sun_path, 0, sizeof(block.un.sun_path));
+        memcpy(block.un.sun_path + 1, "ax:0.0.0.0:80|1", 15);
+        ck_assert_int_eq(socket_name_parse((struct sockaddr *) &block.un, sizeof(block), &name), -EINVAL);
+}
+END_TEST
+
+/* Sockets of one namespace have one cookie, those of another have another: so names made there are not believed. */
+START_TEST(test_cookie) {
+        _cleanup_close_ int here = unix_socket(), here_too = -EBADF, there = -EBADF;
+        uint64_t a = 0, b = 0, c = 0;
+
+        here_too = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_eq(socket_netns_cookie(here, &a), 0);
+        ck_assert_int_eq(socket_netns_cookie(here_too, &b), 0);
+        ck_assert_uint_ne(a, 0);
+        ck_assert_uint_eq(a, b);
+        ck_assert_int_eq(socket_netns_cookie(-EBADF, &c), -EBADF);
+        ck_assert_int_eq(socket_netns_cookie(STDIN_FILENO, &c), -ENOTSOCK);
+
+        if (unshare(CLONE_NEWNET) < 0)
+                return;
+        there = unix_socket();
+        ck_assert_int_eq(socket_netns_cookie(there, &c), 0);
+        ck_assert_uint_ne(a, c);
+        ck_assert_int_eq(socket_netns_cookie(here, &c), 0);
+        ck_assert_uint_eq(a, c);
+}
+END_TEST
+
+int main(void) {
+        return UNIT_RUN("socket-name", unit_unshare_network, NULL, test_pair, test_listener, test_in_use, test_foreign,
+                        test_truncated, test_other_sockets, test_full_path, test_cookie);
+}
