@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "cases.h"
+
+CaseTable inside_cases(void) {
+        return (CaseTable){};
+}

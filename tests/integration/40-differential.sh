@@ -1,0 +1,135 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What a program sees of TCP natively and under "ax run", case by case (tests/differential). A case fails if the
+# lines that it says differ, but for those of tests/differential/known-differences.
+#
+#   DIFFTEST_FILTER='streams/*' tools/test 40-differential     # some cases only
+#   DIFFTEST_REPORT=FILE                                       # what differs goes there, too
+. "$(dirname "$0")/lib.sh"
+
+# NAME KIND [OPTION OF AX RUN...]: both halves in one app (same) or each in an app of its own (two).
+MODES=(
+    'same same'
+    'two two'
+)
+
+BUILD=${BUILD_DIR:-$TESTS/../../build}
+[[ $BUILD == /* ]] || BUILD=$TESTS/../../$BUILD
+DIFFTEST=/run/difftest/difftest         # in the host
+SERVER=(198.18.40.1 fd00:40::1)
+CLIENT=(198.18.40.2 fd00:40::2)
+CLIENT_TIMEOUT=300
+
+[[ -x $BUILD/tests/differential/difftest ]] || skip_all 'difftest is not built'
+host mkdir -p /run/difftest
+push "$BUILD/tests/differential/difftest" "$DIFFTEST"
+
+[[ ! ${DIFFTEST_REPORT:-} ]] || : >"$DIFFTEST_REPORT"
+filter=(${DIFFTEST_FILTER:+--filter "$DIFFTEST_FILTER"})
+
+# addresses KIND: as options of difftest.
+addresses() {
+    local -n other=CLIENT
+    [[ $1 == two ]] || local -n other=SERVER
+    options=(--server4 "${SERVER[0]}" --server6 "${SERVER[1]}" --client4 "${other[0]}" --client6 "${other[1]}")
+}
+
+# run_native KIND
+run_native() {
+    addresses "$1"
+    host "$DIFFTEST" --mode native "${options[@]}" "${filter[@]}" --output "/run/difftest/native-$1"
+}
+
+# run_ax NAME KIND [OPTION...]
+run_ax() {
+    local name=$1 kind=$2 server
+    local -a options where=(--ip "${SERVER[0]}" --ip "${SERVER[1]}")
+    shift 2
+    addresses "$kind"
+    options+=(--mode "$kind" "${filter[@]}" --output "/run/difftest/$name")
+    if [[ $kind == two ]]; then
+        start_app --name difs "${where[@]}" "$@" -- "$DIFFTEST" --serve /run/difftest/socket
+        server=$APP
+        wait_until 10 host test -S /run/difftest/socket
+        options+=(--client /run/difftest/socket)
+        where=(--ip "${CLIENT[0]}" --ip "${CLIENT[1]}")
+    fi
+    client --name difc "${where[@]}" "$@" -- "$DIFFTEST" "${options[@]}" 2>&1
+    STATUS=$?
+    [[ $kind != two ]] || stop_app "$server" >/dev/null
+    return "$STATUS"
+}
+
+declare -A reasons=() trace=() native=()
+while read -r glob reason; do
+    [[ ! $glob || $glob == \#* ]] || reasons[$glob]=$reason
+done <"$TESTS/../differential/known-differences"
+
+# reason_of MODE CASE: sets REASON
+reason_of() {
+    local glob
+    for glob in "${!reasons[@]}"; do
+        # shellcheck disable=SC2053
+        if [[ $2 == $glob || $1:$2 == $glob ]]; then
+            REASON=${reasons[$glob]}
+            return 0
+        fi
+    done
+    return 1
+}
+
+# load ARRAY FILE-IN-HOST: the lines of each case, by its name
+load() {
+    local -n into=$1
+    local name lines
+    into=()
+    while IFS=$'\t' read -r name lines; do
+        into[$name]=$lines
+    done < <(host cat "/run/difftest/$2")
+}
+
+report() {
+    [[ ! ${DIFFTEST_REPORT:-} ]] || printf '%s\n' "$@" >>"$DIFFTEST_REPORT"
+}
+
+# compare MODE
+compare() {
+    local mode=$1 name difference same=0 differ=0
+    while read -r name; do
+        if [[ -v trace[$name] && ${native[$name]} == "${trace[$name]}" ]]; then
+            if reason_of "$mode" "$name"; then
+                fail "$mode: $name" "differs no more: $REASON"
+            else
+                pass "$mode: $name"
+            fi
+            same=$((same + 1))
+            continue
+        fi
+        differ=$((differ + 1))
+        difference=$(diff -U 2 --label native --label ax \
+            <(tr '\t' '\n' <<<"${native[$name]}") <(tr '\t' '\n' <<<"${trace[$name]-no record}"))
+        report "=== $mode: $name" "$difference"
+        if reason_of "$mode" "$name"; then
+            pass "$mode: $name (differs as documented: $REASON)"
+        else
+            fail "$mode: $name" "$difference"
+        fi
+    done < <(printf '%s\n' "${!native[@]}" | sort)
+    printf '# %s: %d cases are the same, %d differ\n' "$mode" "$same" "$differ"
+}
+
+for kind in same two; do
+    run run_native "$kind"
+    [[ $STATUS == 0 ]] || bail "the native run ($kind)" "$OUT" "$ERR"
+done
+for mode in "${MODES[@]}"; do
+    read -ra words <<<"$mode"
+    run run_ax "${words[@]}"
+    is "$STATUS" 0 "${words[0]}: all cases run"
+    load native "native-${words[1]}"
+    load trace "${words[0]}"
+    compare "${words[0]}"
+done
+
+done_testing
