@@ -112,6 +112,25 @@ within() {
     fi
 }
 
+# subtests PREFIX CMD...: a command that prints `ok TEXT` and `not ok TEXT`, each a test of its own, with what
+# there is to say about it in `#` lines below, and at its end the plan `1..N`.
+subtests() {
+    local prefix=$1 line planned='' before=$n_tests
+    shift
+    run "$@"
+    while IFS= read -r line; do
+        case $line in
+            'ok '*) pass "$prefix: ${line#ok }" ;;
+            'not ok '*) fail "$prefix: ${line#not ok }" ;;
+            '#'*) printf '%s\n' "$line" ;;
+            1..*) planned=${line#1..} ;;
+        esac
+    done <<<"$OUT"
+    if [[ $STATUS != 0 || $planned != $((n_tests - before)) ]]; then
+        fail "$prefix: comes to its end" "status $STATUS, $((n_tests - before)) tests, planned: ${planned:-unknown}" "$ERR"
+    fi
+}
+
 skip_all() {
     printf '1..0 # SKIP %s\n' "$1"
     is_done=1
