@@ -182,6 +182,15 @@ static int get_number(sd_bus *bus, const char *path, const char *interface, cons
         return sd_bus_message_append(reply, "u", strcmp(property, "UID") == 0 ? (uint32_t) app->uid : (uint32_t) app->leader);
 }
 
+static int get_shortcut(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const App *app = userdata;
+
+        if (strcmp(property, "Shortcut") == 0)
+                return sd_bus_message_append(reply, "s", shortcut_to_string(app->shortcut));
+        return sd_bus_message_append(reply, "s", app->trap && trap_uses_tcp(app->trap) ? "tcp" : "unix");
+}
+
 static int get_timestamp(sd_bus *bus, const char *path, const char *interface, const char *property,
                          sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         return sd_bus_message_append(reply, "t", ((App *) userdata)->timestamp);
@@ -217,6 +226,8 @@ static const sd_bus_vtable app_vtable[] = {
         SD_BUS_PROPERTY("Leader", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Command", "as", get_command, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Timestamp", "t", get_timestamp, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Shortcut", "s", get_shortcut, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Transport", "s", get_shortcut, 0, 0),
         SD_BUS_PROPERTY("Listeners", "a(ssq)", get_listeners, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_METHOD("Stop", NULL, NULL, method_stop, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Kill", SD_BUS_ARGS("s", whom, "i", signal), SD_BUS_NO_RESULT, method_kill,

@@ -36,20 +36,14 @@ typedef struct Run {
         App *app;
 } Run;
 
-static void free_strings(char **strings) {
-        for (char **s = strings; s && *s; s++)
-                free(*s);
-        free(strings);
-}
-
 static Run *run_free(Run *run) {
         if (!run)
                 return NULL;
         for (size_t i = 0; i < _EXEC_FD_MAX; i++)
                 safe_close(run->request.fds[i]);
-        free_strings(run->request.argv);
-        free_strings(run->request.environment);
-        free_strings(run->tags);
+        strv_free(run->request.argv);
+        strv_free(run->request.environment);
+        strv_free(run->tags);
         free(run->name);
         sd_bus_message_unref(run->message);
         free(run);
@@ -203,10 +197,10 @@ static int read_words(sd_bus_message *m, char ***to) {
         if (r >= 0)
                 r = sd_bus_message_exit_container(m);
         if (r < 0) {
-                free_strings(words);
+                strv_free(words);
                 return r;
         }
-        free_strings(*to);
+        strv_free(*to);
         *to = words;
         return 0;
 }
@@ -232,7 +226,7 @@ static int option_addresses(Run *run, sd_bus_message *m, sd_bus_error *error) {
 
         if (r >= 0)
                 r = parse_addresses(run, values, error);
-        free_strings(values);
+        strv_free(values);
         return r;
 }
 
@@ -242,7 +236,7 @@ static int option_tags(Run *run, sd_bus_message *m, sd_bus_error *error) {
 
         if (r >= 0)
                 r = check_tags(values, error);
-        free_strings(run->tags);
+        strv_free(run->tags);
         run->request.tags = run->tags = values;
         return r;
 }
@@ -269,6 +263,16 @@ static int option_group(Run *run, sd_bus_message *m, sd_bus_error *error) {
 
 static int option_description(Run *run, sd_bus_message *m, sd_bus_error *error) {
         return read_string(m, &run->request.description);
+}
+
+static int option_shortcut(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        const char *value;
+        int r = read_string(m, &value);
+
+        if (r < 0)
+                return r;
+        run->request.shortcut = shortcut_from_string(value);
+        return run->request.shortcut >= 0 ? 0 : invalid(error, ERROR_INVALID_ARGUMENT, "shortcut", value, "it must be auto, unix or tcp");
 }
 
 static int option_collect(Run *run, sd_bus_message *m, sd_bus_error *error) {
@@ -317,6 +321,7 @@ static const struct {
         { "Unit", option_unit },
         { "Slice", option_slice },
         { "Description", option_description },
+        { "Shortcut", option_shortcut },
         { "Collect", option_collect },
         { "WorkingDirectory", option_cwd },
         { "StandardInput", option_stdin },
@@ -343,7 +348,7 @@ static int parse_option(Run *run, sd_bus_message *m, sd_bus_error *error) {
                         return r;
                 }
         return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
-                                 "Unknown option '%s'; known are ArgumentBytes, EnvironmentBytes, Name, Addresses, Tags, User, Group, Unit, Slice, Description, Collect, WorkingDirectory, StandardInput, StandardOutput, StandardError, Control, Terminal, StopWithCaller",
+                                 "Unknown option '%s'; known are ArgumentBytes, EnvironmentBytes, Name, Addresses, Tags, User, Group, Unit, Slice, Description, Shortcut, Collect, WorkingDirectory, StandardInput, StandardOutput, StandardError, Control, Terminal, StopWithCaller",
                                  key);
 }
 
@@ -459,21 +464,6 @@ static char *join_addresses(const Run *run) {
         return s;
 }
 
-static char *join_strings(char **strings) {
-        size_t n = 1;
-        char *s;
-
-        for (char **t = strings; t && *t; t++)
-                n += strlen(*t) + 1;
-        s = calloc(n, 1);
-        for (char **t = strings; s && t && *t; t++) {
-                if (t != strings)
-                        strcat(s, " ");
-                strcat(s, *t);
-        }
-        return s;
-}
-
 /* A slice is a claim on resources, a unit name one on what others call so. */
 static int check_unprivileged(const Run *run, const Caller *caller, sd_bus_message *m) {
         static const char prefix[] = "appswitch-";
@@ -508,7 +498,7 @@ static void on_identified(sd_bus_message *m, const Caller *caller, void *userdat
         if (check_unprivileged(run, caller, m) < 0)
                 return;
         addresses = join_addresses(run);
-        tags = join_strings(run->tags ?: (char *[]){ run->manager->config.default_tag, NULL });
+        tags = strv_join(run->tags ?: (char *[]){ run->manager->config.default_tag, NULL }, " ");
         command = text_escape(run->request.argv[0]);
         if (!addresses || !tags || !command || asprintf(&user, "%u", caller->uid) < 0)
                 return;

@@ -24,6 +24,8 @@ void app_done(App *app) {
         strv_free(app->addresses);
         strv_free(app->tags);
         free(app->unit);
+        free(app->shortcut);
+        free(app->transport);
         strv_free(app->command);
         listeners_clear(app);
         *app = (App){};
@@ -119,6 +121,8 @@ static const struct {
         { "Unit", "s", read_string, offsetof(App, unit) },
         { "Leader", "u", read_u32, offsetof(App, leader) },
         { "Command", "as", read_strv, offsetof(App, command) },
+        { "Shortcut", "s", read_string, offsetof(App, shortcut) },
+        { "Transport", "s", read_string, offsetof(App, transport) },
         { "Timestamp", "t", read_u64, offsetof(App, timestamp) },
         { "Listeners", "a(ssq)", read_listeners, 0 },
 };
@@ -291,6 +295,8 @@ json_object *app_to_json(const App *app) {
             json_set(o, "listens", listeners_to_json(app)) < 0 ||
             json_set(o, "uid", json_object_new_uint64(app->uid)) < 0 ||
             json_set(o, "unit", json_string(app->unit)) < 0 ||
+            json_set(o, "shortcut", json_string(app->shortcut ?: "auto")) < 0 ||
+            json_set(o, "transport", json_string(app->transport ?: "unix")) < 0 ||
             json_set(o, "leader", json_object_new_uint64(app->leader)) < 0 ||
             json_set(o, "command", json_strv(app->command)) < 0 ||
             json_set(o, "timestamp", json_object_new_uint64(app->timestamp)) < 0)

@@ -21,6 +21,7 @@ typedef struct App {
         char **tags;
         uint32_t uid;
         char *unit;
+        char *shortcut, *transport; /* "auto", "unix", "tcp"; what is in force */
         uint32_t leader;
         char **command;
         uint64_t timestamp; /* CLOCK_REALTIME, microseconds */

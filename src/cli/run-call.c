@@ -108,6 +108,7 @@ static int append_request(sd_bus_message *m, const RunRequest *request) {
                 { "Name", request->name },   { "User", request->user },
                 { "Group", request->group }, { "Unit", request->unit },
                 { "Slice", request->slice }, { "Description", request->description },
+                { "Shortcut", request->shortcut },
         };
         int r = 0;
 

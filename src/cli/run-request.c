@@ -18,6 +18,7 @@ enum {
         OPTION_COLLECT,
         OPTION_QUIET,
         OPTION_NO_BLOCK,
+        OPTION_SHORTCUT,
         OPTION_PTY,
         OPTION_PIPE,
 };
@@ -33,6 +34,7 @@ const Option run_options[] = {
         { OPTION_UNIT, "unit", 'u', "UNIT", "Name of the scope unit" },
         { OPTION_SLICE, "slice", 0, "SLICE", "Run in this slice" },
         { OPTION_DESCRIPTION, "description", 0, "TEXT", "Description of the unit" },
+        { OPTION_SHORTCUT, "shortcut", 0, "auto|unix|tcp", "What joins it with other apps of this host" },
         { OPTION_COLLECT, "collect", 'G', NULL, "Unload the unit after it ran, even when failed" },
         { OPTION_QUIET, "quiet", 'q', NULL, "Suppress information messages" },
         { OPTION_NO_BLOCK, "no-block", 0, NULL, "Return when the program has been executed" },
@@ -85,6 +87,9 @@ static int apply(RunRequest *request, int id, const char *value) {
         case OPTION_DESCRIPTION:
                 request->description = value;
                 return 0;
+        case OPTION_SHORTCUT:
+                request->shortcut = value;
+                return 0;
         case OPTION_COLLECT:
                 request->collect = true;
                 return 0;
@@ -108,7 +113,8 @@ static int apply(RunRequest *request, int id, const char *value) {
 /* What D-Bus cannot carry is found here, where the user can still be told which word it was. */
 static int check_text(const RunRequest *request) {
         const char *const values[] = { request->name, request->user,  request->group,
-                                       request->unit, request->slice, request->description };
+                                       request->unit, request->slice, request->description,
+                                       request->shortcut };
         char *const *const vectors[] = { request->addresses, request->tags };
 
         for (size_t i = 0; i < ELEMENTSOF(values); i++)

@@ -24,6 +24,7 @@ typedef struct RunRequest {
         char **addresses;
         char **tags;
         char **argv;
+        const char *shortcut;
         bool collect;
         bool quiet;
         bool no_block;

@@ -108,7 +108,7 @@ static void print_processes(const char *cgroup, const ProcessList *list) {
 }
 
 static int print_app(const App *app, const char *cgroup, const ProcessList *processes, bool colors) {
-        _cleanup_free_ char *command = strv_join(app->command, " "), *escaped = NULL;
+        _cleanup_free_ char *command = strv_join(app->command, " "), *escaped = NULL, *shortcut = NULL;
         char leader[16];
 
         escaped = command ? text_escape(command) : NULL;
@@ -120,6 +120,10 @@ static int print_app(const App *app, const char *cgroup, const ProcessList *proc
         print_lines("Tags", app->tags);
         if (print_listeners(app) < 0)
                 return log_oom();
+        if (app->shortcut && app->transport && asprintf(&shortcut, "%s (%s now)", app->shortcut, app->transport) < 0)
+                return log_oom();
+        if (shortcut)
+                print_line("Shortcut", shortcut);
         print_line("Command", command);
         print_user(app->uid);
         print_line("Unit", app->unit);

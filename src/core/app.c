@@ -85,21 +85,11 @@ static char **copy_command(char **argv) {
                 copy[i] = utf8_is_valid(argv[i]) && strlen(argv[i]) < COMMAND_BYTES_MAX - bytes
                                 ? strdup(argv[i])
                                 : cut_escaped(argv[i], COMMAND_BYTES_MAX - bytes);
-                if (!copy[i]) {
-                        for (size_t j = 0; j < i; j++)
-                                free(copy[j]);
-                        free(copy);
-                        return NULL;
-                }
+                if (!copy[i])
+                        return strv_free(copy);
                 bytes += strlen(copy[i]) + 1;
         }
         return copy;
-}
-
-static void free_command(char **argv) {
-        for (char **a = argv; a && *a; a++)
-                free(*a);
-        free(argv);
 }
 
 App *app_free(App *app) {
@@ -138,7 +128,7 @@ App *app_free(App *app) {
                 LL_DELETE(app->waiters, w);
                 free(w);
         }
-        free_command(app->argv);
+        strv_free(app->argv);
         free(app->id);
         free(app->unit);
         free(app->slice);
@@ -334,11 +324,24 @@ static void launch_on_network(Launch *launch, uint64_t netns, int dns_udp, int d
         start_maybe_go(app);
 }
 
+/* Begins to serve the app. Takes the listener on success. */
+static int app_trap(App *app, int listener) {
+        int r;
+
+        r = trap_new(&app->manager->sw, &app->party, app->number, listener, app, &app->trap);
+        if (r < 0)
+                return r;
+        app->trap->shortcut = app->shortcut;
+        /* Its DNS sockets are at home where the app is. */
+        (void) socket_netns_cookie(app->dns_udp, &app->trap->netns);
+        return 0;
+}
+
 static void launch_on_filter(Launch *launch, int listener, void *userdata) {
         App *app = userdata;
         int r;
 
-        r = trap_new(&app->manager->sw, &app->party, app->number, listener, app, &app->trap);
+        r = app_trap(app, listener);
         if (r < 0) {
                 safe_close(listener);
                 app_fail(app, ERROR_UNIT_FAILED, "Failed to serve the app: %s", strerror(-r));
@@ -476,6 +479,7 @@ static int app_describe(App *app, const AppRequest *request) {
 
         app->owner_uid = app->uid = request->uid;
         app->collect = request->collect;
+        app->shortcut = request->shortcut;
         for (; *tags; tags++) {
                 r = tags_add(&app->party.tags, *tags);
                 if (r < 0)
@@ -581,6 +585,7 @@ static int app_restore_record(App *app, AppRecord *record) {
         app->leader = record->leader;
         app->timestamp = record->timestamp;
         app->netns = record->netns;
+        app->shortcut = record->shortcut;
         app->party.tags = record->tags;
         record->tags = (Tags){};
         app_register(app);
@@ -608,12 +613,16 @@ int app_restore(Manager *m, const char *id, int notify_fd, int dns_udp, int dns_
         r = app_restore_record(app, &record);
         if (r < 0)
                 return r;
-        r = trap_new(&m->sw, &app->party, app->number, notify_fd, app, &app->trap);
-        if (r < 0)
-                return r;
-        app->trap->uses_epoll = true; /* nobody remembers */
         app->dns_udp = dns_udp;
         app->dns_tcp = dns_tcp;
+        r = app_trap(app, notify_fd);
+        if (r < 0) {
+                app->dns_udp = app->dns_tcp = -EBADF; /* still the caller's */
+                return r;
+        }
+        /* Nobody remembers; to look for what is not there is harmless. */
+        app->trap->uses_epoll = true;
+        app->trap->options_set = UINT64_MAX;
         r = track_owner(app);
         if (r < 0)
                 (void) log_warning_errno(r, "%s: failed to watch its caller, ignoring: %m", app->id);

@@ -29,6 +29,7 @@ typedef struct AppRequest {
         pid_t pid;
         const char *user, *group; /* to run as, or NULL */
         const char *unit, *slice, *description; /* or NULL */
+        Shortcut shortcut;
         bool collect, terminal;
         const char *owner; /* unique bus name that the app ends with, or NULL */
         int fds[_EXEC_FD_MAX];
@@ -51,6 +52,7 @@ struct App {
         uid_t owner_uid; /* who started it, and so may end it */
         char *unit, *slice, *description;
         bool collect;
+        Shortcut shortcut;
         char **argv;
         pid_t leader;
         int leader_pidfd;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,10 +36,9 @@ static void unescape(char *s) {
         char *to = s;
 
         for (; *s; s++) {
-                unsigned c;
-
-                if (s[0] == '\\' && s[1] == 'x' && sscanf(s + 2, "%2x", &c) == 1) {
-                        *to++ = (char) c;
+                if (s[0] == '\\' && s[1] == 'x' && isxdigit((unsigned char) s[2]) &&
+                    isxdigit((unsigned char) s[3])) {
+                        *to++ = (char) strtoul((const char[]){ s[2], s[3], '\0' }, NULL, 16);
                         s += 3;
                 } else
                         *to++ = *s;
@@ -66,6 +66,7 @@ int app_record_save(const App *app) {
                 (void) fprintf(f, "TAG=%s\n", app->party.tags.tags[i]);
         (void) fprintf(f, "UID=%u\nOWNER_UID=%u\nIDENTITY_OWNER=%u\nUNIT=%s\n", app->uid, app->owner_uid,
                        identity->owner, app->unit);
+        (void) fprintf(f, "SHORTCUT=%s\n", shortcut_to_string(app->shortcut));
         if (app->owner)
                 (void) fprintf(f, "OWNER=%s\n", app->owner);
         for (char **a = app->argv; *a; a++)
@@ -119,6 +120,10 @@ static int load_line(AppRecord *record, const char *key, const char *value) {
                 if (record->n_addresses >= IDENTITY_ADDRESSES_MAX)
                         return -EBADMSG;
                 return address_parse(value, &record->addresses[record->n_addresses++]);
+        }
+        if (strcmp(key, "SHORTCUT") == 0) {
+                record->shortcut = shortcut_from_string(value);
+                return record->shortcut < 0 ? -EBADMSG : 0;
         }
         if (strcmp(key, "NUMBER") == 0)
                 record->number = strtoull(value, NULL, 10);

@@ -21,6 +21,7 @@ typedef struct AppRecord {
         size_t n_argv;
         pid_t leader;
         uint64_t timestamp, netns;
+        Shortcut shortcut;
 } AppRecord;
 
 void app_record_done(AppRecord *record);

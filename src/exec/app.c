@@ -54,7 +54,7 @@ int app_request_receive(int connection, AppRequest *ret) {
         for (size_t i = 0; i < _EXEC_FD_MAX; i++)
                 request.fds[i] = (request.request.fds & (1U << i)) && used < n_fds ? fds[used++] : -EBADF;
         if (n != sizeof(request.request) || request.request.version != EXEC_PROTOCOL_VERSION || used != n_fds ||
-            request.fds[EXEC_FD_STRINGS] < 0) {
+            (request.fds[EXEC_FD_STRINGS] < 0 && !request.request.sockets)) {
                 app_request_done(&request);
                 return n == 0 ? -ECONNRESET : -EPROTO;
         }

@@ -24,6 +24,7 @@
 #include "basic/log.h"
 #include "exec/app.h"
 #include "exec/monitor.h"
+#include "exec/sockets.h"
 
 static bool peer_is_root(int connection) {
         struct ucred peer;
@@ -60,6 +61,8 @@ static _Noreturn void serve(int connection) {
                 (void) log_error_errno(r, "Failed to receive a request: %m");
                 _exit(EXIT_FAILURE);
         }
+        if (request.request.sockets)
+                sockets_serve(connection);
         begin_session(&request);
         control = request.fds[EXEC_FD_CONTROL];
         if (control < 0)

@@ -109,19 +109,20 @@ static int add_rule(MnlSocket *nl, int family, uint8_t protocol) {
         return request_send(nl, &r);
 }
 
-/* And there everything is local. The source is the app's own address, to which the answer finds back. */
-static int add_local_route(MnlSocket *nl, const Address *source) {
+/* Makes everything local in a table. The source, if there is one, is where answers find back to. */
+static int add_local_route(MnlSocket *nl, int family, uint8_t table, const Address *source) {
         struct rtmsg *route;
         Request r;
 
         route = request_init(&r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*route));
-        route->rtm_family = (uint8_t) source->family;
-        route->rtm_table = TABLE_DOMAIN;
+        route->rtm_family = (uint8_t) family;
+        route->rtm_table = table;
         route->rtm_protocol = RTPROT_STATIC;
-        route->rtm_scope = source->family == AF_INET ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+        route->rtm_scope = family == AF_INET ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
         route->rtm_type = RTN_LOCAL;
         mnl_attr_put_u32(r.n, RTA_OIF, LOOPBACK_IFINDEX);
-        mnl_attr_put(r.n, RTA_PREFSRC, address_size(source), source->bytes);
+        if (source)
+                mnl_attr_put(r.n, RTA_PREFSRC, address_size(source), source->bytes);
         return request_send(nl, &r);
 }
 
@@ -134,19 +135,16 @@ static int route_dns(MnlSocket *nl, const Address *source) {
         r = add_rule(nl, source->family, IPPROTO_TCP);
         if (r < 0)
                 return r;
-        return add_local_route(nl, source);
+        return add_local_route(nl, source->family, TABLE_DOMAIN, source);
 }
 
-/* Of the new namespace, through the process's own view of /proc/sys/net. */
-static int set_sysctls(void) {
-        static const struct {
-                const char *path, *value;
-        } sysctls[] = {
-                { "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0" },
-                { "/proc/sys/net/ipv4/ping_group_range", "0 2147483647" },
-        };
+typedef struct Sysctl {
+        const char *path, *value;
+} Sysctl;
 
-        for (size_t i = 0; i < ELEMENTSOF(sysctls); i++) {
+/* Of the new namespace, through the process's own view of /proc/sys/net. */
+static int set_sysctls(const Sysctl *sysctls, size_t n) {
+        for (size_t i = 0; i < n; i++) {
                 int r = write_file(AT_FDCWD, sysctls[i].path, sysctls[i].value);
 
                 if (r < 0)
@@ -155,9 +153,9 @@ static int set_sysctls(void) {
         return 0;
 }
 
-int network_enter_new(const ExecNetwork *network) {
+/* A new namespace whose `lo` is up, and a socket to say more about it. */
+static int enter_namespace(MnlSocket **ret) {
         _cleanup_(mnl_socket_closerp) MnlSocket *nl = NULL;
-        bool routed4 = false, routed6 = false;
         int r;
 
         if (unshare(CLONE_NEWNET) < 0)
@@ -165,8 +163,47 @@ int network_enter_new(const ExecNetwork *network) {
         nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
         if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0)
                 return -errno;
-
         r = link_up(nl);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(nl);
+        return 0;
+}
+
+int network_enter_any(void) {
+        static const Sysctl sysctls[] = {
+                { "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0" },
+                { "/proc/sys/net/ipv4/ip_nonlocal_bind", "1" },
+                /* sendto(2) with MSG_FASTOPEN would be a connect(2) that nobody sees. */
+                { "/proc/sys/net/ipv4/tcp_fastopen", "0" },
+        };
+        static const Sysctl sysctls6[] = { { "/proc/sys/net/ipv6/ip_nonlocal_bind", "1" } };
+        _cleanup_(mnl_socket_closerp) MnlSocket *nl = NULL;
+        int r;
+
+        r = enter_namespace(&nl);
+        if (r >= 0)
+                r = add_local_route(nl, AF_INET, RT_TABLE_LOCAL, NULL);
+        if (r >= 0)
+                r = set_sysctls(sysctls, ELEMENTSOF(sysctls));
+        if (r < 0)
+                return r;
+        r = add_local_route(nl, AF_INET6, RT_TABLE_LOCAL, NULL);
+        if (r == -EAFNOSUPPORT || r == -EOPNOTSUPP)
+                return 0;
+        return r < 0 ? r : set_sysctls(sysctls6, ELEMENTSOF(sysctls6));
+}
+
+int network_enter_new(const ExecNetwork *network) {
+        static const Sysctl sysctls[] = {
+                { "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0" },
+                { "/proc/sys/net/ipv4/ping_group_range", "0 2147483647" },
+        };
+        _cleanup_(mnl_socket_closerp) MnlSocket *nl = NULL;
+        bool routed4 = false, routed6 = false;
+        int r;
+
+        r = enter_namespace(&nl);
         if (r < 0)
                 return r;
         for (uint32_t i = 0; i < network->n_addresses; i++) {
@@ -184,7 +221,7 @@ int network_enter_new(const ExecNetwork *network) {
                 if (r < 0)
                         return r;
         }
-        return set_sysctls();
+        return set_sysctls(sysctls, ELEMENTSOF(sysctls));
 }
 
 static int open_dns_socket(int type) {

@@ -16,6 +16,12 @@
 int network_enter_new(const ExecNetwork *network);
 
 /*
+ * Moves the calling process into a new network namespace where every address
+ * is local, for TCP between apps. Returns as network_enter_new().
+ */
+int network_enter_any(void);
+
+/*
  * Makes the sockets that the name service answers on: UDP and listening TCP,
  * for IPv4 and IPv6, on port 53 of every address (IP_TRANSPARENT, so that an
  * answer can come from the address that was asked). Returns 0 or a negative

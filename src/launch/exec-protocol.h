@@ -33,6 +33,13 @@ enum {
         EXEC_USER_MAX = 256,
 };
 
+/*
+ * A request with `sockets` set asks for no app, but for a process that makes
+ * TCP sockets in a namespace of its own where all addresses are local
+ * (transport/tcp-net.h): each message of 4 bytes with a family is answered by
+ * one of 4 bytes with FD_PASS_MAX sockets. It ends with the connection.
+ */
+
 /* Descriptors that go with the request, in this order; those whose flag is missing are left out. */
 typedef enum ExecFd {
         EXEC_FD_STRINGS, /* memfd: n_argv, then n_environment strings, each NUL-terminated */
@@ -50,6 +57,7 @@ typedef struct ExecRequest {
         uint32_t n_argv, n_environment;
         int32_t caller;    /* PID whose limits, umask and nice level the app gets; 0: those of the launcher */
         uint32_t uid;      /* of the caller */
+        uint32_t sockets;
         uint32_t terminal; /* stdin is a terminal that becomes the controlling one */
         char user[EXEC_USER_MAX];  /* name or number; "": the caller */
         char group[EXEC_USER_MAX]; /* name or number; "": the user's */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -208,4 +209,22 @@ int launch_set_network(Launch *launch, const Address *addresses, size_t n_addres
 
 int launch_go(Launch *launch) {
         return send_with_fds(launch->connection, &(ExecGo){ .go = 1 }, sizeof(ExecGo), NULL, 0, 0);
+}
+
+int launch_sockets(void) {
+        const ExecRequest e = { .version = EXEC_PROTOCOL_VERSION, .sockets = true };
+        _cleanup_close_ int fd = -EBADF;
+        int r, flags;
+
+        fd = connect_exec();
+        if (fd < 0)
+                return fd;
+        r = send_with_fds(fd, &e, sizeof(e), NULL, 0, 0);
+        if (r < 0)
+                return r;
+        /* Answers are waited for: they come from a process that does nothing else. */
+        flags = fcntl(fd, F_GETFL);
+        if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
+                return -errno;
+        return TAKE_FD(fd);
 }

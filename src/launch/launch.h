@@ -47,5 +47,11 @@ DEFINE_CLEANUP(Launch *, launch_free)
 int launch_set_network(Launch *launch, const Address *addresses, size_t n_addresses);
 int launch_go(Launch *launch);
 
+/*
+ * Asks appswitch-exec for a process that makes sockets (transport/tcp-net.h).
+ * Returns the connection to it or a negative errno.
+ */
+int launch_sockets(void);
+
 /* "exec", "user" … or NULL. */
 const char *exec_step_to_string(ExecStep step);

@@ -6,8 +6,6 @@
 #include "basic/fd.h"
 #include "transport/pair.h"
 
-enum { MARK_UNREPORTED = 1 };
-
 static int end_set_up(int fd, SocketNameType type, const Endpoint *local, const Endpoint *peer, int family) {
         const int size = PAIR_SEND_BUFFER;
 
@@ -38,7 +36,7 @@ int pair_new(const PairEnds *ends, int *ret_client, int *ret_server) {
                 return r;
         if (ends->client_nonblock && fcntl(client, F_SETFL, O_NONBLOCK) < 0)
                 return -errno;
-        r = pair_set_reported(client, false);
+        r = pair_set_mark(client, PAIR_MARK_UNREPORTED, true);
         if (r < 0)
                 return r;
 
@@ -47,17 +45,21 @@ int pair_new(const PairEnds *ends, int *ret_client, int *ret_server) {
         return 0;
 }
 
-int pair_set_reported(int client, bool reported) {
-        const int mark = reported ? 0 : MARK_UNREPORTED;
+static uint32_t read_mark(int fd) {
+        socklen_t size = sizeof(uint32_t);
+        uint32_t mark = 0;
 
-        if (setsockopt(client, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
+        return getsockopt(fd, SOL_SOCKET, SO_MARK, &mark, &size) < 0 ? 0 : mark;
+}
+
+int pair_set_mark(int fd, uint32_t bits, bool on) {
+        const uint32_t old = read_mark(fd), mark = on ? old | bits : old & ~bits;
+
+        if (mark != old && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
                 return -errno;
         return 0;
 }
 
-bool pair_is_reported(int client) {
-        socklen_t size = sizeof(int);
-        int mark = 0;
-
-        return getsockopt(client, SOL_SOCKET, SO_MARK, &mark, &size) < 0 || !(mark & MARK_UNREPORTED);
+bool pair_get_mark(int fd, uint32_t bits) {
+        return read_mark(fd) & bits;
 }

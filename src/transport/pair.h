@@ -27,10 +27,24 @@ typedef struct PairEnds {
 int pair_new(const PairEnds *ends, int *ret_client, int *ret_server);
 
 /*
- * Whether the client was told the outcome of its connect(2) is kept with the
- * socket, too: in its mark (SO_MARK, which has no other meaning on AF_UNIX).
- * A connect that was interrupted, or whose daemon was restarted, is asked for
- * again and must succeed, while a second one is -EISCONN.
+ * What is to be remembered of an end is kept with it, in its mark (SO_MARK,
+ * which has no other meaning on AF_UNIX): nothing has to be forgotten when it
+ * is closed, and a restarted daemon finds it.
  */
-int pair_set_reported(int client, bool reported);
-bool pair_is_reported(int client);
+enum {
+        /*
+         * The client was not told the outcome of its connect(2). A connect
+         * that was interrupted, or whose daemon was restarted, is asked for
+         * again and must succeed, while a second one is -EISCONN.
+         */
+        PAIR_MARK_UNREPORTED = 1 << 0,
+        PAIR_MARK_NODELAY = 1 << 1,     /* TCP_NODELAY was set */
+        PAIR_MARK_CORK = 1 << 2,        /* TCP_CORK was set */
+        PAIR_MARK_NO_QUICKACK = 1 << 3, /* TCP_QUICKACK was cleared */
+};
+
+/* Sets or clears bits. Returns 0 or a negative errno of setsockopt(2). */
+int pair_set_mark(int fd, uint32_t bits, bool on);
+
+/* Whether any of the bits is set. */
+bool pair_get_mark(int fd, uint32_t bits);

@@ -65,9 +65,12 @@ static void requeue(Listener *l, int connection, const Endpoint *peer) {
 }
 
 int accept_hand_over(Listener *l, int connection, const Endpoint *peer) {
-        while (l->accepts)
-                if (deliver(l->accepts, l, connection, peer) >= 0)
+        while (l->accepts) {
+                int r = deliver(l->accepts, l, connection, peer);
+
+                if (r >= 0 || r == -EFAULT || r == -EINVAL)
                         return 0;
+        }
         return -EAGAIN;
 }
 
@@ -147,7 +150,8 @@ void handle_accept(Call *call) {
                 return;
         }
         r = deliver(call, l, connection, &peer);
-        if (r < 0)
+        /* With a bad address the connection is lost, as it is in __sys_accept4_file(). */
+        if (r < 0 && r != -EFAULT && r != -EINVAL)
                 requeue(l, connection, &peer);
         else
                 connect_serve(l);

@@ -4,8 +4,7 @@
  * connect(2). The order of the steps is what makes a connect that is
  * interrupted, or whose daemon dies, harmless to do again: the pair goes over
  * the client's descriptor, its other end to the server, then the answer to the
- * client. Asked again, the client has a pair already and is told that it is
- * connected, unless it was told before (pair_is_reported()).
+ * client. Asked again, the x
  */
 
 #include <fcntl.h>
@@ -21,11 +20,14 @@
 
 #include "basic/fd.h"
 #include "basic/log.h"
+#include "launch/launch.h"
 #include "model/route.h"
 #include "transport/pair.h"
+#include "transport/tcp-net.h"
 #include "trap/epoll.h"
 #include "trap/handlers.h"
 #include "trap/notify.h"
+#include "trap/option-memory.h"
 
 enum {
         /* ip_local_port_range as Linux has it by default (ip(7)). */
@@ -46,6 +48,8 @@ typedef struct Connect {
         SocketInfo socket;
         Endpoint to;
         int flags; /* of the descriptor */
+        bool foreign; /* the socket is not of the app's namespace, so the kernel must not connect it */
+        bool tcp;  /* it becomes a TCP connection, not a pair */
 } Connect;
 
 /*
@@ -93,11 +97,11 @@ static void connect_again(Call *call) {
                 (void) call_fail(call, (int) n);
                 return;
         }
-        if (pair_is_reported(call->fd)) {
+        if (!pair_get_mark(call->fd, PAIR_MARK_UNREPORTED)) {
                 (void) call_fail(call, -EISCONN);
                 return;
         }
-        (void) pair_set_reported(call->fd, true);
+        (void) pair_set_mark(call->fd, PAIR_MARK_UNREPORTED, false);
         (void) call_return(call, 0);
 }
 
@@ -161,6 +165,28 @@ static int check_address(Connect *c, const SockAddr *sa, ssize_t size) {
         return 0;
 }
 
+/* Joins the ends by a pair, or by TCP where one of the apps wants that. */
+static int join(Connect *c, const PairEnds *ends, int *ret_client, int *ret_server) {
+        Switch *sw = c->call->trap->sw;
+        int r;
+
+        if (!c->tcp)
+                return pair_new(ends, ret_client, ret_server);
+        if (!sw->tcp) {
+                r = launch_sockets();
+                if (r >= 0)
+                        r = tcp_net_new(r, &sw->tcp);
+                if (r < 0)
+                        return r;
+        }
+        r = tcp_net_connect(sw->tcp, ends, ret_client, ret_server);
+        if (r == -ENOTCONN) /* its process is gone; the next connect makes a new one */
+                sw->tcp = tcp_net_free(sw->tcp);
+        if (r >= 0 && ends->client_nonblock && fcntl(*ret_client, F_SETFL, O_NONBLOCK) < 0)
+                r = -errno;
+        return r;
+}
+
 /* What the client's end is called: where it is bound to, or where the route begins, and a port of its own. */
 static int make_pair(Connect *c, const Route *route, Endpoint *ret_client, int *ret_client_fd, int *ret_server_fd) {
         const Endpoint *bound = &c->socket.bound;
@@ -183,12 +209,12 @@ static int make_pair(Connect *c, const Route *route, Endpoint *ret_client, int *
         }
         if (bound->port != 0) {
                 *ret_client = ends.client;
-                r = pair_new(&ends, ret_client_fd, ret_server_fd);
+                r = join(c, &ends, ret_client_fd, ret_server_fd);
                 return r == -EADDRINUSE ? -EADDRNOTAVAIL : r;
         }
         for (unsigned i = 0; i <= PORT_LAST - PORT_FIRST; i++) {
                 ends.client.port = (uint16_t) (PORT_FIRST + trap->next_port++ % (PORT_LAST - PORT_FIRST + 1));
-                r = pair_new(&ends, ret_client_fd, ret_server_fd);
+                r = join(c, &ends, ret_client_fd, ret_server_fd);
                 if (r != -EADDRINUSE)
                         break;
         }
@@ -222,8 +248,8 @@ static void report(Connect *c, int client) {
         /* TCP never is connected at once on a socket that must not wait. */
         if (c->flags & O_NONBLOCK)
                 (void) call_fail(c->call, -EINPROGRESS);
-        else if (call_return(c->call, 0) >= 0)
-                (void) pair_set_reported(client, true);
+        else if (call_return(c->call, 0) >= 0 && !c->tcp)
+                (void) pair_set_mark(client, PAIR_MARK_UNREPORTED, false);
 }
 
 /*
@@ -244,9 +270,12 @@ static int connect_backend(Connect *c, const Route *route) {
                 call_park(c->call, l, &l->connects, send_timeout(c->call->fd), on_timeout);
                 return 0;
         }
+        c->tcp = trap_uses_tcp(trap) || trap_uses_tcp(l->trap);
         r = make_pair(c, route, &client_endpoint, &client, &server);
         if (r < 0)
                 return r;
+        option_memory_inherit(trap, trap, c->call->fd, client, c->tcp);
+        option_memory_inherit(l->trap, l->trap, l->sockets.native, server, c->tcp);
         r = notify_replace_fd(trap->notify_fd, c->call->slot->notif.id, client, call_fd_arg(c->call),
                               c->flags & O_CLOEXEC);
         if (r == -ENOENT) {
@@ -303,19 +332,16 @@ static int tcp_state(int fd) {
 /* Whether it is the app's own business: nobody else would be found at that address. */
 static bool is_own_business(const Connect *c, const Route *route) {
         const Trap *trap = c->call->trap;
-        uint64_t netns;
 
-        if (!route_is_own(trap->party, &c->to.address))
+        if (c->foreign || !route_is_own(trap->party, &c->to.address))
                 return false;
-        if (route->verdict == ROUTE_BACKEND)
-                /* A socket that came from another app is at home in that one's namespace. */
-                return route->backend->party == trap->party && socket_netns_cookie(c->call->fd, &netns) >= 0 &&
-                                netns == backend_listener(route->backend)->sockets.netns;
-        return route->verdict == ROUTE_NO_BACKEND;
+        return route->verdict == ROUTE_NO_BACKEND ||
+                        (route->verdict == ROUTE_BACKEND && route->backend->party == trap->party);
 }
 
 static void connect_native(Connect *c) {
         Trap *trap = c->call->trap;
+        uint64_t netns;
         SockAddr sa;
         ssize_t size;
         int r;
@@ -335,6 +361,7 @@ static void connect_native(Connect *c) {
                 (void) call_fail(c->call, -EBADF);
                 return;
         }
+        c->foreign = socket_netns_cookie(c->call->fd, &netns) < 0 || netns != trap->netns;
         /* Connected to itself already, or on the way: the kernel knows what to say. */
         if (tcp_state(c->call->fd) != TCP_CLOSE) {
                 connect_self(c, &sa, (socklen_t) size);
@@ -349,7 +376,10 @@ static void connect_native(Connect *c) {
                 Route route = route_connect(trap->sw->directory, trap->party, &c->to);
 
                 if (route.verdict == ROUTE_NATIVE) {
-                        (void) call_continue(c->call);
+                        if (c->foreign)
+                                (void) call_fail(c->call, -ENETUNREACH);
+                        else
+                                (void) call_continue(c->call);
                         return;
                 }
                 if (is_own_business(c, &route)) {

@@ -6,8 +6,8 @@
  * A listener has its native TCP socket, which is asked. For an end of a pair a
  * new TCP socket of the same family stands in: it knows which options there
  * are, which values they take and what they are by default, so errors are the
- * kernel's. What is set there is forgotten: none of it means anything between
- * two programs of one host.
+ * kernel's. What was set is remembered (trap/option-memory.h); none of it means
+ * anything between two programs of one host.
  */
 
 #include <netinet/in.h>
@@ -18,6 +18,7 @@
 
 #include "basic/fd.h"
 #include "trap/handlers.h"
+#include "trap/option-memory.h"
 
 enum {
         /* More than any option takes; the kernel cuts the same way. */
@@ -83,17 +84,23 @@ static void get_from_socket(Call *call, int fd) {
         return_option(call, value, (int) size);
 }
 
-static int set_on_socket(Call *call, int fd) {
-        char value[OPTION_SIZE_MAX];
+typedef struct OptionValue {
+        char bytes[OPTION_SIZE_MAX];
+        socklen_t size;
+} OptionValue;
+
+/* Sets the option that the caller gives on a real socket. Returns 0 or a negative errno. */
+static int set_on_socket(Call *call, int fd, OptionValue *ret) {
         int n = (int) call_arg(call, 4), r;
 
         if (n < 0)
                 return -EINVAL;
         n = MIN2(n, OPTION_SIZE_MAX);
-        r = n > 0 ? call_read(call, call_arg(call, 3), value, (size_t) n) : 0;
+        r = n > 0 ? call_read(call, call_arg(call, 3), ret->bytes, (size_t) n) : 0;
         if (r < 0)
                 return r;
-        return setsockopt(fd, call_level(call), call_option(call), value, (socklen_t) n) < 0 ? -errno : 0;
+        ret->size = (socklen_t) n;
+        return setsockopt(fd, call_level(call), call_option(call), ret->bytes, ret->size) < 0 ? -errno : 0;
 }
 
 static int stand_in(int family) {
@@ -152,6 +159,8 @@ static void get_tcp_info(Call *call) {
 
 static void get_pair_option(Call *call, const SocketInfo *info) {
         _cleanup_close_ int fd = -EBADF;
+        char value[OPTION_VALUE_MAX];
+        size_t size;
 
         if (call_level(call) == SOL_SOCKET) {
                 get_pair_socket_option(call, info);
@@ -165,6 +174,11 @@ static void get_pair_option(Call *call, const SocketInfo *info) {
                 return_option_int(call, LOOPBACK_MSS);
                 return;
         }
+        size = option_memory_get(call->trap, call->fd, call_level(call), call_option(call), value, sizeof(value));
+        if (size > 0) {
+                return_option(call, value, (int) size);
+                return;
+        }
         fd = stand_in(info->family);
         if (fd < 0)
                 (void) call_fail(call, fd);
@@ -173,19 +187,34 @@ static void get_pair_option(Call *call, const SocketInfo *info) {
 }
 
 static void set_pair_option(Call *call, const SocketInfo *info) {
-        _cleanup_close_ int fd = stand_in(info->family);
-        int r = fd < 0 ? fd : set_on_socket(call, fd);
+        int level = call_level(call), option = call_option(call), r;
+        _cleanup_close_ int fd = -EBADF;
+        OptionValue value;
+        socklen_t size;
 
-        /* Some options want a connected socket; those of this list do something to a connection alone. */
+        /* What takes TCP cannot be had any more; the app's next connections are TCP. */
+        if (option_wants_tcp(level, option)) {
+                (void) call_fail(call, level == IPPROTO_TCP && option == TCP_ULP ? -ENOENT : -EOPNOTSUPP);
+                return;
+        }
+        fd = stand_in(info->family);
+        r = fd < 0 ? fd : set_on_socket(call, fd, &value);
+        /* These want a connection, and would do something to it that means nothing here. */
         if (r == -ENOTCONN || r == -EINPROGRESS)
                 r = 0;
-        if (r < 0)
+        if (r < 0) {
                 (void) call_fail(call, r);
-        else
-                (void) call_return(call, 0);
+                return;
+        }
+        /* What is read back may differ from what was set: it is cut, or doubled. */
+        size = sizeof(value.bytes);
+        if (getsockopt(fd, level, option, value.bytes, &size) >= 0)
+                option_memory_set(call->trap, call->fd, level, option, value.bytes, size);
+        (void) call_return(call, 0);
 }
 
 static void handle_option(Call *call, bool set) {
+        OptionValue value;
         SocketInfo info;
         int r;
 
@@ -194,6 +223,13 @@ static void handle_option(Call *call, bool set) {
                 return;
         switch (info.kind) {
         case SOCKET_NATIVE:
+                if (set) {
+                        option_memory_note(call->trap, call_level(call), call_option(call));
+                        call->trap->wants_tcp = call->trap->wants_tcp ||
+                                        option_wants_tcp(call_level(call), call_option(call));
+                }
+                (void) call_continue(call);
+                break;
         case SOCKET_OTHER:
                 (void) call_continue(call);
                 break;
@@ -203,7 +239,8 @@ static void handle_option(Call *call, bool set) {
                 else if (!set)
                         get_from_socket(call, info.listener->sockets.native);
                 else {
-                        r = set_on_socket(call, info.listener->sockets.native);
+                        option_memory_note(call->trap, call_level(call), call_option(call));
+                        r = set_on_socket(call, info.listener->sockets.native, &value);
                         if (r < 0)
                                 (void) call_fail(call, r);
                         else

@@ -12,10 +12,12 @@
 #include "basic/fd.h"
 #include "basic/fd-store.h"
 #include "basic/log.h"
+#include "transport/tcp-net.h"
 #include "trap/call.h"
 #include "trap/epoll.h"
 #include "trap/handlers.h"
 #include "trap/notify.h"
+#include "trap/option-memory.h"
 #include "trap/switch.h"
 
 /* How many calls of one app are served before the others get their turn. */
@@ -32,6 +34,27 @@ static const struct {
         { SYS_bind, handle_bind },               { SYS_epoll_create1, handle_epoll_create },
         { SYS_epoll_create, handle_epoll_create },
 };
+
+static const char *const shortcut_names[_SHORTCUT_MAX] = {
+        [SHORTCUT_AUTO] = "auto",
+        [SHORTCUT_UNIX] = "unix",
+        [SHORTCUT_TCP] = "tcp",
+};
+
+const char *shortcut_to_string(Shortcut shortcut) {
+        return shortcut >= 0 && shortcut < _SHORTCUT_MAX ? shortcut_names[shortcut] : NULL;
+}
+
+Shortcut shortcut_from_string(const char *s) {
+        for (int i = 0; i < _SHORTCUT_MAX; i++)
+                if (strcmp(shortcut_names[i], s) == 0)
+                        return i;
+        return _SHORTCUT_INVALID;
+}
+
+bool trap_uses_tcp(const Trap *trap) {
+        return trap->shortcut == SHORTCUT_TCP || (trap->shortcut == SHORTCUT_AUTO && trap->wants_tcp);
+}
 
 static void dispatch_call(Call *call) {
         for (size_t i = 0; i < ELEMENTSOF(handlers); i++)
@@ -84,6 +107,7 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
 
 void switch_done(Switch *sw) {
         assert(!sw->listeners && !sw->traps);
+        sw->tcp = tcp_net_free(sw->tcp);
         sw->epoll = epoll_helper_free(sw->epoll);
         sw->calls = calls_free(sw->calls);
 }
@@ -217,6 +241,7 @@ Trap *trap_free(Trap *trap) {
         sd_event_source_disable_unref(trap->source);
         HASH_DELETE(hh, trap->sw->traps, trap);
         epoll_forget(trap);
+        option_memory_forget(trap);
         safe_close(trap->notify_fd);
         free(trap);
         return NULL;

@@ -46,6 +46,22 @@ typedef struct SwitchHooks {
         void (*listeners_changed)(Trap *trap, void *userdata);
 } SwitchHooks;
 
+/* What joins an app with another of the same node. */
+typedef enum Shortcut {
+        SHORTCUT_AUTO, /* pairs, until the app asks for something that takes TCP */
+        SHORTCUT_UNIX, /* pairs */
+        SHORTCUT_TCP,  /* TCP (transport/tcp-net.h) */
+        _SHORTCUT_MAX,
+        _SHORTCUT_INVALID = -EINVAL,
+} Shortcut;
+
+/* "auto", "unix", "tcp". */
+const char *shortcut_to_string(Shortcut shortcut);
+Shortcut shortcut_from_string(const char *s);
+
+/* Whether connections of the app are TCP now. */
+bool trap_uses_tcp(const Trap *trap);
+
 struct Call {
         Trap *trap;
         CallSlot *slot; /* in the shared memory; holds the notification */
@@ -89,6 +105,11 @@ struct Trap {
         bool paused; /* not received from, as too many calls are under way */
         uint16_t next_port; /* where the search for an ephemeral port begins */
         CachedPidfd pidfds[PIDFD_CACHE_SIZE];
+        Shortcut shortcut;
+        bool wants_tcp; /* asked for something that a pair cannot do */
+        uint64_t netns; /* cookie of the app's namespace, 0: not known */
+        uint64_t options_set;        /* trap/option-memory.h */
+        struct OptionEntry *options; /* uthash */
         bool uses_epoll;
         struct EpollProcess *epoll_processes; /* uthash */
         uint64_t refused_window; /* rate limit of the records of refusals */
@@ -107,6 +128,7 @@ struct Switch {
         uint64_t next_listener;
         uint64_t host_netns; /* cookie of our namespace */
         struct EpollHelper *epoll;
+        struct TcpNet *tcp; /* made when it is needed first */
         struct Calls *calls; /* calls under way, in shared memory */
         uint64_t n_connections, n_refused, n_traps, n_gone; /* counted since start */
         unsigned listeners_per_trap_max;

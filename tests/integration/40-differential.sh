@@ -12,6 +12,7 @@
 MODES=(
     'same same'
     'two two'
+    'two-tcp two --shortcut=tcp'
 )
 
 BUILD=${BUILD_DIR:-$TESTS/../../build}

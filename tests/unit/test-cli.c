@@ -244,7 +244,7 @@ START_TEST(test_json) {
                         text,
                         "{\"id\":\"web_1\",\"name\":\"\",\"addresses\":[\"198.18.0.10\"],\"tags\":[],"
                         "\"listens\":[{\"protocol\":\"tcp\",\"address\":\"*\",\"port\":80}],\"uid\":4294967294,"
-                        "\"unit\":\"u.scope\",\"leader\":7,\"command\":[\"cat\",\"\\\\xff\"],"
+                        "\"unit\":\"u.scope\",\"shortcut\":\"auto\",\"transport\":\"unix\",\"leader\":7,\"command\":[\"cat\",\"\\\\xff\"],"
                         "\"timestamp\":1700000000000001}\n");
 }
 END_TEST

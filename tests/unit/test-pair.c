@@ -180,25 +180,24 @@ START_TEST(test_room) {
 }
 END_TEST
 
-/* Whether the outcome was told is kept with the socket, whoever asks through whichever copy of it. */
-START_TEST(test_reported) {
+/* What is remembered of an end is kept with the socket, whoever asks through whichever copy of it. */
+START_TEST(test_marks) {
         PairEnds ends = make_ends("198.18.0.10", 40000, "198.18.0.20", 80);
         _cleanup_close_ int client = -EBADF, server = -EBADF, copy = -EBADF;
 
         ck_assert_int_eq(pair_new(&ends, &client, &server), 0);
         copy = dup(client);
-        ck_assert(!pair_is_reported(client));
-        ck_assert(!pair_is_reported(copy));
-        ck_assert_int_eq(pair_set_reported(client, true), 0);
-        ck_assert(pair_is_reported(client));
-        ck_assert(pair_is_reported(copy));
-        ck_assert_int_eq(pair_set_reported(copy, false), 0);
-        ck_assert(!pair_is_reported(client));
+        ck_assert(pair_get_mark(client, PAIR_MARK_UNREPORTED));
+        ck_assert(pair_get_mark(copy, PAIR_MARK_UNREPORTED));
+        ck_assert_int_eq(pair_set_mark(client, PAIR_MARK_NODELAY, true), 0);
+        ck_assert_int_eq(pair_set_mark(client, PAIR_MARK_UNREPORTED, false), 0);
+        ck_assert(!pair_get_mark(copy, PAIR_MARK_UNREPORTED));
+        ck_assert(pair_get_mark(copy, PAIR_MARK_NODELAY));
 
-        /* The server was told by accept(2). Where nothing can be read nothing is open. */
-        ck_assert(pair_is_reported(server));
-        ck_assert(pair_is_reported(-EBADF));
-        ck_assert_int_eq(pair_set_reported(-EBADF, true), -EBADF);
+        /* The server was told by accept(2). Where nothing can be read nothing is set. */
+        ck_assert(!pair_get_mark(server, PAIR_MARK_UNREPORTED | PAIR_MARK_NODELAY));
+        ck_assert(!pair_get_mark(-EBADF, PAIR_MARK_UNREPORTED));
+        ck_assert_int_eq(pair_set_mark(-EBADF, PAIR_MARK_CORK, true), -EBADF);
 }
 END_TEST
 
@@ -208,5 +207,5 @@ int main(void) {
                 return UNIT_SKIPPED;
         }
         return UNIT_RUN("pair", unit_unshare_network, NULL, test_names, test_in_use, test_flags, test_stream, test_room,
-                        test_reported);
+                        test_marks);
 }

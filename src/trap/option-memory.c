@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <utlist.h>
+
+#include "transport/pair.h"
+#include "trap/option-memory.h"
+
+#ifndef TCP_FASTOPEN_CONNECT
+#define TCP_FASTOPEN_CONNECT 30
+#endif
+#ifndef TCP_TX_DELAY
+#define TCP_TX_DELAY 37
+#endif
+
+enum { ENTRIES_PER_TRAP_MAX = 1024 };
+
+typedef struct OptionKey {
+        uint64_t cookie;
+        int32_t level, option;
+} OptionKey;
+
+struct OptionEntry {
+        OptionKey key;
+        uint8_t value[OPTION_VALUE_MAX];
+        size_t size;
+        UT_hash_handle hh; /* in the order of their making */
+};
+
+/* Options that are handed over: the bit of one is its place here. */
+static const struct {
+        int level, option;
+} inherited[] = {
+        { IPPROTO_TCP, TCP_NODELAY },       { IPPROTO_TCP, TCP_CORK },
+        { IPPROTO_TCP, TCP_QUICKACK },      { IPPROTO_TCP, TCP_MAXSEG },
+        { IPPROTO_TCP, TCP_KEEPIDLE },      { IPPROTO_TCP, TCP_KEEPINTVL },
+        { IPPROTO_TCP, TCP_KEEPCNT },       { IPPROTO_TCP, TCP_SYNCNT },
+        { IPPROTO_TCP, TCP_LINGER2 },       { IPPROTO_TCP, TCP_DEFER_ACCEPT },
+        { IPPROTO_TCP, TCP_WINDOW_CLAMP },  { IPPROTO_TCP, TCP_CONGESTION },
+        { IPPROTO_TCP, TCP_USER_TIMEOUT },  { IPPROTO_TCP, TCP_NOTSENT_LOWAT },
+        { IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS }, { IPPROTO_TCP, TCP_SAVE_SYN },
+        { IPPROTO_TCP, TCP_FASTOPEN_CONNECT }, { IPPROTO_TCP, TCP_TX_DELAY },
+        { IPPROTO_IP, IP_TOS },             { IPPROTO_IP, IP_TTL },
+        { IPPROTO_IP, IP_MTU_DISCOVER },    { IPPROTO_IP, IP_RECVERR },
+        { IPPROTO_IP, IP_RECVTOS },         { IPPROTO_IP, IP_RECVTTL },
+        { IPPROTO_IP, IP_PKTINFO },         { IPPROTO_IP, IP_FREEBIND },
+        { IPPROTO_IP, IP_MINTTL },          { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT },
+        { IPPROTO_IP, IP_MULTICAST_TTL },   { IPPROTO_IP, IP_MULTICAST_LOOP },
+        { IPPROTO_IPV6, IPV6_V6ONLY },      { IPPROTO_IPV6, IPV6_UNICAST_HOPS },
+        { IPPROTO_IPV6, IPV6_TCLASS },      { IPPROTO_IPV6, IPV6_RECVERR },
+        { IPPROTO_IPV6, IPV6_RECVPKTINFO }, { IPPROTO_IPV6, IPV6_RECVTCLASS },
+        { IPPROTO_IPV6, IPV6_RECVHOPLIMIT }, { IPPROTO_IPV6, IPV6_MTU_DISCOVER },
+        { IPPROTO_IPV6, IPV6_DONTFRAG },    { IPPROTO_IPV6, IPV6_AUTOFLOWLABEL },
+        { SOL_SOCKET, SO_REUSEPORT },       { SOL_SOCKET, SO_ZEROCOPY },
+};
+static_assert(ELEMENTSOF(inherited) <= 64, "one bit each");
+
+/* Those of socket(7) that are not trapped, as a Unix socket has them too: always looked at. */
+static const struct {
+        int option;
+        size_t size;
+} common[] = {
+        { SO_KEEPALIVE, sizeof(int) },          { SO_LINGER, sizeof(struct linger) },
+        { SO_RCVTIMEO, sizeof(struct timeval) }, { SO_SNDTIMEO, sizeof(struct timeval) },
+        { SO_OOBINLINE, sizeof(int) },          { SO_RCVLOWAT, sizeof(int) },
+        { SO_PRIORITY, sizeof(int) },           { SO_DONTROUTE, sizeof(int) },
+        { SO_TIMESTAMP, sizeof(int) },          { SO_REUSEADDR, sizeof(int) },
+        { SO_BROADCAST, sizeof(int) },
+};
+
+/* What the mark of a pair's end keeps. */
+static uint32_t mark_of(int level, int option) {
+        if (level != IPPROTO_TCP)
+                return 0;
+        switch (option) {
+        case TCP_NODELAY:
+                return PAIR_MARK_NODELAY;
+        case TCP_CORK:
+                return PAIR_MARK_CORK;
+        case TCP_QUICKACK:
+                return PAIR_MARK_NO_QUICKACK;
+        default:
+                return 0;
+        }
+}
+
+bool option_wants_tcp(int level, int option) {
+        switch (level) {
+        case SOL_SOCKET:
+                return option == SO_ZEROCOPY;
+        case IPPROTO_TCP:
+                return option == TCP_ULP || option == TCP_MD5SIG || option == TCP_FASTOPEN_CONNECT ||
+                                option == TCP_REPAIR || option == TCP_ZEROCOPY_RECEIVE;
+        case IPPROTO_IP:
+                return option == IP_OPTIONS || option == IP_TRANSPARENT;
+        default:
+                return false;
+        }
+}
+
+void option_memory_note(Trap *trap, int level, int option) {
+        for (size_t i = 0; i < ELEMENTSOF(inherited); i++)
+                if (inherited[i].level == level && inherited[i].option == option)
+                        trap->options_set |= UINT64_C(1) << i;
+}
+
+static bool make_key(int fd, int level, int option, OptionKey *ret) {
+        socklen_t size = sizeof(ret->cookie);
+
+        *ret = (OptionKey){ .level = level, .option = option };
+        return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &ret->cookie, &size) >= 0;
+}
+
+void option_memory_set(Trap *trap, int fd, int level, int option, const void *value, size_t size) {
+        uint32_t mark = mark_of(level, option);
+        OptionEntry *e;
+        OptionKey key;
+
+        if (mark) {
+                int v = 0;
+
+                memcpy(&v, value, MIN2(size, sizeof(v)));
+                (void) pair_set_mark(fd, mark, mark == PAIR_MARK_NO_QUICKACK ? v == 0 : v != 0);
+                return;
+        }
+        if (size > OPTION_VALUE_MAX || !make_key(fd, level, option, &key))
+                return;
+        HASH_FIND(hh, trap->options, &key, sizeof(key), e);
+        if (!e) {
+                if (HASH_COUNT(trap->options) >= ENTRIES_PER_TRAP_MAX) {
+                        e = trap->options;
+                        HASH_DELETE(hh, trap->options, e);
+                } else
+                        e = malloc(sizeof(*e));
+                if (!e)
+                        return;
+                e->key = key;
+                HASH_ADD(hh, trap->options, key, sizeof(e->key), e);
+        }
+        memcpy(e->value, value, size);
+        e->size = size;
+}
+
+size_t option_memory_get(Trap *trap, int fd, int level, int option, void *value, size_t size) {
+        uint32_t mark = mark_of(level, option);
+        OptionEntry *e;
+        OptionKey key;
+
+        if (mark) {
+                int v = pair_get_mark(fd, mark);
+
+                if (mark == PAIR_MARK_NO_QUICKACK)
+                        v = !v;
+                memcpy(value, &v, MIN2(size, sizeof(v)));
+                return MIN2(size, sizeof(v));
+        }
+        if (!trap->options || !make_key(fd, level, option, &key))
+                return 0;
+        HASH_FIND(hh, trap->options, &key, sizeof(key), e);
+        if (!e)
+                return 0;
+        memcpy(value, e->value, MIN2(size, e->size));
+        return MIN2(size, e->size);
+}
+
+static void inherit_common(int from, int to) {
+        for (size_t i = 0; i < ELEMENTSOF(common); i++) {
+                uint8_t value[OPTION_VALUE_MAX];
+                static const uint8_t zero[OPTION_VALUE_MAX];
+                socklen_t size = (socklen_t) common[i].size;
+
+                if (getsockopt(from, SOL_SOCKET, common[i].option, value, &size) < 0)
+                        continue;
+                /* All are 0 by default but SO_RCVLOWAT, which is 1. */
+                if (memcmp(value, zero, size) == 0 || (common[i].option == SO_RCVLOWAT && value[0] == 1 && !value[1]))
+                        continue;
+                (void) setsockopt(to, SOL_SOCKET, common[i].option, value, size);
+        }
+}
+
+void option_memory_inherit(Trap *trap, const Trap *setter, int from, int to, bool to_tcp) {
+        inherit_common(from, to);
+        for (size_t i = 0; i < ELEMENTSOF(inherited); i++) {
+                int level = inherited[i].level, option = inherited[i].option;
+                uint8_t value[OPTION_VALUE_MAX];
+                socklen_t size = sizeof(value);
+
+                if (!(setter->options_set & (UINT64_C(1) << i)) || getsockopt(from, level, option, value, &size) < 0)
+                        continue;
+                if (to_tcp)
+                        (void) setsockopt(to, level, option, value, size);
+                else
+                        option_memory_set(trap, to, level, option, value, size);
+        }
+}
+
+void option_memory_forget(Trap *trap) {
+        OptionEntry *e, *tmp;
+
+        HASH_ITER(hh, trap->options, e, tmp) {
+                HASH_DELETE(hh, trap->options, e);
+                free(e);
+        }
+}
