@@ -5,8 +5,8 @@
  * has all that an app must have.
  *
  * With fuzz-dns-main.c it is a test that runs the files of its corpus,
- * fuzz-state/. To look for new ones, build as fuzz-config.c says, with
- * src/core/state.c and src/model/directory.c as well.
+ * fuzz-state/. To look for new ones, compile it with -fsanitize=fuzzer and link
+ * it with the static libraries of a build by clang.
  */
 
 #include <fcntl.h>

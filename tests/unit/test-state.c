@@ -74,6 +74,7 @@ static void assert_same(const AppRecord *record, const Fixture *f) {
         ck_assert_int_eq(record->leader, app->leader);
         ck_assert_uint_eq(record->timestamp, app->timestamp);
         ck_assert_uint_eq(record->netns, app->netns);
+        ck_assert_int_eq(record->shortcut, app->shortcut);
         for (; app->argv[n]; n++)
                 ck_assert_str_eq(record->argv[n], app->argv[n]);
         ck_assert_uint_eq(record->n_argv, n);
@@ -110,6 +111,7 @@ START_TEST(test_round_trip_least) {
         f.app.number = f.app.timestamp = f.app.netns = UINT64_MAX;
         f.app.uid = f.app.owner_uid = f.identity.owner = UINT32_MAX - 1;
         f.app.leader = 4194304;
+        f.app.shortcut = SHORTCUT_TCP;
         f.identity.addresses[0].address = unit_address("169.254.1.1");
         f.identity.addresses[1].address = unit_address("fe80::1");
         assert_round_trip(&f);
@@ -229,6 +231,9 @@ START_TEST(test_damaged) {
         ck_assert_int_eq(load(GOOD "ADDRESS=10.0.0\n"), -EBADMSG);
         ck_assert_int_eq(load(GOOD "TAG=\n"), -EBADMSG);
         ck_assert_int_eq(load(GOOD "TAG=zone\n"), -EBADMSG);
+        ck_assert_int_eq(load(GOOD "SHORTCUT=tcp\n"), 0);
+        ck_assert_int_eq(load(GOOD "SHORTCUT=\n"), -EBADMSG);
+        ck_assert_int_eq(load(GOOD "SHORTCUT=TCP\n"), -EBADMSG);
         /* Nine addresses. */
         ck_assert_int_eq(load(GOOD "ADDRESS=10.0.0.2\nADDRESS=10.0.0.3\nADDRESS=10.0.0.4\nADDRESS=10.0.0.5\n"
                                    "ADDRESS=10.0.0.6\nADDRESS=10.0.0.7\nADDRESS=10.0.0.8\nADDRESS=10.0.0.9\n"),
