@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -169,6 +170,24 @@ static void restore_listeners(Manager *m, Stored *stored) {
         }
 }
 
+/* The key of socket names is of this boot, as the sockets are. */
+static int load_key(Manager *m) {
+        uint8_t key[SOCKET_NAME_KEY_SIZE];
+        _cleanup_close_ int fd = -EBADF;
+
+        fd = openat(m->state_dir, ".key", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return -errno;
+        if (read(fd, key, sizeof(key)) != sizeof(key)) {
+                if (getrandom(key, sizeof(key), 0) != sizeof(key))
+                        return -EIO;
+                if (ftruncate(fd, 0) < 0 || pwrite(fd, key, sizeof(key), 0) != sizeof(key))
+                        return -errno;
+        }
+        socket_name_set_key(key);
+        return 0;
+}
+
 static int restore(Manager *m) {
         Stored stored = {};
         int r;
@@ -214,6 +233,9 @@ int manager_new(sd_event *event, sd_bus *bus, Manager **ret) {
         if (m->state_dir < 0)
                 return log_error_errno(-errno, "Failed to open " STATE_DIRECTORY ": %m");
 
+        r = load_key(m);
+        if (r < 0)
+                return log_error_errno(r, "Failed to load the key of socket names: %m");
         r = scopes_new(bus, &m->scopes);
         if (r < 0)
                 return log_error_errno(r, "Failed to subscribe to the service manager: %m");

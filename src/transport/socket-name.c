@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "basic/siphash.h"
 #include "transport/socket-name.h"
 
 #ifndef SO_NETNS_COOKIE
@@ -13,7 +14,24 @@
 #endif
 
 static const char prefix[] = "ax:";
-enum { PREFIX_LENGTH = sizeof(prefix) - 1 };
+enum {
+        PREFIX_LENGTH = sizeof(prefix) - 1,
+        HASH_LENGTH = 8, /* characters of 6 bits: as many as the longest addresses leave room for */
+};
+
+static uint8_t name_key[SOCKET_NAME_KEY_SIZE];
+
+void socket_name_set_key(const uint8_t key[static SOCKET_NAME_KEY_SIZE]) {
+        memcpy(name_key, key, sizeof(name_key));
+}
+
+static void hash_text(const char *text, size_t size, char hash[static HASH_LENGTH]) {
+        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        uint64_t h = siphash24(text, size, name_key);
+
+        for (size_t i = 0; i < HASH_LENGTH; i++, h >>= 6)
+                hash[i] = digits[h & 63];
+}
 
 int socket_name_bind(int fd, const SocketName *name) {
         char local[ENDPOINT_STRING_MAX], rest[ENDPOINT_STRING_MAX];
@@ -26,7 +44,10 @@ int socket_name_bind(int fd, const SocketName *name) {
                 (void) endpoint_format(&name->peer, name->family, rest);
         n = snprintf(un.sun_path + 1, sizeof(un.sun_path) - 1, "%s%s%c%s", prefix,
                      endpoint_format(&name->local, name->family, local), name->type, rest);
-        assert(n > 0 && (size_t) n < sizeof(un.sun_path) - 1);
+        assert(n > 0 && (size_t) n + 1 + HASH_LENGTH < sizeof(un.sun_path));
+        un.sun_path[1 + n] = '#';
+        hash_text(un.sun_path + 1, (size_t) n, un.sun_path + 1 + n + 1);
+        n += 1 + HASH_LENGTH;
 
         if (bind(fd, (struct sockaddr *) &un, (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + (size_t) n)) < 0)
                 return -errno;
@@ -38,6 +59,7 @@ int socket_name_parse(const struct sockaddr *sa, socklen_t size, SocketName *ret
         const size_t head = offsetof(struct sockaddr_un, sun_path) + 1 + PREFIX_LENGTH;
         SocketName name = {};
         const char *text, *separator = NULL;
+        char hash[HASH_LENGTH];
         size_t n, rest;
         int family;
 
@@ -46,6 +68,12 @@ int socket_name_parse(const struct sockaddr *sa, socklen_t size, SocketName *ret
                 return -EINVAL;
         text = un->sun_path + 1 + PREFIX_LENGTH;
         n = size - head;
+        if (n <= 1 + HASH_LENGTH)
+                return -EINVAL;
+        n -= 1 + HASH_LENGTH;
+        hash_text(un->sun_path + 1, PREFIX_LENGTH + n, hash);
+        if (text[n] != '#' || memcmp(text + n + 1, hash, HASH_LENGTH) != 0)
+                return -EINVAL;
         for (size_t i = 0; i < n && !separator; i++)
                 if (text[i] == SOCKET_NAME_CLIENT || text[i] == SOCKET_NAME_SERVER ||
                     text[i] == SOCKET_NAME_LISTENER)
@@ -70,6 +98,14 @@ int socket_name_parse(const struct sockaddr *sa, socklen_t size, SocketName *ret
 
         *ret = name;
         return 0;
+}
+
+bool socket_name_fits(SocketNameType type, int fd) {
+        int actual;
+        socklen_t size = sizeof(actual);
+
+        return getsockopt(fd, SOL_SOCKET, SO_TYPE, &actual, &size) >= 0 &&
+                        actual == (type == SOCKET_NAME_LISTENER ? SOCK_SEQPACKET : SOCK_STREAM);
 }
 
 int socket_netns_cookie(int fd, uint64_t *ret) {

@@ -291,11 +291,7 @@ pid_t call_get_tgid(Call *call) {
 }
 
 static void classify_unix(Call *call, const SockAddr *sa, socklen_t size, SocketInfo *info) {
-        uint64_t cookie;
-
-        if (socket_name_parse(&sa->sa, size, &info->name) < 0)
-                return;
-        if (socket_netns_cookie(call->fd, &cookie) < 0 || cookie != call->trap->sw->host_netns)
+        if (socket_name_parse(&sa->sa, size, &info->name) < 0 || !socket_name_fits(info->name.type, call->fd))
                 return;
         info->family = info->name.family;
         if (info->name.type == SOCKET_NAME_LISTENER) {

@@ -33,6 +33,8 @@ enum {
         /* ip_local_port_range as Linux has it by default (ip(7)). */
         PORT_FIRST = 32768,
         PORT_LAST = 60999,
+        /* The loop must not look for long. */
+        PORT_TRIES_MAX = 512,
         /* Records of refusals of one app in a window of time; what is more is counted. */
         REFUSALS_PER_WINDOW = 10,
         REFUSAL_WINDOW_SEC = 10,
@@ -205,6 +207,9 @@ static int make_pair(Connect *c, const Route *route, Endpoint *ret_client, int *
                 /* As ip_route_output_key_hash_rcu() says to who leaves loopback from a loopback address. */
                 if (address_is_loopback(&bound->address) && !address_is_loopback(&route->to))
                         return -EINVAL;
+                /* With IP_FREEBIND a socket can be bound to an address that is somebody else's. */
+                if (!route_is_own(trap->party, &bound->address))
+                        return -EADDRNOTAVAIL;
                 ends.client.address = bound->address;
         }
         if (bound->port != 0) {
@@ -212,8 +217,10 @@ static int make_pair(Connect *c, const Route *route, Endpoint *ret_client, int *
                 r = join(c, &ends, ret_client_fd, ret_server_fd);
                 return r == -EADDRINUSE ? -EADDRNOTAVAIL : r;
         }
-        for (unsigned i = 0; i <= PORT_LAST - PORT_FIRST; i++) {
-                ends.client.port = (uint16_t) (PORT_FIRST + trap->next_port++ % (PORT_LAST - PORT_FIRST + 1));
+        for (unsigned i = 0; i < PORT_TRIES_MAX; i++) {
+                /* A step of a large prime visits all ports, and is far from those in use after a few tries. */
+                trap->next_port += i < 2 ? 1 : 7919;
+                ends.client.port = (uint16_t) (PORT_FIRST + trap->next_port % (PORT_LAST - PORT_FIRST + 1));
                 r = join(c, &ends, ret_client_fd, ret_server_fd);
                 if (r != -EADDRINUSE)
                         break;
@@ -426,7 +433,11 @@ void handle_connect(Call *call) {
 }
 
 void connect_serve(Listener *l) {
-        while (l->connects && !listener_sockets_full(&l->sockets)) {
+        Switch *sw = l->trap->sw;
+        const uint64_t number = l->sockets.number;
+
+        /* A connect can find that this very listener is gone. */
+        while ((l = switch_find_listener(sw, number)) && l->connects && !listener_sockets_full(&l->sockets)) {
                 Call *call = l->connects;
 
                 call_unpark(call);

@@ -57,17 +57,19 @@ struct EpollHelper {
 /* In the thread: under the number that the app has it, the old file leaves the set and the new one enters. */
 static int move_in_set(const EpollJob *job, const int fds[3]) {
         struct epoll_event event = { .events = job->events, .data.u64 = job->data };
-        int set, r = 0;
+        int up[3];
 
-        /* The set must not sit where the socket has to be. */
-        set = fcntl(fds[0], F_DUPFD_CLOEXEC, job->fd + 1);
-        if (set < 0)
+        /* None of them must sit where the socket has to be. */
+        for (size_t i = 0; i < ELEMENTSOF(up); i++) {
+                up[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, MAX2(job->fd + 1, 3));
+                if (up[i] < 0)
+                        return -errno;
+        }
+        if (dup3(up[1], job->fd, O_CLOEXEC) >= 0)
+                (void) epoll_ctl(up[0], EPOLL_CTL_DEL, job->fd, NULL);
+        if (dup3(up[2], job->fd, O_CLOEXEC) < 0 || epoll_ctl(up[0], EPOLL_CTL_ADD, job->fd, &event) < 0)
                 return -errno;
-        if (dup3(fds[1], job->fd, O_CLOEXEC) >= 0)
-                (void) epoll_ctl(set, EPOLL_CTL_DEL, job->fd, NULL);
-        if (dup3(fds[2], job->fd, O_CLOEXEC) < 0 || epoll_ctl(set, EPOLL_CTL_ADD, job->fd, &event) < 0)
-                r = -errno;
-        return r;
+        return 0;
 }
 
 static void *helper_main(void *userdata) {

@@ -74,7 +74,6 @@ static uint64_t now_usec(clockid_t clock) {
 
 int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd, const SwitchHooks *hooks,
                 void *userdata) {
-        _cleanup_close_ int probe = -EBADF;
         int r;
 
         *sw = (Switch){
@@ -86,15 +85,6 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
                 .next_listener = now_usec(CLOCK_BOOTTIME),
                 .listeners_per_trap_max = LISTENERS_PER_TRAP_MAX,
         };
-        probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (probe < 0)
-                r = -errno;
-        else
-                r = socket_netns_cookie(probe, &sw->host_netns);
-        if (r < 0) {
-                safe_close(calls_fd);
-                return r;
-        }
         r = calls_new(calls_fd, &sw->calls);
         if (r >= 0)
                 r = epoll_helper_new(&sw->epoll);
@@ -213,7 +203,7 @@ int trap_new(Switch *sw, Party *party, uint64_t number, int notify_fd, void *use
         trap->notify_fd = -EBADF;
         trap->userdata = userdata;
         /* Instances of one identity begin their search for ports in different places. */
-        trap->next_port = (uint16_t) (number * 2999);
+        trap->next_port = (uint32_t) number * 2999;
         for (size_t i = 0; i < PIDFD_CACHE_SIZE; i++)
                 trap->pidfds[i].fd = -EBADF;
         HASH_ADD(hh, sw->traps, number, sizeof(trap->number), trap);

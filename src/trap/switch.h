@@ -103,7 +103,7 @@ struct Trap {
         Call *calls; /* parked ones, by trap_prev/trap_next */
         unsigned n_calls;
         bool paused; /* not received from, as too many calls are under way */
-        uint16_t next_port; /* where the search for an ephemeral port begins */
+        uint32_t next_port; /* where the search for an ephemeral port begins */
         CachedPidfd pidfds[PIDFD_CACHE_SIZE];
         Shortcut shortcut;
         bool wants_tcp; /* asked for something that a pair cannot do */
@@ -126,7 +126,6 @@ struct Switch {
         Trap *traps;         /* uthash */
         Listener *listeners; /* uthash */
         uint64_t next_listener;
-        uint64_t host_netns; /* cookie of our namespace */
         struct EpollHelper *epoll;
         struct TcpNet *tcp; /* made when it is needed first */
         struct Calls *calls; /* calls under way, in shared memory */
