@@ -705,7 +705,6 @@ static void acceptconn(Ctx *c) {
         int fd = sock(c), l, a;
 
         say_int(c, "fresh", fd, SOL_SOCKET, SO_ACCEPTCONN);
-        must(c, "bind", 0);
         l = own_listener(c, 5);
         say_int(c, "listening", l, SOL_SOCKET, SO_ACCEPTCONN);
         a = own_connection(c, l);
