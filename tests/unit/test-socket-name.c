@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "basic/fd.h"
+#include "basic/siphash.h"
 #include "transport/socket-name.h"
 #include "unit.h"
 
@@ -151,7 +152,47 @@ static int parse(const char *text, size_t n, SocketName *ret) {
         return socket_name_parse((struct sockaddr *) un, (socklen_t) size, ret);
 }
 
-/* Names that others gave are no names of ours. */
+/* What is behind the text of a name: what a daemon of any version writes, as it is to be believed by the next one. */
+static void sign(const char *text, size_t n, const uint8_t key[static SOCKET_NAME_KEY_SIZE], char ret[static 10]) {
+        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        uint64_t h = siphash24(text, n, key);
+
+        ret[0] = '#';
+        for (size_t i = 1; i < 9; i++, h >>= 6)
+                ret[i] = digits[h % 64];
+        ret[9] = '\0';
+}
+
+/* Parses the text with the hash that belongs to it. */
+static int parse_signed(const char *text, size_t n, SocketName *ret) {
+        static const uint8_t key[SOCKET_NAME_KEY_SIZE];
+        char name[128];
+
+        ck_assert_uint_le(n + 10, sizeof(name));
+        if (n > 0)
+                memcpy(name, text, n);
+        sign(text, n, key, name + n);
+        return parse(name, n + 9, ret);
+}
+
+/* The hash of a name is fixed by the key, so that a new version knows the sockets of an old one. */
+START_TEST(test_hash) {
+        static const uint8_t key[SOCKET_NAME_KEY_SIZE] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+        static const char text[] = "ax:198.18.0.10:40000>198.18.0.20:80", hash[] = "#U2u0ua-d";
+        char name[64], expected[10];
+        SocketName parsed;
+
+        sign(text, strlen(text), key, expected);
+        ck_assert_str_eq(expected, hash);
+        (void) snprintf(name, sizeof(name), "%s%s", text, hash);
+        ck_assert_int_eq(parse(name, strlen(name), &parsed), -EINVAL);
+        socket_name_set_key(key);
+        ck_assert_int_eq(parse(name, strlen(name), &parsed), 0);
+        ck_assert_uint_eq(parsed.local.port, 40000);
+}
+END_TEST
+
+/* Names that others gave are no names of ours, also when the hash is right. */
 START_TEST(test_foreign) {
 #define BAD(s) { s, sizeof(s) - 1 }
         static const struct {
@@ -209,8 +250,10 @@ START_TEST(test_foreign) {
                 SocketName name = { .number = 42 };
 
                 ck_assert_msg(parse(bad[i].text, bad[i].n, &name) == -EINVAL, "%zu: %s", i, bad[i].text);
+                ck_assert_msg(parse_signed(bad[i].text, bad[i].n, &name) == -EINVAL, "%zu: %s", i, bad[i].text);
                 ck_assert_uint_eq(name.number, 42);
         }
+        ck_assert_int_eq(parse_signed("ax:198.18.0.10:1>198.18.0.20:80", 31, &(SocketName){}), 0);
 }
 END_TEST
 
@@ -355,6 +398,7 @@ START_TEST(test_cookie) {
 END_TEST
 
 int main(void) {
-        return UNIT_RUN("socket-name", unit_unshare_network, NULL, test_pair, test_listener, test_in_use, test_foreign, test_forged, test_fits,
-                        test_truncated, test_other_sockets, test_full_path, test_cookie);
+        return UNIT_RUN("socket-name", unit_unshare_network, NULL, test_pair, test_listener, test_in_use, test_hash,
+                        test_foreign, test_forged, test_fits, test_truncated, test_other_sockets, test_full_path,
+                        test_cookie);
 }
