@@ -466,16 +466,17 @@ static char *join_addresses(const Run *run) {
 
 /* A slice is a claim on resources, a unit name one on what others call so. */
 static int check_unprivileged(const Run *run, const Caller *caller, sd_bus_message *m) {
-        static const char prefix[] = "appswitch-";
-
         if (caller->uid == 0)
                 return 0;
-        if ((run->request.unit && strncmp(run->request.unit, prefix, strlen(prefix)) != 0) ||
-            (run->request.slice && strncmp(run->request.slice, prefix, strlen(prefix)) != 0 &&
-             strcmp(run->request.slice, "appswitch.slice") != 0)) {
+        if (run->request.unit && strncmp(run->request.unit, "app-", 4) != 0) {
                 (void) sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED,
-                                                  "Only root may choose units and slices whose name does not begin with '%s'",
-                                                  prefix);
+                                                  "Only root may choose a unit name that does not begin with 'app-'");
+                return -EPERM;
+        }
+        if (run->request.slice && strncmp(run->request.slice, "appswitch-", 10) != 0 &&
+            strcmp(run->request.slice, "appswitch.slice") != 0) {
+                (void) sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED,
+                                                  "Only root may choose a slice that is not below appswitch.slice");
                 return -EPERM;
         }
         return 0;
@@ -504,8 +505,10 @@ static void on_identified(sd_bus_message *m, const Caller *caller, void *userdat
                 return;
         if (run->request.user || run->request.group) {
                 action = "io.appswitch1.run-app-as";
-                free(user);
-                user = strdup(run->request.user ?: "");
+                if (run->request.user) {
+                        free(user);
+                        user = strdup(run->request.user);
+                }
         }
         next = malloc(sizeof(*next));
         if (!next || !user) {

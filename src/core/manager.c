@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -29,9 +30,17 @@ static void sw_on_listeners_changed(Trap *trap, void *userdata) {
                 app->manager->hooks.app_listeners_changed(app);
 }
 
+static void sw_on_app_blocks(Trap *trap, void *userdata) {
+        App *app = trap->userdata;
+
+        log_warning("%s holds up the switch: its memory does not answer. It is killed.", app->id);
+        (void) app_kill(app, true, SIGKILL);
+}
+
 static const SwitchHooks switch_hooks = {
         .app_ended = sw_on_app_ended,
         .listeners_changed = sw_on_listeners_changed,
+        .app_blocks = sw_on_app_blocks,
 };
 
 static void feed_on_snapshot(Feed *feed, void *userdata) {
@@ -119,9 +128,17 @@ static int restore_apps(Manager *m, Stored *stored) {
                 safe_close(fd);
                 return -ENOMEM;
         }
-        while ((entry = readdir(dir)))
-                if (entry->d_name[0] != '.')
+        while ((entry = readdir(dir))) {
+                size_t l = strlen(entry->d_name);
+
+                if (entry->d_name[0] == '.')
+                        continue;
+                /* Written by half when the daemon was killed (write_file_atomic()). */
+                if (l > 4 && strcmp(entry->d_name + l - 4, ".new") == 0)
+                        (void) unlinkat(m->state_dir, entry->d_name, 0);
+                else
                         restore_app(m, stored, entry->d_name);
+        }
         (void) closedir(dir);
         return 0;
 }

@@ -204,8 +204,11 @@ static void step_network(App *app) {
 static void step_limits(App *app) {
         char path[64], status[4096], *line;
         pid_t caller = app->request->request.caller;
+        struct stat st;
 
-        if (caller <= 0)
+        /* Its number may be another process's by now. */
+        (void) snprintf(path, sizeof(path), "/proc/%i", caller);
+        if (caller <= 0 || stat(path, &st) < 0 || st.st_uid != app->request->request.uid)
                 return;
         for (int resource = 0; resource < RLIMIT_NLIMITS; resource++) {
                 struct rlimit limit;

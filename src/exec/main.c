@@ -88,6 +88,9 @@ static _Noreturn void serve(int connection) {
         app_request_done(&request);
         safe_close(executed[1]);
         safe_close(connection);
+        /* The caller must not be able to signal by us what he could not signal himself, a setuid program say. */
+        if (setresuid(request.request.uid, request.request.uid, request.request.uid) < 0)
+                _exit(EXIT_FAILURE);
         for (int fd = 0; fd < 3; fd++)
                 safe_close(fd);
         monitor_run(leader, control, executed[0]);

@@ -10,10 +10,12 @@
  * MurmurHash3: the same on every node, and nothing secret hangs on it.
  */
 static uint64_t hash_name(const char *name, unsigned try) {
-        uint64_t h = UINT64_C(0xcbf29ce484222325) ^ try;
+        uint64_t h = UINT64_C(0xcbf29ce484222325);
 
         for (; *name; name++)
                 h = (h ^ (uint8_t) *name) * UINT64_C(0x100000001b3);
+        /* Behind the name, or names that differ little would share their candidates. */
+        h ^= try * UINT64_C(0x9e3779b97f4a7c15);
         h = (h ^ (h >> 33)) * UINT64_C(0xff51afd7ed558ccd);
         h = (h ^ (h >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
         return h ^ (h >> 33);
@@ -50,6 +52,8 @@ int pool_parse(const char *s, Pool *ret) {
         if (p.network.family == AF_INET ? prefix < 8 || prefix > 28 : prefix < 32 || prefix > 112)
                 return -EINVAL;
         p.prefix = (unsigned) prefix;
+        if (address_reserved_reason(&p.network))
+                return -EINVAL;
 
         for (unsigned bit = p.prefix; bit < address_bits(&p.network); bit++)
                 if (p.network.bytes[bit / 8] & (0x80 >> (bit % 8)))

@@ -19,7 +19,7 @@ enum { POOL_TRIES_MAX = 64 };
 
 /*
  * Parses "198.18.0.0/15" or "fd00::/64". Returns 0; -EINVAL if it is none, has
- * host bits set, or is too small or too large (IPv4: /8 to /28, IPv6: /32 to /112).
+ * host bits set, is reserved, or is too small or too large (IPv4: /8 to /28, IPv6: /32 to /112).
  */
 int pool_parse(const char *s, Pool *ret);
 

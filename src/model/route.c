@@ -69,7 +69,8 @@ Route route_connect(Directory *d, Party *client, const Endpoint *to) {
         }
         if (!identity)
                 route.verdict = pool_contains(&d->pool4, &meant.address) ||
-                                                pool_contains(&d->pool6, &meant.address)
+                                                pool_contains(&d->pool6, &meant.address) ||
+                                                address_is_link_local(&meant.address)
                                 ? ROUTE_NO_HOST
                                 : ROUTE_NO_ROUTE;
         else

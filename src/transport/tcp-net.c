@@ -49,7 +49,10 @@ static int refill(TcpNet *net, int family) {
                 return -ENOTCONN;
         pool->n = POOL_SIZE;
         n = recv_with_fds(net->connection, &answer, sizeof(answer), pool->fds, &pool->n, 0);
-        if (n <= 0) {
+        /* A late answer to an earlier question would be of the wrong family: the process is given up. */
+        if (n != sizeof(answer) || answer != request) {
+                while (n > 0 && pool->n > 0)
+                        safe_close(pool->fds[--pool->n]);
                 pool->n = 0;
                 return -ENOTCONN;
         }

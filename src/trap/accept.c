@@ -32,7 +32,7 @@ static int deliver(Call *call, Listener *l, int connection, const Endpoint *peer
                 SockAddr sa;
                 socklen_t size = endpoint_to_sockaddr(peer, l->sockets.family, &sa);
 
-                r = call_write_sockaddr(call, call_arg(call, 1), call_arg(call, 2), &sa, size);
+                r = call_answer(call, call_arg(call, 1), call_arg(call, 2), &sa, size, true);
                 if (r < 0) {
                         (void) call_fail(call, r);
                         return r;

@@ -15,6 +15,7 @@
 
 #include "basic/fd.h"
 #include "basic/log.h"
+#include "basic/worker.h"
 #include "trap/call.h"
 #include "trap/notify.h"
 
@@ -113,6 +114,7 @@ Call *calls_take(Calls *c, Trap *trap) {
         memset(call->slot, 0, sizeof(*call->slot));
         call->slot->trap = trap->number;
         trap->n_calls++;
+        trap->sw->n_calls++;
         return call;
 }
 
@@ -138,6 +140,7 @@ void call_drop(Call *call) {
         call_unpark(call);
         call->fd = safe_close(call->fd);
         call->trap->n_calls--;
+        sw->n_calls--;
         call->trap = NULL;
         /* A slot that is left for the next daemon is not to be used again. */
         if (sw->leaving)
@@ -185,6 +188,7 @@ void calls_resume(Calls *c, Trap *(*find)(uint64_t number, void *userdata), void
                 }
                 *call = (Call){ .trap = trap, .slot = slot, .fd = -EBADF };
                 trap->n_calls++;
+                trap->sw->n_calls++;
                 resume(call);
         }
         c->n_left = 0;
@@ -359,29 +363,111 @@ int call_get_fd_flags(Call *call) {
         return (int) strtol(line + strlen("flags:"), NULL, 8);
 }
 
-static int transfer(Call *call, uint64_t address, void *buf, size_t size, bool write) {
-        struct iovec local = { buf, size }, remote = { (void *) (uintptr_t) address, size };
-        pid_t pid = (pid_t) call->slot->notif.pid;
-        ssize_t n;
+/*
+ * Memory of an app can be such that a fault in it waits for somebody who never
+ * answers (userfaultfd(2), a file of a FUSE file system). So it is touched in
+ * another thread, for a bounded time; an app whose memory is late again and
+ * again is killed.
+ */
+#define MEMORY_TIMEOUT_USEC (200 * USEC_PER_MSEC)
+enum { LATE_MAX = 3 };
 
-        n = write ? process_vm_writev(pid, &local, 1, &remote, 1, 0)
-                  : process_vm_readv(pid, &local, 1, &remote, 1, 0);
-        return n == (ssize_t) size ? 0 : -EFAULT;
+typedef enum TransferType {
+        TRANSFER_READ,
+        TRANSFER_ANSWER, /* a value cut to the size that the caller gives, and that size */
+} TransferType;
+
+typedef struct Transfer {
+        pid_t pid;
+        TransferType type;
+        int result;
+        uint64_t address, size_address;
+        size_t size;
+        bool full; /* TRANSFER_ANSWER: say how large the value is, not how much was written */
+        uint8_t bytes[CALL_TRANSFER_MAX];
+} Transfer;
+
+static bool move(pid_t pid, bool write, uint64_t address, void *buf, size_t size) {
+        struct iovec local = { buf, size }, remote = { (void *) (uintptr_t) address, size };
+
+        if (size == 0)
+                return true;
+        return (write ? process_vm_writev(pid, &local, 1, &remote, 1, 0)
+                      : process_vm_readv(pid, &local, 1, &remote, 1, 0)) == (ssize_t) size;
 }
 
-int call_read(Call *call, uint64_t address, void *buf, size_t size) {
-        int r = transfer(call, address, buf, size, false);
+static int transfer_answer(Transfer *t) {
+        int n, full = (int) t->size;
 
-        /* The number of a dead caller may be another's by now: what was read then is not its. */
-        if (!notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+        if (!move(t->pid, false, t->size_address, &n, sizeof(n)))
                 return -EFAULT;
+        if (n < 0)
+                return -EINVAL;
+        n = MIN2(n, full);
+        if (!move(t->pid, true, t->address, t->bytes, (size_t) n))
+                return -EFAULT;
+        if (t->full)
+                n = full;
+        return move(t->pid, true, t->size_address, &n, sizeof(n)) ? 0 : -EFAULT;
+}
+
+static void transfer_run(void *job) {
+        Transfer *t = job;
+
+        if (t->type == TRANSFER_ANSWER)
+                t->result = transfer_answer(t);
+        else
+                t->result = move(t->pid, false, t->address, t->bytes, t->size) ? 0 : -EFAULT;
+}
+
+int call_run_bounded(Call *call, void (*f)(void *job), void *job, size_t size) {
+        Trap *trap = call->trap;
+        int r;
+
+        r = worker_run(&trap->sw->worker, f, job, size, MEMORY_TIMEOUT_USEC);
+        if (r == -ETIMEDOUT && ++trap->n_late == LATE_MAX)
+                trap->sw->hooks->app_blocks(trap, trap->sw->userdata);
         return r;
 }
 
-int call_write(Call *call, uint64_t address, const void *buf, size_t size) {
+static int transfer(Call *call, Transfer *t) {
+        static_assert(sizeof(Transfer) <= WORKER_JOB_MAX, "must fit");
+        t->pid = (pid_t) call->slot->notif.pid;
+        if (call_run_bounded(call, transfer_run, t, offsetof(Transfer, bytes) + t->size) < 0)
+                return -EFAULT;
+        return t->result;
+}
+
+int call_read(Call *call, uint64_t address, void *buf, size_t size) {
+        Transfer t;
+        int r;
+
+        assert(size <= sizeof(t.bytes));
+        t.type = TRANSFER_READ;
+        t.address = address;
+        t.size = size;
+        r = transfer(call, &t);
+        /* The number of a dead caller may be another's by now: what was read then is not its. */
         if (!notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
                 return -EFAULT;
-        return transfer(call, address, (void *) buf, size, true);
+        if (r >= 0)
+                memcpy(buf, t.bytes, size);
+        return r;
+}
+
+int call_answer(Call *call, uint64_t address, uint64_t size_address, const void *value, size_t size, bool full) {
+        Transfer t;
+
+        assert(size <= sizeof(t.bytes));
+        if (!notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+                return -EFAULT;
+        t.type = TRANSFER_ANSWER;
+        t.address = address;
+        t.size_address = size_address;
+        t.size = size;
+        t.full = full;
+        memcpy(t.bytes, value, size);
+        return transfer(call, &t);
 }
 
 ssize_t call_read_sockaddr(Call *call, uint64_t address, uint64_t size, SockAddr *ret) {
@@ -395,21 +481,4 @@ ssize_t call_read_sockaddr(Call *call, uint64_t address, uint64_t size, SockAddr
                 return 0;
         r = call_read(call, address, ret, (size_t) n);
         return r < 0 ? r : n;
-}
-
-int call_write_sockaddr(Call *call, uint64_t address, uint64_t size_address, const SockAddr *sa, socklen_t size) {
-        int n, full = (int) size, r;
-
-        r = call_read(call, size_address, &n, sizeof(n));
-        if (r < 0)
-                return r;
-        if (n < 0)
-                return -EINVAL;
-        n = MIN2(n, full);
-        if (n > 0) {
-                r = call_write(call, address, sa, (size_t) n);
-                if (r < 0)
-                        return r;
-        }
-        return call_write(call, size_address, &full, sizeof(full));
 }

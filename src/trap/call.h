@@ -91,22 +91,30 @@ pid_t call_get_tgid(Call *call);
 /* The flags of the descriptor of argument 0 (O_NONBLOCK, O_CLOEXEC) or a negative errno. */
 int call_get_fd_flags(Call *call);
 
+/* What of the caller's memory is moved at once, at most. */
+enum { CALL_TRANSFER_MAX = 1024 };
+
 /*
- * Reads and writes the caller's memory; nothing is done halfway. Return 0, or
- * -EFAULT. What was read is copied once and acted on: the caller may change it.
+ * Runs what could block on the app's doing, for a bounded time (basic/worker.h).
+ * Returns 0 or a negative errno; then the job is as it was.
+ */
+int call_run_bounded(Call *call, void (*f)(void *job), void *job, size_t size);
+
+/*
+ * Reads the caller's memory. Returns 0, or -EFAULT. What was read is copied
+ * once and acted on: the caller may change it.
  */
 int call_read(Call *call, uint64_t address, void *buf, size_t size);
-int call_write(Call *call, uint64_t address, const void *buf, size_t size);
+
+/*
+ * Answers with a value: cut to the size that stands at `size_address`, where
+ * then its full size is written, or with `full` false how much of it there is
+ * now. Returns 0; -EINVAL if that size was negative; or -EFAULT.
+ */
+int call_answer(Call *call, uint64_t address, uint64_t size_address, const void *value, size_t size, bool full);
 
 /*
  * Reads the socket address of connect(2) and bind(2). Returns its size, or
  * -EINVAL or -EFAULT as the kernel would.
  */
 ssize_t call_read_sockaddr(Call *call, uint64_t address, uint64_t size, SockAddr *ret);
-
-/*
- * Writes a socket address as accept(2) and getsockname(2) do: cut to the size
- * at `size_address`, which then says the full size. Returns 0, -EINVAL if that
- * size is negative, or -EFAULT.
- */
-int call_write_sockaddr(Call *call, uint64_t address, uint64_t size_address, const SockAddr *sa, socklen_t size);

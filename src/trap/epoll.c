@@ -6,6 +6,7 @@
 #include <linux/kcmp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 
 #include "basic/fd.h"
 #include "basic/log.h"
+#include "basic/worker.h"
 #include "trap/call.h"
 #include "trap/epoll.h"
 #include "trap/handlers.h"
@@ -24,6 +26,8 @@
 enum {
         SETS_PER_PROCESS_MAX = 64,
         PROCESSES_PER_TRAP_MAX = 256,
+        HELPER_TIMEOUT_USEC = 200 * 1000,
+        SCAN_PAUSE = 20, /* times that a scan took must pass before the next one */
 };
 
 /*
@@ -36,6 +40,7 @@ struct EpollProcess {
         pid_t tgid; /* the key */
         bool scanned;
         uint64_t scan_until; /* CLOCK_MONOTONIC, µs */
+        uint64_t scan_again; /* not before this, CLOCK_MONOTONIC, µs */
         size_t n;
         int sets[SETS_PER_PROCESS_MAX];
         UT_hash_handle hh;
@@ -51,7 +56,7 @@ typedef struct EpollJob {
 struct EpollHelper {
         int socket; /* ours */
         int peer;   /* the thread's, in its own table */
-        pthread_t thread;
+        sem_t ready;
 };
 
 /* In the thread: under the number that the app has it, the old file leaves the set and the new one enters. */
@@ -74,12 +79,12 @@ static int move_in_set(const EpollJob *job, const int fds[3]) {
 
 static void *helper_main(void *userdata) {
         EpollHelper *h = userdata;
-        int socket = h->peer;
+        int socket = -EBADF;
 
-        if (unshare(CLONE_FILES) < 0)
-                return NULL;
         /* Far up, out of the way of the numbers that apps use, and nothing else in the table. */
-        socket = fcntl(h->peer, F_DUPFD_CLOEXEC, 1 << 14);
+        if (unshare(CLONE_FILES) >= 0)
+                socket = fcntl(h->peer, F_DUPFD_CLOEXEC, 1 << 14);
+        (void) sem_post(&h->ready); /* from here on `h` is the other side's */
         if (socket < 0)
                 return NULL;
         for (;;) {
@@ -109,6 +114,7 @@ static void *helper_main(void *userdata) {
 int epoll_helper_new(EpollHelper **ret) {
         EpollHelper *h;
         sigset_t all, old;
+        pthread_t thread;
         int fds[2], r;
 
         h = calloc(1, sizeof(*h));
@@ -121,9 +127,12 @@ int epoll_helper_new(EpollHelper **ret) {
         }
         h->socket = fds[0];
         h->peer = fds[1];
+        (void) setsockopt(h->socket, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ .tv_usec = HELPER_TIMEOUT_USEC },
+                          sizeof(struct timeval));
+        (void) sem_init(&h->ready, 0, 0);
         sigfillset(&all);
         (void) pthread_sigmask(SIG_SETMASK, &all, &old);
-        r = -pthread_create(&h->thread, NULL, helper_main, h);
+        r = -pthread_create(&thread, NULL, helper_main, h);
         (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
         if (r < 0) {
                 safe_close(h->socket);
@@ -131,6 +140,11 @@ int epoll_helper_new(EpollHelper **ret) {
                 free(h);
                 return r;
         }
+        (void) pthread_detach(thread);
+        /* Its table must be its own before ours changes. */
+        while (sem_wait(&h->ready) < 0)
+                ;
+        (void) sem_destroy(&h->ready);
         *ret = h;
         return 0;
 }
@@ -138,24 +152,30 @@ int epoll_helper_new(EpollHelper **ret) {
 EpollHelper *epoll_helper_free(EpollHelper *h) {
         if (!h)
                 return NULL;
-        /* Both ends of this table, so that the thread sees the end of file. */
+        /* The thread has a copy of its end, and sees the end of file when both of ours are closed. */
         safe_close(h->socket);
         safe_close(h->peer);
-        (void) pthread_join(h->thread, NULL);
         free(h);
         return NULL;
 }
 
-/* Asks the thread and waits for it: some 10 µs, and nothing that an app does makes it longer. */
-static int helper_move(EpollHelper *h, const EpollJob *job, int set, int old_fd, int new_fd) {
+/*
+ * Asks the thread and waits for it: some 10 µs. If the app holds the set's
+ * lock the thread is left to itself and another one takes its place.
+ */
+static int helper_move(EpollHelper **helper, const EpollJob *job, int set, int old_fd, int new_fd) {
         int r, answer;
 
-        r = send_with_fds(h->socket, job, sizeof(*job), (const int[]){ set, old_fd, new_fd }, 3, 0);
+        if (!*helper)
+                return -EAGAIN;
+        r = send_with_fds((*helper)->socket, job, sizeof(*job), (const int[]){ set, old_fd, new_fd }, 3, 0);
         if (r < 0)
                 return r;
-        if (recv(h->socket, &answer, sizeof(answer), 0) != sizeof(answer))
-                return -EPIPE;
-        return answer;
+        if (recv((*helper)->socket, &answer, sizeof(answer), 0) == sizeof(answer))
+                return answer;
+        *helper = epoll_helper_free(*helper);
+        (void) epoll_helper_new(helper);
+        return -ETIMEDOUT;
 }
 
 static uint64_t now_monotonic(void) {
@@ -196,6 +216,11 @@ static void scan(EpollProcess *p, pid_t tid) {
         char path[64];
         DIR *dir;
 
+        const uint64_t begin = now_monotonic();
+
+        /* A process with very many descriptors must not take more than a small part of our time. */
+        if (begin < p->scan_again)
+                return;
         p->n = 0;
         p->scanned = true;
         (void) snprintf(path, sizeof(path), "/proc/%i/fd", tid);
@@ -212,24 +237,34 @@ static void scan(EpollProcess *p, pid_t tid) {
                         p->sets[p->n++] = (int) strtol(entry->d_name, NULL, 10);
         }
         (void) closedir(dir);
+        p->scan_again = begin + (now_monotonic() - begin) * SCAN_PAUSE;
 }
+
+/* A search for the sets that hold a file: in another thread, as an app can hold a set's lock (call_run_bounded()). */
+typedef struct Search {
+        pid_t tid;
+        int fd, old_fd;
+        size_t n;
+        int sets[SETS_PER_PROCESS_MAX];
+        EpollJob found[SETS_PER_PROCESS_MAX]; /* fd < 0: not in that one */
+} Search;
 
 /*
  * Whether the file that the caller had under `fd` is in the set. It is not
  * there any more, so our own copy is compared: kcmp(2) takes two processes.
  */
-static bool is_in_set(pid_t tid, int fd, int old_fd, int set) {
-        struct kcmp_epoll_slot slot = { .efd = (uint32_t) set, .tfd = (uint32_t) fd };
+static bool is_in_set(const Search *s, int set) {
+        struct kcmp_epoll_slot slot = { .efd = (uint32_t) set, .tfd = (uint32_t) s->fd };
 
-        return syscall(SYS_kcmp, getpid(), tid, KCMP_EPOLL_TFD, (unsigned long) old_fd, &slot) == 0;
+        return syscall(SYS_kcmp, getpid(), s->tid, KCMP_EPOLL_TFD, (unsigned long) s->old_fd, &slot) == 0;
 }
 
 /* Reads events and data of a member of a set (proc(5), /proc/PID/fdinfo). */
-static int read_member(pid_t tid, int set, int fd, EpollJob *ret) {
+static int read_member(const Search *s, int set, EpollJob *ret) {
         _cleanup_fclose_ FILE *f = NULL;
         char path[64], line[256];
 
-        (void) snprintf(path, sizeof(path), "/proc/%i/fdinfo/%i", tid, set);
+        (void) snprintf(path, sizeof(path), "/proc/%i/fdinfo/%i", s->tid, set);
         f = fopen(path, "re");
         if (!f)
                 return -errno;
@@ -237,34 +272,40 @@ static int read_member(pid_t tid, int set, int fd, EpollJob *ret) {
                 int tfd;
 
                 if (sscanf(line, "tfd: %d events: %" SCNx32 " data: %" SCNx64, &tfd, &ret->events, &ret->data) == 3 &&
-                    tfd == fd) {
-                        ret->fd = fd;
+                    tfd == s->fd) {
+                        ret->fd = s->fd;
                         return 0;
                 }
         }
         return -ENOENT;
 }
 
-static void replace_in_set(Call *call, int set, int old_fd, int new_fd) {
-        pid_t tid = (pid_t) call->slot->notif.pid;
+static void search_run(void *job) {
+        Search *s = job;
+
+        for (size_t i = 0; i < s->n; i++)
+                if (!is_in_set(s, s->sets[i]) || read_member(s, s->sets[i], &s->found[i]) < 0)
+                        s->found[i].fd = -EBADF;
+}
+
+static void replace_in_set(Call *call, int set, const EpollJob *job, int old_fd, int new_fd) {
         _cleanup_close_ int set_fd = -EBADF;
-        EpollJob job;
         int r;
 
-        r = read_member(tid, set, call_fd_arg(call), &job);
+        set_fd = r = call_get_fd(call, set);
         if (r >= 0)
-                set_fd = r = call_get_fd(call, set);
-        if (r >= 0)
-                r = helper_move(call->trap->sw->epoll, &job, set_fd, old_fd, new_fd);
+                r = helper_move(&call->trap->sw->epoll, job, set_fd, old_fd, new_fd);
         if (r < 0)
                 (void) log_warning_errno(r, "%s: failed to keep a socket in its epoll set: %m", call->trap->party->id);
 }
 
 void epoll_replace(Call *call, int old_fd, int new_fd) {
         pid_t tid = (pid_t) call->slot->notif.pid, tgid;
+        Search search = { .tid = tid, .fd = call_fd_arg(call), .old_fd = old_fd };
         Trap *trap = call->trap;
         EpollProcess *p;
 
+        static_assert(sizeof(Search) <= WORKER_JOB_MAX, "must fit");
         if (!trap->uses_epoll)
                 return;
         tgid = call_get_tgid(call);
@@ -273,16 +314,22 @@ void epoll_replace(Call *call, int old_fd, int new_fd) {
         p = find_process(trap, tgid);
         if (!p)
                 return;
-        if (!p->scanned || now_monotonic() < p->scan_until) {
+        if (!p->scanned || now_monotonic() < p->scan_until)
                 scan(p, tid);
-                /* The window is over: this was the last look until there are new sets. */
-        } else if (p->scan_until > 0) {
+        else if (p->scan_until > 0) {
+                /* The window is over: the last look until there are new sets. */
                 p->scan_until = 0;
                 scan(p, tid);
         }
-        for (size_t i = 0; i < p->n; i++)
-                if (is_in_set(tid, call_fd_arg(call), old_fd, p->sets[i]))
-                        replace_in_set(call, p->sets[i], old_fd, new_fd);
+        if (p->n == 0)
+                return;
+        search.n = p->n;
+        memcpy(search.sets, p->sets, p->n * sizeof(search.sets[0]));
+        if (call_run_bounded(call, search_run, &search, sizeof(search)) < 0)
+                return;
+        for (size_t i = 0; i < search.n; i++)
+                if (search.found[i].fd >= 0)
+                        replace_in_set(call, search.sets[i], &search.found[i], old_fd, new_fd);
 }
 
 void handle_epoll_create(Call *call) {

@@ -10,6 +10,9 @@
  * - nothing of the data path (read, write, sendmsg, recvmsg, poll, epoll_ctl,
  *   close, fcntl), ever.
  *
+ * A family of sockets that is not kept apart by network namespaces would be a
+ * hole in the wall: such sockets cannot be made.
+ *
  * io_uring could do all of this unseen, so io_uring_setup says ENOSYS, and
  * runtimes fall back. A foreign ABI (i386, x32) would be let through half-way:
  * its calls kill the process, as seccomp(2) advises for unknown architectures.
@@ -27,6 +30,9 @@
 #include "basic/fd.h"
 #include "trap/filter.h"
 
+#ifndef AF_QIPCRTR
+#define AF_QIPCRTR 42
+#endif
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
 #endif
@@ -45,6 +51,18 @@ static const int trapped_options[] = {
         SO_TYPE,     SO_DOMAIN,   SO_PROTOCOL, SO_ACCEPTCONN, SO_REUSEPORT,   SO_ZEROCOPY,
         SO_PEERCRED, SO_PEERNAME, SO_PEERSEC,  SO_PEERGROUPS, SO_PEERPIDFD,
 };
+
+/* Families that reach other machines and do not know network namespaces. */
+static const int refused_families[] = { AF_VSOCK, AF_BLUETOOTH, AF_QIPCRTR };
+
+static int add_family_rules(scmp_filter_ctx filter, int call) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(refused_families); i++)
+                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), call, 1,
+                                     SCMP_A0_32(SCMP_CMP_EQ, (uint32_t) refused_families[i]));
+        return r;
+}
 
 static int add_option_rules(scmp_filter_ctx filter, int call) {
         int r = 0;
@@ -77,6 +95,9 @@ static int build(scmp_filter_ctx filter) {
         if (r < 0)
                 return r;
         r = add_option_rules(filter, SCMP_SYS(setsockopt));
+        if (r < 0)
+                return r;
+        r = add_family_rules(filter, SCMP_SYS(socket));
         if (r < 0)
                 return r;
         return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);

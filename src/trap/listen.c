@@ -33,6 +33,11 @@ static void copy_timeouts(int from, int to) {
         }
 }
 
+/* The app keeps its own socket: with the flags that it had. */
+static void give_back(int native, int flags) {
+        (void) fcntl(native, F_SETFL, flags & O_NONBLOCK);
+}
+
 static void listen_native(Call *call) {
         ListenerSockets sockets = LISTENER_SOCKETS_NONE;
         _cleanup_close_ int app_end = -EBADF;
@@ -58,6 +63,7 @@ static void listen_native(Call *call) {
         copy_timeouts(call->fd, app_end);
         r = listener_new(trap, &sockets, true, &l);
         if (r < 0) {
+                give_back(call->fd, flags);
                 safe_close(sockets.end);
                 (void) call_fail(call, r);
                 return;
@@ -67,6 +73,7 @@ static void listen_native(Call *call) {
         r = notify_replace_fd(trap->notify_fd, call->slot->notif.id, app_end, call_fd_arg(call), flags & O_CLOEXEC);
         if (r < 0) {
                 /* Interrupted: it will be asked for again, and finds a socket that listens natively, as before. */
+                give_back(l->sockets.native, flags);
                 listener_free(l);
                 (void) call_fail(call, r);
                 return;

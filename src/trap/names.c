@@ -9,7 +9,7 @@ static void write_endpoint(Call *call, const Endpoint *e, int family) {
         socklen_t size = endpoint_to_sockaddr(e, family, &sa);
         int r;
 
-        r = call_write_sockaddr(call, call_arg(call, 1), call_arg(call, 2), &sa, size);
+        r = call_answer(call, call_arg(call, 1), call_arg(call, 2), &sa, size, true);
         if (r < 0)
                 (void) call_fail(call, r);
         else

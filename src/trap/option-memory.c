@@ -30,7 +30,7 @@ struct OptionEntry {
         UT_hash_handle hh; /* in the order of their making */
 };
 
-/* Options that are handed over: the bit of one is its place here. */
+/* Options with a plain value, which are handed over: the bit of one is its place here. */
 static const struct {
         int level, option;
 } inherited[] = {
@@ -99,6 +99,13 @@ bool option_wants_tcp(int level, int option) {
         default:
                 return false;
         }
+}
+
+bool option_is_plain(int level, int option) {
+        for (size_t i = 0; i < ELEMENTSOF(inherited); i++)
+                if (inherited[i].level == level && inherited[i].option == option)
+                        return true;
+        return false;
 }
 
 void option_memory_note(Trap *trap, int level, int option) {

@@ -18,6 +18,14 @@ enum { OPTION_VALUE_MAX = 16 };
 
 typedef struct OptionEntry OptionEntry;
 
+/*
+ * Whether the option may be set, or read, on a socket of ours for an app: it
+ * has a plain value of a few bytes, concerns that socket alone, and is of tcp(7),
+ * ip(7), ipv6(7) or socket(7). Others (iptables use the same call) are as if
+ * they did not exist.
+ */
+bool option_is_plain(int level, int option);
+
 /* Whether the app asked for something that only TCP has; its next connections are TCP then (Shortcut=auto). */
 bool option_wants_tcp(int level, int option);
 

@@ -16,13 +16,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "basic/caps.h"
 #include "basic/fd.h"
 #include "trap/handlers.h"
 #include "trap/option-memory.h"
 
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
 enum {
-        /* More than any option takes; the kernel cuts the same way. */
-        OPTION_SIZE_MAX = 4096,
+        /* More than any of these options takes; the kernel cuts the same way. */
+        OPTION_SIZE_MAX = 512,
         /* The MSS of a loopback device with an MTU of 65536. */
         LOOPBACK_MSS = 65536 - 40,
 };
@@ -35,19 +40,30 @@ static int call_option(const Call *call) {
         return (int) call_arg(call, 2);
 }
 
-/* Writes an option's value as getsockopt(2) does. Ends the call. */
-static void return_option(Call *call, const void *value, int full) {
-        int n, r;
-
-        r = call_read(call, call_arg(call, 4), &n, sizeof(n));
-        if (r >= 0 && n < 0)
-                r = -EINVAL;
-        if (r >= 0) {
-                n = MIN2(n, full);
-                r = n > 0 ? call_write(call, call_arg(call, 3), value, (size_t) n) : 0;
+/* Values that can be asked for, but not set. */
+static bool is_readable(int level, int option) {
+        if (option_is_plain(level, option))
+                return true;
+        switch (level) {
+        case SOL_SOCKET:
+                return option == SO_TYPE || option == SO_DOMAIN || option == SO_PROTOCOL || option == SO_ACCEPTCONN ||
+                                option == SO_PEERCRED;
+        case IPPROTO_TCP:
+                return option == TCP_INFO || option == TCP_ULP;
+        case IPPROTO_IP:
+                return option == IP_MTU || option == IP_OPTIONS || option == IP_TRANSPARENT;
+        case IPPROTO_IPV6:
+                return option == IPV6_MTU || option == IPV6_TRANSPARENT || option == IPV6_ADDRFORM;
+        default:
+                return false;
         }
-        if (r >= 0)
-                r = call_write(call, call_arg(call, 4), &n, sizeof(n));
+}
+
+/* Answers with an option's value as getsockopt(2) does. Ends the call. */
+static void return_option(Call *call, const void *value, int size) {
+        int r;
+
+        r = call_answer(call, call_arg(call, 3), call_arg(call, 4), value, (size_t) size, false);
         if (r < 0)
                 (void) call_fail(call, r);
         else
@@ -64,6 +80,10 @@ static void get_from_socket(Call *call, int fd) {
         socklen_t size;
         int n, r;
 
+        if (!is_readable(call_level(call), call_option(call))) {
+                (void) call_fail(call, -ENOPROTOOPT);
+                return;
+        }
         r = call_read(call, call_arg(call, 4), &n, sizeof(n));
         if (r < 0) {
                 (void) call_fail(call, r);
@@ -74,9 +94,6 @@ static void get_from_socket(Call *call, int fd) {
                 return;
         }
         size = (socklen_t) MIN2((size_t) n, sizeof(value));
-        /* Some options read their buffer, too. */
-        if (size > 0 && call_read(call, call_arg(call, 3), value, size) < 0)
-                memset(value, 0, size);
         if (getsockopt(fd, call_level(call), call_option(call), value, &size) < 0) {
                 (void) call_fail(call, -errno);
                 return;
@@ -92,6 +109,7 @@ typedef struct OptionValue {
 /* Sets the option that the caller gives on a real socket. Returns 0 or a negative errno. */
 static int set_on_socket(Call *call, int fd, OptionValue *ret) {
         int n = (int) call_arg(call, 4), r;
+        Caps caps;
 
         if (n < 0)
                 return -EINVAL;
@@ -100,7 +118,15 @@ static int set_on_socket(Call *call, int fd, OptionValue *ret) {
         if (r < 0)
                 return r;
         ret->size = (socklen_t) n;
-        return setsockopt(fd, call_level(call), call_option(call), ret->bytes, ret->size) < 0 ? -errno : 0;
+        if (!option_is_plain(call_level(call), call_option(call)))
+                return -ENOPROTOOPT;
+        /* With the rights of nobody: what takes more is not for the app to have from us. */
+        r = caps_suspend(&caps);
+        if (r < 0)
+                return r;
+        r = setsockopt(fd, call_level(call), call_option(call), ret->bytes, ret->size) < 0 ? -errno : 0;
+        caps_resume(&caps);
+        return r;
 }
 
 static int stand_in(int family) {
@@ -127,6 +153,10 @@ static void get_pair_socket_option(Call *call, const SocketInfo *info) {
                 return_option(call, &none, sizeof(none));
                 break;
         }
+        case SO_PEERGROUPS:
+        case SO_PEERPIDFD:
+                (void) call_fail(call, -ENODATA);
+                break;
         default: {
                 _cleanup_close_ int fd = stand_in(info->family);
 

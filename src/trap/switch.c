@@ -12,6 +12,7 @@
 #include "basic/fd.h"
 #include "basic/fd-store.h"
 #include "basic/log.h"
+#include "basic/worker.h"
 #include "transport/tcp-net.h"
 #include "trap/call.h"
 #include "trap/epoll.h"
@@ -22,6 +23,9 @@
 
 /* How many calls of one app are served before the others get their turn. */
 enum { CALLS_PER_TURN = 8 };
+
+/* How often calls of dead threads are looked for while there are too many. */
+#define PAUSE_USEC (100 * USEC_PER_MSEC)
 
 static const struct {
         int call;
@@ -88,6 +92,8 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
         r = calls_new(calls_fd, &sw->calls);
         if (r >= 0)
                 r = epoll_helper_new(&sw->epoll);
+        if (r >= 0)
+                r = worker_new(&sw->worker);
         if (r < 0)
                 return r;
         (void) fd_store_remove(SWITCH_CALLS_FD_NAME);
@@ -97,7 +103,9 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
 
 void switch_done(Switch *sw) {
         assert(!sw->listeners && !sw->traps);
+        sw->pause_timer = sd_event_source_disable_unref(sw->pause_timer);
         sw->tcp = tcp_net_free(sw->tcp);
+        sw->worker = worker_free(sw->worker);
         sw->epoll = epoll_helper_free(sw->epoll);
         sw->calls = calls_free(sw->calls);
 }
@@ -136,18 +144,59 @@ static bool more_calls_wait(int notify_fd) {
         return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
 }
 
+static void start_pause_timer(Switch *sw);
+
+/* Parked calls of threads that are dead or were interrupted: nobody told us. */
+static void sweep_calls(Trap *trap) {
+        Call *call, *tmp;
+
+        DL_FOREACH_SAFE2(trap->calls, call, tmp, trap_next)
+                if (!notify_is_valid(trap->notify_fd, call->slot->notif.id))
+                        call_drop(call);
+}
+
+/*
+ * Whether one more call of the app may be under way. The last quarter is kept
+ * for those that have few, so that no app can stop the others.
+ */
+static bool has_room(const Trap *trap) {
+        return trap->n_calls < CALLS_FEW ||
+                        (trap->n_calls < CALLS_PER_TRAP_MAX && trap->sw->n_calls < CALLS_MAX - CALLS_RESERVE);
+}
+
+static int on_pause_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        Switch *sw = userdata;
+        Trap *trap, *tmp;
+
+        sw->pause_timer = sd_event_source_disable_unref(sw->pause_timer);
+        HASH_ITER(hh, sw->traps, trap, tmp)
+                sweep_calls(trap);
+        switch_unpause(sw);
+        if (sw->n_paused > 0)
+                start_pause_timer(sw);
+        return 0;
+}
+
+static void start_pause_timer(Switch *sw) {
+        if (!sw->pause_timer)
+                (void) sd_event_add_time_relative(sw->event, &sw->pause_timer, CLOCK_MONOTONIC, PAUSE_USEC, 0,
+                                                  on_pause_timer, sw);
+}
+
+/* Not received from until there is room: the calls wait in the kernel, where they cost us nothing. */
 static void trap_pause(Trap *trap) {
         if (sd_event_source_set_enabled(trap->source, SD_EVENT_OFF) < 0)
                 return;
         trap->paused = true;
         trap->sw->n_paused++;
+        start_pause_timer(trap->sw);
 }
 
 void switch_unpause(Switch *sw) {
         Trap *trap, *tmp;
 
         HASH_ITER(hh, sw->traps, trap, tmp) {
-                if (!trap->paused || trap->n_calls >= CALLS_PER_TRAP_MAX)
+                if (!trap->paused || !has_room(trap))
                         continue;
                 trap->paused = false;
                 sw->n_paused--;
@@ -168,8 +217,7 @@ static int trap_on_notify(sd_event_source *s, int fd, uint32_t revents, void *us
                 Call *call;
                 int r;
 
-                /* With too many under way the rest waits in the kernel, where it costs us nothing. */
-                call = trap->n_calls < CALLS_PER_TRAP_MAX ? calls_take(sw->calls, trap) : NULL;
+                call = has_room(trap) ? calls_take(sw->calls, trap) : NULL;
                 if (!call) {
                         trap_pause(trap);
                         break;

@@ -34,6 +34,8 @@ typedef struct CallSlot CallSlot;
 enum {
         CALLS_MAX = 65536,         /* under way on the node */
         CALLS_PER_TRAP_MAX = 4096, /* under way of one app; more wait in the kernel */
+        CALLS_RESERVE = CALLS_MAX / 4, /* for apps that have few */
+        CALLS_FEW = 16,
         PIDFD_CACHE_SIZE = 16,    /* for each app, a power of two */
         LISTENERS_PER_TRAP_MAX = 1024,
 };
@@ -44,6 +46,8 @@ typedef struct SwitchHooks {
         void (*app_ended)(Trap *trap, void *userdata);
         /* The app listens on something else now. */
         void (*listeners_changed)(Trap *trap, void *userdata);
+        /* The app holds us up by its memory: it is to be killed. */
+        void (*app_blocks)(Trap *trap, void *userdata);
 } SwitchHooks;
 
 /* What joins an app with another of the same node. */
@@ -102,6 +106,7 @@ struct Trap {
         unsigned n_listeners;
         Call *calls; /* parked ones, by trap_prev/trap_next */
         unsigned n_calls;
+        unsigned n_late; /* times that its memory held us up */
         bool paused; /* not received from, as too many calls are under way */
         uint32_t next_port; /* where the search for an ephemeral port begins */
         CachedPidfd pidfds[PIDFD_CACHE_SIZE];
@@ -126,12 +131,15 @@ struct Switch {
         Trap *traps;         /* uthash */
         Listener *listeners; /* uthash */
         uint64_t next_listener;
+        struct Worker *worker;
         struct EpollHelper *epoll;
         struct TcpNet *tcp; /* made when it is needed first */
         struct Calls *calls; /* calls under way, in shared memory */
         uint64_t n_connections, n_refused, n_traps, n_gone; /* counted since start */
         unsigned listeners_per_trap_max;
+        unsigned n_calls;  /* under way */
         unsigned n_paused; /* traps */
+        sd_event_source *pause_timer;
         bool leaving;      /* what is freed now is left for the next daemon */
 };
 
