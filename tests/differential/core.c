@@ -390,7 +390,7 @@ int own_connection(Ctx *c, int l) {
         int fd = sock(c);
 
         (void) l;
-        must(c, "connect", dial(c, fd));
+        must(c, "connect", dial_who(c, fd, own_who(c), c->port));
         return fd;
 }
 
@@ -588,9 +588,12 @@ void say_recv(Ctx *c, const char *what, int fd, int flags) {
 }
 
 void say_wait(Ctx *c, const char *what, int pid) {
-        int status = 0;
+        int status = 0, r;
 
-        if (waitpid(pid, &status, 0) < 0)
+        do
+                r = waitpid(pid, &status, 0);
+        while (r < 0 && errno == EINTR);
+        if (r < 0)
                 (void) did(c, what, -1);
         else if (WIFSIGNALED(status))
                 say(c, "%s ended by SIG%s", what, sigabbrev_np(WTERMSIG(status)));
