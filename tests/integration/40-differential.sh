@@ -21,6 +21,7 @@ DIFFTEST=/run/difftest/difftest         # in the host
 SERVER=(198.18.40.1 fd00:40::1)
 CLIENT=(198.18.40.2 fd00:40::2)
 CLIENT_TIMEOUT=300
+JOBS=4
 
 [[ -x $BUILD/tests/differential/difftest ]] || skip_all 'difftest is not built'
 host mkdir -p /run/difftest
@@ -39,7 +40,7 @@ addresses() {
 # run_native KIND
 run_native() {
     addresses "$1"
-    host "$DIFFTEST" --mode native "${options[@]}" "${filter[@]}" --output "/run/difftest/native-$1"
+    host "$DIFFTEST" --mode native --jobs "$JOBS" "${options[@]}" "${filter[@]}" --output "/run/difftest/native-$1"
 }
 
 # run_ax NAME KIND [OPTION...]
@@ -48,7 +49,7 @@ run_ax() {
     local -a options where=(--ip "${SERVER[0]}" --ip "${SERVER[1]}")
     shift 2
     addresses "$kind"
-    options+=(--mode "$kind" "${filter[@]}" --output "/run/difftest/$name")
+    options+=(--mode "$kind" --jobs "$JOBS" "${filter[@]}" --output "/run/difftest/$name")
     if [[ $kind == two ]]; then
         start_app --name difs "${where[@]}" "$@" -- "$DIFFTEST" --serve /run/difftest/socket
         server=$APP
@@ -82,10 +83,12 @@ reason_of() {
 
 # load ARRAY FILE-IN-HOST: the lines of each case, by its name
 load() {
+    # shellcheck disable=SC2178
     local -n into=$1
     local name lines
     into=()
     while IFS=$'\t' read -r name lines; do
+        # shellcheck disable=SC2004,SC2034
         into[$name]=$lines
     done < <(host cat "/run/difftest/$2")
 }
