@@ -150,40 +150,35 @@ static App *find_number(Manager *m, uint64_t number) {
         return NULL;
 }
 
-static void restore_listener(Manager *m, Stored *stored, const char *name, int end) {
+static int restore_listener(Manager *m, uint64_t trap, uint64_t number, int end) {
         ListenerSockets sockets = LISTENER_SOCKETS_NONE;
-        uint64_t trap, number;
-        char native_name[64];
-        App *app;
-        int native, r;
-        bool is_native;
+        App *app = find_number(m, trap);
+        int r;
 
-        (void) listener_parse_fd_name(name, &is_native, &trap, &number);
-        (void) snprintf(native_name, sizeof(native_name), "native%s", strchr(name, '-'));
-        native = stored_take(stored, native_name);
-        app = find_number(m, trap);
-        r = app && native >= 0 ? listener_sockets_adopt(&sockets, number, end, native) : -ESRCH;
-        if (r >= 0)
-                r = listener_new(app->trap, &sockets, false, NULL);
-        if (r >= 0)
-                return;
-        (void) fd_store_remove(name);
-        (void) fd_store_remove(native_name);
-        safe_close(end);
-        safe_close(native);
+        if (!app)
+                return -ESRCH;
+        r = listener_sockets_adopt(&sockets, number, end);
+        if (r < 0)
+                return r;
+        r = listener_new(app->trap, &sockets, false, NULL);
+        if (r < 0)
+                safe_close(sockets.native);
+        return r;
 }
 
 static void restore_listeners(Manager *m, Stored *stored) {
         for (int i = 0; i < stored->n; i++) {
-                _cleanup_free_ char *name = NULL;
+                int end = SD_LISTEN_FDS_START + i;
                 uint64_t trap, number;
-                bool native;
 
-                if (!stored->names[i] || listener_parse_fd_name(stored->names[i], &native, &trap, &number) < 0 ||
-                    native)
+                if (!stored->names[i] || listener_parse_fd_name(stored->names[i], &trap, &number) < 0)
                         continue;
-                name = TAKE_PTR(stored->names[i]);
-                restore_listener(m, stored, name, SD_LISTEN_FDS_START + i);
+                if (restore_listener(m, trap, number, end) < 0) {
+                        (void) fd_store_remove(stored->names[i]);
+                        safe_close(end);
+                }
+                free(stored->names[i]);
+                stored->names[i] = NULL;
         }
 }
 

@@ -65,6 +65,10 @@ int listener_sockets_open(ListenerSockets *l, uint64_t number, int native, int b
         });
         if (r < 0)
                 return r;
+        /* Before the app has its end, so that it is the first message there. */
+        r = send_with_fds(app_end, "n", 1, &native, 1, MSG_DONTWAIT);
+        if (r < 0)
+                return r;
         if (nonblock && fcntl(app_end, F_SETFL, O_NONBLOCK) < 0)
                 return -errno;
         /* It is ours alone from here on, and the loop must not wait in accept(2). */
@@ -77,12 +81,28 @@ int listener_sockets_open(ListenerSockets *l, uint64_t number, int native, int b
         return 0;
 }
 
-int listener_sockets_adopt(ListenerSockets *l, uint64_t number, int end, int native) {
+/* Takes the copy of the native socket out of the end's queue, or with MSG_PEEK a copy of the copy. */
+static int receive_native(int end, int flags) {
+        int fd = -EBADF;
+        size_t n_fds = 1;
+        ssize_t n;
+        char c;
+
+        n = recv_with_fds(end, &c, sizeof(c), &fd, &n_fds, flags | MSG_DONTWAIT);
+        if (n < 0)
+                return (int) n;
+        return n_fds == 1 ? fd : -EBADMSG;
+}
+
+int listener_sockets_adopt(ListenerSockets *l, uint64_t number, int end) {
+        _cleanup_close_ int native = receive_native(end, MSG_PEEK);
         ListenerSockets n = { .number = number, .end = end, .native = native };
         struct tcp_info info = {};
         socklen_t size = sizeof(info);
         int r;
 
+        if (native < 0)
+                return native;
         r = read_native(&n, native);
         if (r < 0)
                 return r;
@@ -91,11 +111,18 @@ int listener_sockets_adopt(ListenerSockets *l, uint64_t number, int end, int nat
                 return -errno;
         n.backlog = info.tcpi_sacked + 1;
         /* What waits is not known, so that the backlog counts anew; listener_sockets_pop() corrects it. */
+        native = -EBADF;
         *l = n;
         return 0;
 }
 
 void listener_sockets_close(ListenerSockets *l) {
+        if (l->end >= 0)
+                safe_close(receive_native(l->end, 0));
+        listener_sockets_leave(l);
+}
+
+void listener_sockets_leave(ListenerSockets *l) {
         l->end = safe_close(l->end);
         l->native = safe_close(l->native);
 }

@@ -16,7 +16,9 @@
  *                   app's namespace: conflicts of ports, socket options and
  *                   /proc/net/tcp are the kernel's. Only the app itself can
  *                   connect to it; those connections are plain TCP, and are
- *                   moved into the queue one at a time.
+ *                   moved into the queue one at a time. A copy of it lies in
+ *                   the receive queue of the end, where the next daemon finds
+ *                   it.
  */
 
 #include "transport/socket-name.h"
@@ -48,10 +50,21 @@ typedef struct ListenerSockets {
 int listener_sockets_open(ListenerSockets *l, uint64_t number, int native, int backlog, bool nonblock,
                           int *ret_app_end);
 
-/* Takes both sockets as an earlier daemon left them. Returns 0 or a negative errno; takes them on success. */
-int listener_sockets_adopt(ListenerSockets *l, uint64_t number, int end, int native);
+/*
+ * Takes the end as an earlier daemon left it; the native socket is in its
+ * queue. Returns 0 or a negative errno; takes it on success.
+ */
+int listener_sockets_adopt(ListenerSockets *l, uint64_t number, int end);
 
+/*
+ * Closes all, and the app's port is free at once. Whoever keeps a copy of the
+ * end, as the descriptor store does for a while, does not keep the native
+ * socket by it.
+ */
 void listener_sockets_close(ListenerSockets *l);
+
+/* Closes our descriptors alone: the end and what is in its queue are left to the next daemon. */
+void listener_sockets_leave(ListenerSockets *l);
 
 /* Changes the backlog as another listen(2) does. Returns 0 or a negative errno. */
 int listener_sockets_set_backlog(ListenerSockets *l, int backlog);

@@ -285,21 +285,14 @@ Trap *trap_free(Trap *trap) {
         return NULL;
 }
 
-static void fd_name(const Listener *l, bool native, char name[static 64]) {
-        (void) snprintf(name, 64, "%s-%" PRIx64 "-%" PRIx64, native ? "native" : "end", l->trap->number,
-                        l->sockets.number);
+static void fd_name(const Listener *l, char name[static 64]) {
+        (void) snprintf(name, 64, "end-%" PRIx64 "-%" PRIx64, l->trap->number, l->sockets.number);
 }
 
-int listener_parse_fd_name(const char *name, bool *ret_native, uint64_t *ret_trap, uint64_t *ret_number) {
+int listener_parse_fd_name(const char *name, uint64_t *ret_trap, uint64_t *ret_number) {
         int n = 0;
 
-        if (sscanf(name, "end-%" SCNx64 "-%" SCNx64 "%n", ret_trap, ret_number, &n) == 2 && !name[n])
-                *ret_native = false;
-        else if (sscanf(name, "native-%" SCNx64 "-%" SCNx64 "%n", ret_trap, ret_number, &n) == 2 && !name[n])
-                *ret_native = true;
-        else
-                return -EINVAL;
-        return 0;
+        return sscanf(name, "end-%" SCNx64 "-%" SCNx64 "%n", ret_trap, ret_number, &n) == 2 && !name[n] ? 0 : -EINVAL;
 }
 
 static int listener_on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -349,10 +342,8 @@ int listener_new(Trap *trap, ListenerSockets *sockets, bool store, Listener **re
                 .v6only = l->sockets.v6only,
         };
         if (store) {
-                fd_name(l, false, name);
+                fd_name(l, name);
                 (void) fd_store_add(name, l->sockets.end, false);
-                fd_name(l, true, name);
-                (void) fd_store_add(name, l->sockets.native, false);
         }
         DL_APPEND(trap->listeners, l);
         trap->n_listeners++;
@@ -378,13 +369,13 @@ Listener *listener_free(Listener *l) {
         sd_event_source_disable_unref(l->native_source);
         accept_abandon(l);
         connect_abandon(l);
-        if (!trap->sw->leaving) {
-                fd_name(l, false, name);
-                (void) fd_store_remove(name);
-                fd_name(l, true, name);
+        if (trap->sw->leaving)
+                listener_sockets_leave(&l->sockets);
+        else {
+                listener_sockets_close(&l->sockets);
+                fd_name(l, name);
                 (void) fd_store_remove(name);
         }
-        listener_sockets_close(&l->sockets);
         free(l);
         return NULL;
 }

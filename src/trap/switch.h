@@ -180,8 +180,8 @@ DEFINE_CLEANUP(Trap *, trap_free)
 int listener_new(Trap *trap, ListenerSockets *sockets, bool store, Listener **ret);
 Listener *listener_free(Listener *listener);
 
-/* Names of a listener's sockets in the descriptor store: "end-TRAP-NUMBER", "native-TRAP-NUMBER", hexadecimal. */
-int listener_parse_fd_name(const char *name, bool *ret_native, uint64_t *ret_trap, uint64_t *ret_number);
+/* Name of a listener's end in the descriptor store: "end-TRAP-NUMBER", hexadecimal. Returns 0 or -EINVAL. */
+int listener_parse_fd_name(const char *name, uint64_t *ret_trap, uint64_t *ret_number);
 
 /* Receives from paused traps again, as far as there is room. */
 void switch_unpause(Switch *sw);

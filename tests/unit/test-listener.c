@@ -338,7 +338,7 @@ START_TEST(test_foreign_message) {
 }
 END_TEST
 
-/* The next daemon knows all from the two sockets; what waited waits on. */
+/* The next daemon knows all from the end alone; what waited waits on. */
 START_TEST(test_adopt) {
         static const struct {
                 int family;
@@ -355,16 +355,21 @@ START_TEST(test_adopt) {
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
                 int native = bound_socket(table[i].family, table[i].address, 8080, table[i].v6only);
                 ListenerSockets before;
+                int store;
 
                 ck_assert_int_eq(listener_sockets_open(&listener, 9, native, table[i].backlog, false, &app_end), 0);
                 ck_assert_int_eq(push("waits", 1), 0);
                 before = listener;
 
+                /* The daemon dies; the store has a copy of the end. */
+                store = fcntl(before.end, F_DUPFD_CLOEXEC, 3);
+                ck_assert_int_ge(store, 0);
+                listener_sockets_leave(&listener);
                 listener = (ListenerSockets) LISTENER_SOCKETS_NONE;
-                ck_assert_int_eq(listener_sockets_adopt(&listener, 9, before.end, before.native), 0);
+                ck_assert_int_eq(listener_sockets_adopt(&listener, 9, store), 0);
                 ck_assert_uint_eq(listener.number, 9);
-                ck_assert_int_eq(listener.end, before.end);
-                ck_assert_int_eq(listener.native, before.native);
+                ck_assert_int_eq(listener.end, store);
+                ck_assert_int_ge(listener.native, 0);
                 ck_assert_int_eq(listener.family, before.family);
                 ck_assert_mem_eq(&listener.bound, &before.bound, sizeof(before.bound));
                 ck_assert_int_eq(listener.v6only, before.v6only);
@@ -383,20 +388,34 @@ START_TEST(test_adopt) {
 }
 END_TEST
 
-/* What is no listener is not adopted, and stays the caller's. */
+/* What is no listener's end is not adopted, and stays the caller's. */
 START_TEST(test_adopt_foreign) {
-        _cleanup_close_ int end = -EBADF, udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        _cleanup_close_ int end = -EBADF, other = -EBADF, udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         int fds[2];
 
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
         end = fds[0];
-        ck_assert_int_lt(listener_sockets_adopt(&listener, 1, end, fds[1]), 0);
-        ck_assert_int_lt(listener_sockets_adopt(&listener, 1, end, udp), 0);
-        ck_assert_int_lt(listener_sockets_adopt(&listener, 1, end, -EBADF), 0);
+        other = fds[1];
+        ck_assert_int_lt(listener_sockets_adopt(&listener, 1, end), 0);
+        ck_assert_int_eq(send_with_fds(other, "n", 1, &udp, 1, 0), 0);
+        ck_assert_int_lt(listener_sockets_adopt(&listener, 1, end), 0);
+        ck_assert_int_lt(listener_sockets_adopt(&listener, 1, -EBADF), 0);
         ck_assert_int_eq(listener.native, -EBADF);
-        ck_assert_int_ge(fcntl(fds[1], F_GETFD), 0);
+        ck_assert_int_ge(fcntl(end, F_GETFD), 0);
         ck_assert_int_ge(fcntl(udp, F_GETFD), 0);
-        (void) close(fds[1]);
+}
+END_TEST
+
+/* Closed, the port is free at once, though somebody has a copy of the end still. */
+START_TEST(test_close_frees_port) {
+        _cleanup_close_ int copy = -EBADF;
+
+        open_listener(1);
+        copy = fcntl(listener.end, F_DUPFD_CLOEXEC, 3);
+        ck_assert_int_ge(copy, 0);
+        listener_sockets_close(&listener);
+        app_end = safe_close(app_end);
+        open_listener(1);
 }
 END_TEST
 
@@ -452,5 +471,5 @@ int main(void) {
         return UNIT_RUN("listener", unit_unshare_network, teardown, test_open, test_open_unbound, test_open_fails,
                         test_open_fails_late, test_queue, test_copies, test_backlog, test_backlog_cut,
                         test_backlog_largest, test_hang_up, test_shutdown, test_foreign_message, test_adopt,
-                        test_adopt_foreign, test_close, test_accept_native);
+                        test_adopt_foreign, test_close, test_close_frees_port, test_accept_native);
 }
