@@ -27,8 +27,8 @@ int agent_send(int control, const AgentMessage *m, const int fds[2]) {
                 struct cmsghdr header;
                 char space[CMSG_SPACE(2 * sizeof(int))];
         } c = {};
-        struct iovec iov = { (void *) m, sizeof(*m) };
-        struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+        struct iovec iov = {(void *) m, sizeof(*m)};
+        struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
 
         if (fds) {
                 struct cmsghdr *h;
@@ -49,12 +49,12 @@ static int agent_receive(int control, AgentMessage *m, int fds[2]) {
                 struct cmsghdr header;
                 char space[CMSG_SPACE(2 * sizeof(int))];
         } c = {};
-        struct iovec iov = { m, sizeof(*m) };
+        struct iovec iov = {m, sizeof(*m)};
         struct msghdr mh = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = &c,
-                .msg_controllen = sizeof(c),
+                        .msg_iov = &iov,
+                        .msg_iovlen = 1,
+                        .msg_control = &c,
+                        .msg_controllen = sizeof(c),
         };
         struct cmsghdr *h;
 
@@ -68,9 +68,9 @@ static int agent_receive(int control, AgentMessage *m, int fds[2]) {
 }
 
 static void run_half(const AgentMessage *m, const int fds[2]) {
-        const struct rlimit limit = { FD_MAX, FD_MAX };
+        const struct rlimit limit = {FD_MAX, FD_MAX};
         const Case *what = cases_get(m->index);
-        Ctx c = { .what = what, .server = m->server, .addresses = m->addresses };
+        Ctx c = {.what = what, .server = m->server, .addresses = m->addresses};
         Half half = m->server ? what->server : what->client;
         int null, peer, out;
 
@@ -97,7 +97,7 @@ static void run_half(const AgentMessage *m, const int fds[2]) {
 
 /* Runs one half to its end, or until told to kill it. */
 static int run_one(int control, const AgentMessage *m, const int fds[2]) {
-        AgentMessage done = { .command = AGENT_DONE };
+        AgentMessage done = {.command = AGENT_DONE};
         int pidfd, reaped;
         pid_t pid;
 
@@ -112,7 +112,7 @@ static int run_one(int control, const AgentMessage *m, const int fds[2]) {
         pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
 
         for (;;) {
-                struct pollfd p[] = { { .fd = pidfd, .events = POLLIN }, { .fd = control, .events = POLLIN } };
+                struct pollfd p[] = {{.fd = pidfd, .events = POLLIN}, {.fd = control, .events = POLLIN}};
 
                 if (poll(p, 2, -1) < 0 && errno != EINTR)
                         return -errno;
@@ -180,7 +180,7 @@ int agent_start(int netns) {
 }
 
 static int path_address(const char *path, struct sockaddr_un *ret) {
-        *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+        *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
         if (strlen(path) >= sizeof(ret->sun_path))
                 return -ENAMETOOLONG;
         memcpy(ret->sun_path, path, strlen(path));

@@ -152,7 +152,7 @@ static void nonblock_full(Ctx *c) {
         (void) getsockopt(fd, SOL_SOCKET, SO_ERROR, &v, &size);
         say(c, "SO_ERROR %d", v);
         did(c, "send", send(fd, "x", 1, MSG_NOSIGNAL));
-        did(c, "recv", recv(fd, &(char){ 0 }, 1, 0));
+        did(c, "recv", recv(fd, &(char){0}, 1, 0));
         say_peer(c, fd);
         know_port(c, port_of(c, fd));
         say_name(c, fd);
@@ -272,7 +272,7 @@ static void many(Ctx *c) {
 }
 
 static void sndtimeo_full(Ctx *c) {
-        const struct timeval tv = { 0, 200000 };
+        const struct timeval tv = {0, 200000};
         int l = own_listener(c, 1), fd = sock(c);
         long start;
 
@@ -288,27 +288,34 @@ static void sndtimeo_full(Ctx *c) {
 #define L "listen(2): "
 
 static const Case cases[] = {
-        ALONE("backlog/holds-0", L "backlog", holds_0),
-        ALONE("backlog/holds-1", L "backlog", holds_1),
-        ALONE_BOTH("backlog/holds-5", L "backlog", holds_5),
-        ALONE("backlog/holds-16", L "backlog", holds_16),
-        ALONE("backlog/holds-negative", L "backlog is unsigned to the kernel", holds_negative),
-        ALONE("backlog/holds-large", L "silently capped to somaxconn", holds_large),
-        ALONE("backlog/listen-again-more", L "called again changes the backlog", listen_again_more),
-        ALONE("backlog/listen-again-less", L "called again changes the backlog", listen_again_less),
-        ALONE_BOTH("backlog/order", "accept(2): the first connection of the queue", order),
-        CASE("backlog/blocking-waits", L "the request may be ignored so that a later reattempt succeeds", waits_server, waits_client),
-        CASE("backlog/nonblock-waits", L "the request may be ignored so that a later reattempt succeeds", waits_server, nonblock_waits_client),
-        ALONE_BOTH("backlog/nonblock-full", "connect(2): EINPROGRESS, EALREADY", nonblock_full),
-        ALONE("backlog/nonblock-full-close", "close(2) of a socket that connects", nonblock_full_close),
-        CASE("backlog/listener-closes", "connect(2): ECONNREFUSED", full_listener_closes_server, full_listener_closes_client),
-        ALONE("backlog/other-listeners", L "each has a queue of its own", full_others),
-        ALONE("backlog/accept-makes-room", L "backlog", accept_makes_room),
-        ALONE("backlog/closed-clients-count", L "backlog", closed_clients_count),
-        ALONE("backlog/data-in-queue", "accept(2): data that came before", data_in_queue),
-        ALONE("backlog/reset-in-queue", "accept(2): ECONNABORTED or a connection that was reset", reset_in_queue),
-        ALONE("backlog/many", L "backlog", many),
-        ALONE("backlog/connect-timeout", "socket(7): SO_SNDTIMEO", sndtimeo_full),
+                ALONE("backlog/holds-0", L "backlog", holds_0),
+                ALONE("backlog/holds-1", L "backlog", holds_1),
+                ALONE_BOTH("backlog/holds-5", L "backlog", holds_5),
+                ALONE("backlog/holds-16", L "backlog", holds_16),
+                ALONE("backlog/holds-negative", L "backlog is unsigned to the kernel", holds_negative),
+                ALONE("backlog/holds-large", L "silently capped to somaxconn", holds_large),
+                ALONE("backlog/listen-again-more", L "called again changes the backlog", listen_again_more),
+                ALONE("backlog/listen-again-less", L "called again changes the backlog", listen_again_less),
+                ALONE_BOTH("backlog/order", "accept(2): the first connection of the queue", order),
+                CASE("backlog/blocking-waits",
+                     L "the request may be ignored so that a later reattempt succeeds", waits_server,
+                     waits_client),
+                CASE("backlog/nonblock-waits",
+                     L "the request may be ignored so that a later reattempt succeeds", waits_server,
+                     nonblock_waits_client),
+                ALONE_BOTH("backlog/nonblock-full", "connect(2): EINPROGRESS, EALREADY", nonblock_full),
+                ALONE("backlog/nonblock-full-close", "close(2) of a socket that connects",
+                      nonblock_full_close),
+                CASE("backlog/listener-closes", "connect(2): ECONNREFUSED", full_listener_closes_server,
+                     full_listener_closes_client),
+                ALONE("backlog/other-listeners", L "each has a queue of its own", full_others),
+                ALONE("backlog/accept-makes-room", L "backlog", accept_makes_room),
+                ALONE("backlog/closed-clients-count", L "backlog", closed_clients_count),
+                ALONE("backlog/data-in-queue", "accept(2): data that came before", data_in_queue),
+                ALONE("backlog/reset-in-queue", "accept(2): ECONNABORTED or a connection that was reset",
+                      reset_in_queue),
+                ALONE("backlog/many", L "backlog", many),
+                ALONE("backlog/connect-timeout", "socket(7): SO_SNDTIMEO", sndtimeo_full),
 };
 
 CaseTable backlog_cases(void) {

@@ -99,7 +99,7 @@ static void refused_write(Ctx *c) {
 
         did(c, "connect", dial_who(c, fd, WHO_CLIENT, 1));
         did(c, "send", send(fd, "x", 1, MSG_NOSIGNAL));
-        did(c, "recv", recv(fd, &(char){ 0 }, 1, MSG_DONTWAIT));
+        did(c, "recv", recv(fd, &(char){0}, 1, MSG_DONTWAIT));
         say_peer(c, fd);
 }
 
@@ -209,7 +209,7 @@ static void bad_fd(Ctx *c) {
         say_name(c, 77);
         say_peer(c, 77);
         did(c, "shutdown", shutdown(77, SHUT_RD));
-        did(c, "bind", bind(77, &(struct sockaddr){ AF_INET }, 16));
+        did(c, "bind", bind(77, &(struct sockaddr){AF_INET}, 16));
 }
 
 static void connect_bad(Ctx *c) {
@@ -258,7 +258,7 @@ static void connect_port_zero(Ctx *c) {
 }
 
 static void connect_broadcast(Ctx *c) {
-        struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(80) };
+        struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(80)};
 
         sa.sin_addr.s_addr = htonl(INADDR_BROADCAST);
         did(c, "broadcast", connect(sock(c), (struct sockaddr *) &sa, sizeof(sa)));
@@ -267,7 +267,7 @@ static void connect_broadcast(Ctx *c) {
 }
 
 static void connect_unspec(Ctx *c, int fd) {
-        struct sockaddr sa = { .sa_family = AF_UNSPEC };
+        struct sockaddr sa = {.sa_family = AF_UNSPEC};
 
         did(c, "connect AF_UNSPEC", connect(fd, &sa, sizeof(sa)));
 }
@@ -311,7 +311,7 @@ static void unspec_send(Ctx *c) {
         own_pair(c, &a, &b);
         connect_unspec(c, a);
         did(c, "send", send(a, "x", 1, MSG_NOSIGNAL));
-        did(c, "recv", recv(a, &(char){ 0 }, 1, MSG_DONTWAIT));
+        did(c, "recv", recv(a, &(char){0}, 1, MSG_DONTWAIT));
 }
 
 static void unspec_listener(Ctx *c) {
@@ -332,7 +332,7 @@ static void unspec_bound(Ctx *c) {
 }
 
 static void unspec_short(Ctx *c) {
-        struct sockaddr sa = { .sa_family = AF_UNSPEC };
+        struct sockaddr sa = {.sa_family = AF_UNSPEC};
         int a, b;
 
         own_pair(c, &a, &b);
@@ -381,7 +381,7 @@ static void accept_fionbio(Ctx *c) {
 }
 
 static void accept_flags(Ctx *c) {
-        static const int flags[] = { 0, SOCK_NONBLOCK, SOCK_CLOEXEC, SOCK_NONBLOCK | SOCK_CLOEXEC };
+        static const int flags[] = {0, SOCK_NONBLOCK, SOCK_CLOEXEC, SOCK_NONBLOCK | SOCK_CLOEXEC};
         int l = own_listener(c, 10);
 
         for (size_t i = 0; i < ELEMENTSOF(flags); i++) {
@@ -442,7 +442,7 @@ static void listen_refused(Ctx *c) {
 }
 
 static void accept_timeout(Ctx *c) {
-        const struct timeval tv = { 0, 200000 };
+        const struct timeval tv = {0, 200000};
         int l = own_listener(c, 5);
         long start;
 
@@ -453,7 +453,7 @@ static void accept_timeout(Ctx *c) {
 }
 
 static void accept_timeout_before(Ctx *c) {
-        const struct timeval tv = { 0, 200000 };
+        const struct timeval tv = {0, 200000};
         int l = sock(c);
         long start;
 
@@ -519,7 +519,7 @@ static void *accept_thread(void *p) {
 }
 
 static void acceptor_start(Ctx *c, Acceptor *a, int l) {
-        *a = (Acceptor){ .c = c, .l = l };
+        *a = (Acceptor){.c = c, .l = l};
         if (pthread_create(&a->thread, NULL, accept_thread, a) != 0)
                 must(c, "pthread_create", -1);
 }
@@ -680,9 +680,9 @@ static void nonblock_after_connect(Ctx *c) {
 
         own_pair(c, &a, &b);
         set_nonblock(a, true);
-        did(c, "recv", recv(a, &(char){ 0 }, 1, 0));
+        did(c, "recv", recv(a, &(char){0}, 1, 0));
         set_nonblock(a, false);
-        did(c, "recv DONTWAIT", recv(a, &(char){ 0 }, 1, MSG_DONTWAIT));
+        did(c, "recv DONTWAIT", recv(a, &(char){0}, 1, MSG_DONTWAIT));
 }
 
 static void nonblock_established_again(Ctx *c) {
@@ -725,8 +725,8 @@ static void fresh_calls(Ctx *c) {
         int fd = sock(c);
 
         did(c, "send", send(fd, "x", 1, MSG_NOSIGNAL));
-        did(c, "recv", recv(fd, &(char){ 0 }, 1, MSG_DONTWAIT));
-        did(c, "read", read(fd, &(char){ 0 }, 1));
+        did(c, "recv", recv(fd, &(char){0}, 1, MSG_DONTWAIT));
+        did(c, "read", read(fd, &(char){0}, 1));
         did(c, "shutdown", shutdown(fd, SHUT_RDWR));
         say_poll(c, "poll", fd, POLLIN | POLLOUT, 0);
 }
@@ -735,8 +735,8 @@ static void listener_calls(Ctx *c) {
         int l = own_listener(c, 5);
 
         did(c, "send", send(l, "x", 1, MSG_NOSIGNAL));
-        did(c, "recv", recv(l, &(char){ 0 }, 1, MSG_DONTWAIT));
-        did(c, "read", read(l, &(char){ 0 }, 1));
+        did(c, "recv", recv(l, &(char){0}, 1, MSG_DONTWAIT));
+        did(c, "read", read(l, &(char){0}, 1));
         did(c, "write", write(l, "x", 1));
 }
 
@@ -745,8 +745,8 @@ static void listener_calls_waiting(Ctx *c) {
 
         (void) own_connection(c, l);
         (void) wait_events(l, POLLIN, 1000);
-        did(c, "recv", recv(l, &(char){ 0 }, 1, MSG_DONTWAIT));
-        did(c, "read", read(l, &(char){ 0 }, 1));
+        did(c, "recv", recv(l, &(char){0}, 1, MSG_DONTWAIT));
+        did(c, "read", read(l, &(char){0}, 1));
         did_fd(c, "accept", accept(l, NULL, NULL));
 }
 
@@ -761,70 +761,96 @@ static void connect_foreign_unspecified(Ctx *c) {
 #define ACC "accept(2): "
 
 static const Case cases[] = {
-        BOTH("blocking/nonblock-connect", CON "EINPROGRESS; EISCONN", accepting_server, nonblock_connect),
-        CASE("blocking/nonblock-by-fcntl", CON "EINPROGRESS", accepting_server, nonblock_connect_fcntl),
-        CASE("blocking/nonblock-by-fionbio", "ioctl: FIONBIO", accepting_server, nonblock_connect_fionbio),
-        ALONE_BOTH("blocking/nonblock-refused", CON "SO_ERROR explains the reason for the failure", nonblock_refused),
-        ALONE("blocking/nonblock-refused-again", CON "ECONNREFUSED", nonblock_refused_again),
-        ALONE("blocking/nonblock-refused-read", "socket(7): SO_ERROR is returned by the next call", nonblock_refused_read),
-        ALONE_BOTH("blocking/refused", CON "ECONNREFUSED", refused),
-        ALONE("blocking/refused-then-send", CON "the state of the socket is unspecified", refused_write),
-        ALONE("blocking/refused-then-well", CON "portable programs close; Linux lets one try again", refused_then_well),
-        BOTH("blocking/refused-closed", CON "ECONNREFUSED", refused_other, refused_other_client),
-        CASE("blocking/refused-bound", CON "ECONNREFUSED no one listening", refused_specific_server, refused_bound_client),
-        BOTH("blocking/connect-connected", CON "EISCONN The socket is already connected", accepting_server, connect_connected),
-        ALONE("blocking/connect-accepted", CON "EISCONN", connect_accepted),
-        ALONE("blocking/connect-listener", CON "of a listening socket", connect_listener),
-        ALONE("blocking/connect-self", "RFC 9293: simultaneous open", connect_self),
-        ALONE("blocking/connect-closed", CON "EBADF", connect_closed),
-        ALONE("blocking/pipe", CON "ENOTSOCK", connect_not_socket),
-        ALONE("blocking/no-descriptor", "listen(2), accept(2): EBADF", bad_fd),
-        ALONE_BOTH("blocking/connect-sizes", CON "EINVAL, EFAULT", connect_bad),
-        ALONE("blocking/connect-sizes-connected", CON "EINVAL, EISCONN", connect_bad_connected),
-        ALONE_BOTH("blocking/connect-family", CON "EAFNOSUPPORT", connect_family),
-        ALONE_BOTH("blocking/connect-port-0", CON "ECONNREFUSED", connect_port_zero),
-        ALONE("blocking/connect-broadcast", CON "EACCES, ENETUNREACH", connect_broadcast),
-        ALONE_BOTH("blocking/connect-loopback-refused", CON "ECONNREFUSED", connect_foreign_unspecified),
-        ALONE_BOTH("blocking/unspec-fresh", CON "AF_UNSPEC dissolves the association", unspec_fresh),
-        ALONE_BOTH("blocking/unspec-connected", CON "AF_UNSPEC dissolves the association", unspec_connected),
-        ALONE("blocking/unspec-connect-again", CON "AF_UNSPEC dissolves the association", unspec_connect_again),
-        ALONE("blocking/unspec-send", CON "AF_UNSPEC dissolves the association", unspec_send),
-        ALONE("blocking/unspec-listener", CON "AF_UNSPEC", unspec_listener),
-        ALONE("blocking/unspec-bound", CON "AF_UNSPEC", unspec_bound),
-        ALONE("blocking/unspec-short", CON "AF_UNSPEC", unspec_short),
-        ALONE_BOTH("blocking/accept-empty", ACC "EAGAIN", accept_empty),
-        ALONE("blocking/accept-until-empty", ACC "EAGAIN", accept_until),
-        ALONE("blocking/accept-nonblock-before", ACC "EAGAIN", accept_nonblock_before_listen),
-        ALONE("blocking/accept-fionbio", "ioctl: FIONBIO", accept_fionbio),
-        ALONE("blocking/accept4-flags", ACC "SOCK_NONBLOCK, SOCK_CLOEXEC", accept_flags),
-        ALONE("blocking/accept4-flags-bad", ACC "EINVAL invalid value in flags", accept_flags_bad),
-        ALONE("blocking/accept-flags-not-inherited", ACC "the new socket does not inherit O_NONBLOCK", accept_nonblock_not_inherited),
-        ALONE_BOTH("blocking/accept-not-listening", ACC "EINVAL, EOPNOTSUPP", accept_not_listening),
-        ALONE("blocking/listen-connected", "listen(2): EINVAL, EOPNOTSUPP", listen_connected),
-        ALONE("blocking/listen-after-refused", "listen(2)", listen_refused),
-        ALONE("blocking/accept-rcvtimeo", "socket(7): SO_RCVTIMEO on accept", accept_timeout),
-        ALONE("blocking/accept-rcvtimeo-before", "socket(7): SO_RCVTIMEO on accept", accept_timeout_before),
-        CASE("blocking/accept-blocks", ACC "blocks until a connection is present", accept_blocks_server, accept_blocks_client),
-        BOTH("blocking/connect-before-accept", "listen(2): the queue of completely established sockets", connect_before_accept_server, connect_before_accept_client),
-        ALONE("blocking/two-threads", ACC "each takes a connection", two_threads),
-        ALONE("blocking/two-threads-one-connection", ACC "one takes it", two_threads_one_connection),
-        ALONE("blocking/shutdown-wakes-accept", "shutdown(2) of a listener wakes accept with EINVAL", shutdown_wakes),
-        ALONE("blocking/shutdown-read-wakes-accept", "shutdown(2) of a listener", shutdown_read_wakes),
-        ALONE("blocking/shutdown-wakes-two", "shutdown(2) of a listener", shutdown_wakes_two),
-        ALONE("blocking/shutdown-write-listener", "shutdown(2) of a listener", shutdown_write_listener),
-        ALONE("blocking/shutdown-listener", "shutdown(2) of a listener", shutdown_listener_after),
-        ALONE("blocking/shutdown-listener-listen", "shutdown(2), then listen(2) again", shutdown_listener_again),
-        ALONE("blocking/shutdown-listener-queue", "shutdown(2): connections of the queue are reset", shutdown_listener_queue),
-        ALONE("blocking/close-in-accept", "close(2): another thread that blocks in a call holds the file", close_waiting),
-        ALONE("blocking/close-in-accept-reused", "close(2): the descriptor is used again", close_reused),
-        ALONE("blocking/close-listener-queue", "close(2): connections of the queue are reset", close_queue),
-        ALONE("blocking/nonblock-after", "recv(2): EAGAIN", nonblock_after_connect),
-        ALONE("blocking/connect-established", CON "EISCONN", nonblock_established_again),
-        ALONE("blocking/nonblock-then-blocking", CON "EALREADY", nonblock_then_blocking),
-        ALONE("blocking/many-nonblock", CON "EINPROGRESS", many_nonblock),
-        ALONE("blocking/fresh-calls", "tcp(7), send(2): EPIPE, ENOTCONN", fresh_calls),
-        ALONE("blocking/listener-calls", "send(2), recv(2): ENOTCONN", listener_calls),
-        ALONE("blocking/listener-read-waiting", "recv(2): ENOTCONN, and the connection is not lost", listener_calls_waiting),
+                BOTH("blocking/nonblock-connect", CON "EINPROGRESS; EISCONN", accepting_server,
+                     nonblock_connect),
+                CASE("blocking/nonblock-by-fcntl", CON "EINPROGRESS", accepting_server,
+                     nonblock_connect_fcntl),
+                CASE("blocking/nonblock-by-fionbio", "ioctl: FIONBIO", accepting_server,
+                     nonblock_connect_fionbio),
+                ALONE_BOTH("blocking/nonblock-refused", CON "SO_ERROR explains the reason for the failure",
+                           nonblock_refused),
+                ALONE("blocking/nonblock-refused-again", CON "ECONNREFUSED", nonblock_refused_again),
+                ALONE("blocking/nonblock-refused-read", "socket(7): SO_ERROR is returned by the next call",
+                      nonblock_refused_read),
+                ALONE_BOTH("blocking/refused", CON "ECONNREFUSED", refused),
+                ALONE("blocking/refused-then-send", CON "the state of the socket is unspecified",
+                      refused_write),
+                ALONE("blocking/refused-then-well", CON "portable programs close; Linux lets one try again",
+                      refused_then_well),
+                BOTH("blocking/refused-closed", CON "ECONNREFUSED", refused_other, refused_other_client),
+                CASE("blocking/refused-bound", CON "ECONNREFUSED no one listening", refused_specific_server,
+                     refused_bound_client),
+                BOTH("blocking/connect-connected", CON "EISCONN The socket is already connected",
+                     accepting_server, connect_connected),
+                ALONE("blocking/connect-accepted", CON "EISCONN", connect_accepted),
+                ALONE("blocking/connect-listener", CON "of a listening socket", connect_listener),
+                ALONE("blocking/connect-self", "RFC 9293: simultaneous open", connect_self),
+                ALONE("blocking/connect-closed", CON "EBADF", connect_closed),
+                ALONE("blocking/pipe", CON "ENOTSOCK", connect_not_socket),
+                ALONE("blocking/no-descriptor", "listen(2), accept(2): EBADF", bad_fd),
+                ALONE_BOTH("blocking/connect-sizes", CON "EINVAL, EFAULT", connect_bad),
+                ALONE("blocking/connect-sizes-connected", CON "EINVAL, EISCONN", connect_bad_connected),
+                ALONE_BOTH("blocking/connect-family", CON "EAFNOSUPPORT", connect_family),
+                ALONE_BOTH("blocking/connect-port-0", CON "ECONNREFUSED", connect_port_zero),
+                ALONE("blocking/connect-broadcast", CON "EACCES, ENETUNREACH", connect_broadcast),
+                ALONE_BOTH("blocking/connect-loopback-refused", CON "ECONNREFUSED",
+                           connect_foreign_unspecified),
+                ALONE_BOTH("blocking/unspec-fresh", CON "AF_UNSPEC dissolves the association", unspec_fresh),
+                ALONE_BOTH("blocking/unspec-connected", CON "AF_UNSPEC dissolves the association",
+                           unspec_connected),
+                ALONE("blocking/unspec-connect-again", CON "AF_UNSPEC dissolves the association",
+                      unspec_connect_again),
+                ALONE("blocking/unspec-send", CON "AF_UNSPEC dissolves the association", unspec_send),
+                ALONE("blocking/unspec-listener", CON "AF_UNSPEC", unspec_listener),
+                ALONE("blocking/unspec-bound", CON "AF_UNSPEC", unspec_bound),
+                ALONE("blocking/unspec-short", CON "AF_UNSPEC", unspec_short),
+                ALONE_BOTH("blocking/accept-empty", ACC "EAGAIN", accept_empty),
+                ALONE("blocking/accept-until-empty", ACC "EAGAIN", accept_until),
+                ALONE("blocking/accept-nonblock-before", ACC "EAGAIN", accept_nonblock_before_listen),
+                ALONE("blocking/accept-fionbio", "ioctl: FIONBIO", accept_fionbio),
+                ALONE("blocking/accept4-flags", ACC "SOCK_NONBLOCK, SOCK_CLOEXEC", accept_flags),
+                ALONE("blocking/accept4-flags-bad", ACC "EINVAL invalid value in flags", accept_flags_bad),
+                ALONE("blocking/accept-flags-not-inherited",
+                      ACC "the new socket does not inherit O_NONBLOCK", accept_nonblock_not_inherited),
+                ALONE_BOTH("blocking/accept-not-listening", ACC "EINVAL, EOPNOTSUPP", accept_not_listening),
+                ALONE("blocking/listen-connected", "listen(2): EINVAL, EOPNOTSUPP", listen_connected),
+                ALONE("blocking/listen-after-refused", "listen(2)", listen_refused),
+                ALONE("blocking/accept-rcvtimeo", "socket(7): SO_RCVTIMEO on accept", accept_timeout),
+                ALONE("blocking/accept-rcvtimeo-before", "socket(7): SO_RCVTIMEO on accept",
+                      accept_timeout_before),
+                CASE("blocking/accept-blocks", ACC "blocks until a connection is present",
+                     accept_blocks_server, accept_blocks_client),
+                BOTH("blocking/connect-before-accept",
+                     "listen(2): the queue of completely established sockets", connect_before_accept_server,
+                     connect_before_accept_client),
+                ALONE("blocking/two-threads", ACC "each takes a connection", two_threads),
+                ALONE("blocking/two-threads-one-connection", ACC "one takes it", two_threads_one_connection),
+                ALONE("blocking/shutdown-wakes-accept", "shutdown(2) of a listener wakes accept with EINVAL",
+                      shutdown_wakes),
+                ALONE("blocking/shutdown-read-wakes-accept", "shutdown(2) of a listener",
+                      shutdown_read_wakes),
+                ALONE("blocking/shutdown-wakes-two", "shutdown(2) of a listener", shutdown_wakes_two),
+                ALONE("blocking/shutdown-write-listener", "shutdown(2) of a listener",
+                      shutdown_write_listener),
+                ALONE("blocking/shutdown-listener", "shutdown(2) of a listener", shutdown_listener_after),
+                ALONE("blocking/shutdown-listener-listen", "shutdown(2), then listen(2) again",
+                      shutdown_listener_again),
+                ALONE("blocking/shutdown-listener-queue", "shutdown(2): connections of the queue are reset",
+                      shutdown_listener_queue),
+                ALONE("blocking/close-in-accept",
+                      "close(2): another thread that blocks in a call holds the file", close_waiting),
+                ALONE("blocking/close-in-accept-reused", "close(2): the descriptor is used again",
+                      close_reused),
+                ALONE("blocking/close-listener-queue", "close(2): connections of the queue are reset",
+                      close_queue),
+                ALONE("blocking/nonblock-after", "recv(2): EAGAIN", nonblock_after_connect),
+                ALONE("blocking/connect-established", CON "EISCONN", nonblock_established_again),
+                ALONE("blocking/nonblock-then-blocking", CON "EALREADY", nonblock_then_blocking),
+                ALONE("blocking/many-nonblock", CON "EINPROGRESS", many_nonblock),
+                ALONE("blocking/fresh-calls", "tcp(7), send(2): EPIPE, ENOTCONN", fresh_calls),
+                ALONE("blocking/listener-calls", "send(2), recv(2): ENOTCONN", listener_calls),
+                ALONE("blocking/listener-read-waiting", "recv(2): ENOTCONN, and the connection is not lost",
+                      listener_calls_waiting),
 };
 
 CaseTable blocking_cases(void) {

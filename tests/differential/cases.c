@@ -3,8 +3,8 @@
 #include "cases.h"
 
 static CaseTable (*const tables[])(void) = {
-        addresses_cases, options_cases, blocking_cases, multiplex_cases, signals_cases, fds_cases,
-        streams_cases,   backlog_cases, loopback_cases, failing_cases,   inside_cases,
+                addresses_cases, options_cases, blocking_cases, multiplex_cases, signals_cases, fds_cases,
+                streams_cases,   backlog_cases, loopback_cases, failing_cases,   inside_cases,
 };
 
 size_t cases_count(void) {

@@ -21,7 +21,7 @@ CaseTable loopback_cases(void);
 CaseTable failing_cases(void);
 CaseTable inside_cases(void);
 
-#define TABLE(a) ((CaseTable){ (a), ELEMENTSOF(a) })
+#define TABLE(a) ((CaseTable){(a), ELEMENTSOF(a)})
 
 size_t cases_count(void);
 const Case *cases_get(size_t i);

@@ -83,7 +83,7 @@ typedef struct Message {
 } Message;
 
 static void peer_send(Ctx *c, char type, int value) {
-        const Message m = { type, value };
+        const Message m = {type, value};
 
         if (send(c->peer, &m, sizeof(m), MSG_NOSIGNAL) != sizeof(m)) {
                 say(c, "the other half is gone");
@@ -123,12 +123,12 @@ void tell_fd(Ctx *c, int fd) {
                 struct cmsghdr header;
                 char space[CMSG_SPACE(sizeof(int))];
         } control = {};
-        struct iovec iov = { (char[]){ 'F' }, 1 };
+        struct iovec iov = {(char[]){'F'}, 1};
         struct msghdr mh = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
+                        .msg_iov = &iov,
+                        .msg_iovlen = 1,
+                        .msg_control = &control,
+                        .msg_controllen = sizeof(control),
         };
         struct cmsghdr *h = CMSG_FIRSTHDR(&mh);
 
@@ -145,12 +145,12 @@ int hear_fd(Ctx *c) {
                 char space[CMSG_SPACE(sizeof(int))];
         } control = {};
         char byte;
-        struct iovec iov = { &byte, 1 };
+        struct iovec iov = {&byte, 1};
         struct msghdr mh = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
+                        .msg_iov = &iov,
+                        .msg_iovlen = 1,
+                        .msg_control = &control,
+                        .msg_controllen = sizeof(control),
         };
         struct cmsghdr *h;
         int fd = -1;
@@ -275,7 +275,8 @@ void say_address(Ctx *c, const char *what, const void *address, socklen_t size) 
         memcpy(&sa, address, size < sizeof(sa) ? size : sizeof(sa));
         switch (sa.sa.sa_family) {
         case AF_INET:
-                say(c, "%s AF_INET addr=%s port=%s len=%u", what, name4(c, sa.in.sin_addr, host, sizeof(host)),
+                say(c, "%s AF_INET addr=%s port=%s len=%u", what,
+                    name4(c, sa.in.sin_addr, host, sizeof(host)),
                     port_name(c, ntohs(sa.in.sin_port), port, sizeof(port)), size);
                 break;
         case AF_INET6:
@@ -430,7 +431,7 @@ void set_int(Ctx *c, int fd, int level, int option, int value) {
 }
 
 void reset_close(int fd) {
-        const struct linger l = { .l_onoff = 1 };
+        const struct linger l = {.l_onoff = 1};
 
         (void) setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
         close(fd);
@@ -461,10 +462,10 @@ static const char *flag_names(const Flag *flags, uint32_t value, char *buf, size
 
 const char *poll_names(short events, char *buf, size_t size) {
         static const Flag flags[] = {
-                { POLLIN, "IN" },         { POLLOUT, "OUT" },       { POLLPRI, "PRI" },
-                { POLLERR, "ERR" },       { POLLHUP, "HUP" },       { POLLRDHUP, "RDHUP" },
-                { POLLNVAL, "NVAL" },     { POLLRDNORM, "RDNORM" }, { POLLRDBAND, "RDBAND" },
-                { POLLWRNORM, "WRNORM" }, { POLLWRBAND, "WRBAND" }, {},
+                        {POLLIN, "IN"},         {POLLOUT, "OUT"},       {POLLPRI, "PRI"},
+                        {POLLERR, "ERR"},       {POLLHUP, "HUP"},       {POLLRDHUP, "RDHUP"},
+                        {POLLNVAL, "NVAL"},     {POLLRDNORM, "RDNORM"}, {POLLRDBAND, "RDBAND"},
+                        {POLLWRNORM, "WRNORM"}, {POLLWRBAND, "WRBAND"}, {},
         };
 
         return flag_names(flags, (uint16_t) events, buf, size);
@@ -472,17 +473,24 @@ const char *poll_names(short events, char *buf, size_t size) {
 
 const char *epoll_names(uint32_t events, char *buf, size_t size) {
         static const Flag flags[] = {
-                { EPOLLIN, "IN" },         { EPOLLOUT, "OUT" },       { EPOLLPRI, "PRI" },
-                { EPOLLERR, "ERR" },       { EPOLLHUP, "HUP" },       { EPOLLRDHUP, "RDHUP" },
-                { EPOLLRDNORM, "RDNORM" }, { EPOLLRDBAND, "RDBAND" }, { EPOLLWRNORM, "WRNORM" },
-                { EPOLLWRBAND, "WRBAND" }, {},
+                        {EPOLLIN, "IN"},
+                        {EPOLLOUT, "OUT"},
+                        {EPOLLPRI, "PRI"},
+                        {EPOLLERR, "ERR"},
+                        {EPOLLHUP, "HUP"},
+                        {EPOLLRDHUP, "RDHUP"},
+                        {EPOLLRDNORM, "RDNORM"},
+                        {EPOLLRDBAND, "RDBAND"},
+                        {EPOLLWRNORM, "WRNORM"},
+                        {EPOLLWRBAND, "WRBAND"},
+                        {},
         };
 
         return flag_names(flags, events, buf, size);
 }
 
 int wait_events(int fd, short events, int timeout) {
-        struct pollfd p = { .fd = fd, .events = events };
+        struct pollfd p = {.fd = fd, .events = events};
         int r;
 
         do
@@ -525,14 +533,14 @@ void say_elapsed(Ctx *c, const char *what, long since, long expected) {
         long took = now_ms() - since;
 
         say(c, "%s %s %ld ms", what,
-            took < expected * 9 / 10 - 5      ? "long before"
-            : took > expected * 2 + 700 ? "long after"
-                                        : "after about",
+            took < expected * 9 / 10 - 5 ? "long before"
+            : took > expected * 2 + 700  ? "long after"
+                                         : "after about",
             expected);
 }
 
 void nap(int ms) {
-        const struct timespec ts = { ms / 1000, (long) (ms % 1000) * 1000000 };
+        const struct timespec ts = {ms / 1000, (long) (ms % 1000) * 1000000};
 
         (void) nanosleep(&ts, NULL);
 }

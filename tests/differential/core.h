@@ -60,15 +60,15 @@ typedef void (*Half)(Ctx *c);
 
 struct Case {
         const char *name;
-        const char *text;   /* what it checks, from the man page */
+        const char *text;    /* what it checks, from the man page */
         Half server, client; /* one of them may be NULL */
         int family;
         const void *arg;
 };
 
-#define CASE(n, t, s, c)                                                                                     \
+#define CASE(n, t, s, c)                                                                                    \
         { .name = (n), .text = (t), .server = (s), .client = (c), .family = AF_INET }
-#define CASE6(n, t, s, c)                                                                                    \
+#define CASE6(n, t, s, c)                                                                                   \
         { .name = (n), .text = (t), .server = (s), .client = (c), .family = AF_INET6 }
 #define BOTH(n, t, s, c) CASE(n "/4", t, s, c), CASE6(n "/6", t, s, c)
 #define ALONE(n, t, c) CASE(n, t, NULL, c)

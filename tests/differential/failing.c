@@ -37,7 +37,7 @@ static void packet_nobody(Ctx *c) {
 }
 
 static void families(Ctx *c) {
-        static const int list[] = { AF_UNSPEC, AF_MAX + 1, -1, AF_AX25 };
+        static const int list[] = {AF_UNSPEC, AF_MAX + 1, -1, AF_AX25};
 
         for (size_t i = 0; i < ELEMENTSOF(list); i++)
                 did_fd(c, "socket", socket(list[i], SOCK_STREAM, 0));
@@ -62,7 +62,7 @@ static void io_uring(Ctx *c) {
 }
 
 static void unix_path(Ctx *c) {
-        struct sockaddr_un un = { .sun_family = AF_UNIX }, got = {};
+        struct sockaddr_un un = {.sun_family = AF_UNIX}, got = {};
         socklen_t size = sizeof(got);
         int l = socket(AF_UNIX, SOCK_STREAM, 0), fd = socket(AF_UNIX, SOCK_STREAM, 0), b;
 
@@ -78,11 +78,12 @@ static void unix_path(Ctx *c) {
         say(c, "its path is right: %d", strcmp(got.sun_path, un.sun_path) == 0);
         did(c, "connect again", connect(fd, (struct sockaddr *) &un, sizeof(un)));
         (void) unlink(un.sun_path);
-        did(c, "connect to nobody", connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *) &un, sizeof(un)));
+        did(c, "connect to nobody",
+            connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *) &un, sizeof(un)));
 }
 
 static void unix_abstract(Ctx *c) {
-        struct sockaddr_un un = { .sun_family = AF_UNIX };
+        struct sockaddr_un un = {.sun_family = AF_UNIX};
         int l = socket(AF_UNIX, SOCK_STREAM, 0), fd = socket(AF_UNIX, SOCK_STREAM, 0), n;
         socklen_t size;
 
@@ -98,7 +99,7 @@ static void unix_abstract(Ctx *c) {
 /* Names that look like the daemon's own are an app's to take. */
 static void unix_lookalike(Ctx *c) {
         static const char name[] = "\0ax:198.18.40.1:80>198.18.40.2:40000";
-        struct sockaddr_un un = { .sun_family = AF_UNIX }, got = {};
+        struct sockaddr_un un = {.sun_family = AF_UNIX}, got = {};
         socklen_t size = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + sizeof(name) - 1);
         int fds[2], v = 0;
         socklen_t n = sizeof(v);
@@ -132,7 +133,7 @@ static void unix_datagrams(Ctx *c) {
         must(c, "socketpair", socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds));
         did(c, "accept", accept(fds[0], NULL, NULL));
         did(c, "listen", listen(fds[0], 5));
-        did(c, "connect", connect(fds[0], &(struct sockaddr){ AF_UNSPEC }, 16));
+        did(c, "connect", connect(fds[0], &(struct sockaddr){AF_UNSPEC}, 16));
         did(c, "send", send(fds[0], "hello", 5, 0));
         say_recv(c, "recv", fds[1], 0);
         close(fds[0]);
@@ -140,7 +141,7 @@ static void unix_datagrams(Ctx *c) {
 }
 
 static void netlink(Ctx *c) {
-        struct sockaddr_nl nl = { .nl_family = AF_NETLINK };
+        struct sockaddr_nl nl = {.nl_family = AF_NETLINK};
         socklen_t size = sizeof(nl);
         int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
 
@@ -168,12 +169,12 @@ static void datagrams_own(Ctx *c) {
         say_address(c, "from", &from, n);
         say_name(c, b);
         say_peer(c, b);
-        did(c, "connect AF_UNSPEC", connect(b, &(struct sockaddr){ AF_UNSPEC }, sizeof(struct sockaddr)));
+        did(c, "connect AF_UNSPEC", connect(b, &(struct sockaddr){AF_UNSPEC}, sizeof(struct sockaddr)));
         say_peer(c, b);
 }
 
 static void ping_self(Ctx *c) {
-        struct icmphdr echo = { .type = ICMP_ECHO };
+        struct icmphdr echo = {.type = ICMP_ECHO};
         int fd = socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
         SockAddr sa;
         socklen_t size = address_of(c, WHO_CLIENT, 0, &sa);
@@ -225,38 +226,38 @@ static void listen_file(Ctx *c) {
 
         did(c, "listen of a file", listen(fd, 5));
         did(c, "accept of a file", accept4(fd, NULL, NULL, 0));
-        did(c, "bind of a file", bind(fd, &(struct sockaddr){ AF_INET }, 16));
-        did(c, "connect of a file", connect(fd, &(struct sockaddr){ AF_INET }, 16));
-        did(c, "getsockopt of a file", getsockopt(fd, SOL_SOCKET, SO_TYPE, &(int){ 0 }, &(socklen_t){ 4 }));
+        did(c, "bind of a file", bind(fd, &(struct sockaddr){AF_INET}, 16));
+        did(c, "connect of a file", connect(fd, &(struct sockaddr){AF_INET}, 16));
+        did(c, "getsockopt of a file", getsockopt(fd, SOL_SOCKET, SO_TYPE, &(int){0}, &(socklen_t){4}));
 }
 
 static void path_fd(Ctx *c) {
         int fd = (int) syscall(SYS_openat, -100, "/", 010000000 /* O_PATH */);
 
-        did(c, "connect of an O_PATH descriptor", connect(fd, &(struct sockaddr){ AF_INET }, 16));
+        did(c, "connect of an O_PATH descriptor", connect(fd, &(struct sockaddr){AF_INET}, 16));
         did(c, "accept of it", accept(fd, NULL, NULL));
         say_name(c, fd);
 }
 
 static const Case cases[] = {
-        ALONE("failing/raw-nobody", "raw(7): EPERM", raw_nobody),
-        ALONE("failing/packet-nobody", "packet(7): EPERM", packet_nobody),
-        ALONE("failing/families", "socket(2): EAFNOSUPPORT, EINVAL, EPROTONOSUPPORT", families),
-        ALONE("failing/inet-pairs", "socketpair(2): EOPNOTSUPP", inet_pairs),
-        ALONE("failing/io-uring", "io_uring_setup(2)", io_uring),
-        ALONE("failing/unix-path", "unix(7)", unix_path),
-        ALONE("failing/unix-abstract", "unix(7)", unix_abstract),
-        ALONE("failing/unix-lookalike", "unix(7)", unix_lookalike),
-        ALONE("failing/unix-peercred", "unix(7): SO_PEERCRED", unix_peercred),
-        ALONE("failing/unix-packets", "unix(7): SOCK_SEQPACKET", unix_datagrams),
-        ALONE("failing/netlink", "netlink(7)", netlink),
-        ALONE_BOTH("failing/datagrams-loopback", "udp(7)", datagrams_own),
-        ALONE("failing/ping-self", "icmp(7): ping sockets", ping_self),
-        BOTH("failing/ping-server", "icmp(7): ping sockets", ping_server, ping_client),
-        ALONE_BOTH("failing/unreachable", "connect(2): ENETUNREACH", unreachable),
-        ALONE("failing/no-new-privs", "prctl(2): PR_SET_NO_NEW_PRIVS", no_new_privs),
-        ALONE("failing/files", "connect(2), accept(2): ENOTSOCK", listen_file),
-        ALONE("failing/path-descriptor", "open(2): O_PATH, EBADF", path_fd),
+                ALONE("failing/raw-nobody", "raw(7): EPERM", raw_nobody),
+                ALONE("failing/packet-nobody", "packet(7): EPERM", packet_nobody),
+                ALONE("failing/families", "socket(2): EAFNOSUPPORT, EINVAL, EPROTONOSUPPORT", families),
+                ALONE("failing/inet-pairs", "socketpair(2): EOPNOTSUPP", inet_pairs),
+                ALONE("failing/io-uring", "io_uring_setup(2)", io_uring),
+                ALONE("failing/unix-path", "unix(7)", unix_path),
+                ALONE("failing/unix-abstract", "unix(7)", unix_abstract),
+                ALONE("failing/unix-lookalike", "unix(7)", unix_lookalike),
+                ALONE("failing/unix-peercred", "unix(7): SO_PEERCRED", unix_peercred),
+                ALONE("failing/unix-packets", "unix(7): SOCK_SEQPACKET", unix_datagrams),
+                ALONE("failing/netlink", "netlink(7)", netlink),
+                ALONE_BOTH("failing/datagrams-loopback", "udp(7)", datagrams_own),
+                ALONE("failing/ping-self", "icmp(7): ping sockets", ping_self),
+                BOTH("failing/ping-server", "icmp(7): ping sockets", ping_server, ping_client),
+                ALONE_BOTH("failing/unreachable", "connect(2): ENETUNREACH", unreachable),
+                ALONE("failing/no-new-privs", "prctl(2): PR_SET_NO_NEW_PRIVS", no_new_privs),
+                ALONE("failing/files", "connect(2), accept(2): ENOTSOCK", listen_file),
+                ALONE("failing/path-descriptor", "open(2): O_PATH, EBADF", path_fd),
 };
 
 CaseTable failing_cases(void) {

@@ -121,28 +121,28 @@ static void dup_after_listen(Ctx *c, Dup *how) {
 
         did(c, "connect", dial(c, sock(c)));
         close(l);
-        did_fd(c, "accept by the dup", accept_soon(c, d));
+        (void) accept_soon(c, d);
         say_name(c, d);
         did(c, "connect again", dial(c, sock(c)));
         close(d);
         did(c, "connect when all are closed", dial(c, sock(c)));
 }
 
-#define DUPS(name)                                                                                           \
-        static void name##_plain(Ctx *c) {                                                                   \
-                name(c, dup_plain);                                                                          \
-        }                                                                                                    \
-        static void name##_two(Ctx *c) {                                                                     \
-                name(c, dup_two);                                                                            \
-        }                                                                                                    \
-        static void name##_three(Ctx *c) {                                                                   \
-                name(c, dup_three);                                                                          \
-        }                                                                                                    \
-        static void name##_fcntl(Ctx *c) {                                                                   \
-                name(c, dup_fcntl);                                                                          \
-        }                                                                                                    \
-        static void name##_fcntl_cloexec(Ctx *c) {                                                           \
-                name(c, dup_fcntl_cloexec);                                                                  \
+#define DUPS(name)                                                                                          \
+        static void name##_plain(Ctx *c) {                                                                  \
+                name(c, dup_plain);                                                                         \
+        }                                                                                                   \
+        static void name##_two(Ctx *c) {                                                                    \
+                name(c, dup_two);                                                                           \
+        }                                                                                                   \
+        static void name##_three(Ctx *c) {                                                                  \
+                name(c, dup_three);                                                                         \
+        }                                                                                                   \
+        static void name##_fcntl(Ctx *c) {                                                                  \
+                name(c, dup_fcntl);                                                                         \
+        }                                                                                                   \
+        static void name##_fcntl_cloexec(Ctx *c) {                                                          \
+                name(c, dup_fcntl_cloexec);                                                                 \
         }
 
 DUPS(dup_before_connect)
@@ -157,7 +157,7 @@ static void dup_before_nonblock(Ctx *c) {
         say_poll(c, "poll of the dup", d, POLLOUT, 1000);
         set_nonblock(d, false);
         say(c, "O_NONBLOCK of the first %d", !!(fcntl(fd, F_GETFL) & O_NONBLOCK));
-        did_fd(c, "accept", accept_soon(c, l));
+        (void) accept_soon(c, l);
 }
 
 static void flags_shared(Ctx *c) {
@@ -269,7 +269,7 @@ static void fork_before_listen(Ctx *c) {
         c->port = port_of(c, l);
         did(c, "connect", dial(c, sock(c)));
         set_nonblock(l, true);
-        did_fd(c, "accept", accept_soon(c, l));
+        (void) accept_soon(c, l);
 }
 
 static void fork_listener(Ctx *c) {
@@ -302,7 +302,7 @@ static void fork_listeners(Ctx *c) {
         for (int i = 0; i < N; i++) {
                 int fd = own_connection(c, l);
 
-                n += recv(fd, &(char){ 0 }, 1, 0) == 1;
+                n += recv(fd, &(char){0}, 1, 0) == 1;
         }
         say(c, "%d were served", n);
         while (wait(&status) > 0)
@@ -431,7 +431,7 @@ static void exec_closes(Ctx *c) {
 }
 
 static void set_limit(Ctx *c, int n) {
-        const struct rlimit limit = { (rlim_t) n, 1024 };
+        const struct rlimit limit = {(rlim_t) n, 1024};
 
         must(c, "setrlimit", setrlimit(RLIMIT_NOFILE, &limit));
 }
@@ -488,7 +488,7 @@ static void limit_below(Ctx *c) {
         say_peer(c, fd);
         did(c, "send", send(fd, "x", 1, MSG_NOSIGNAL));
         set_limit(c, 1024);
-        did_fd(c, "accept", accept_soon(c, l));
+        (void) accept_soon(c, l);
 }
 
 static void limit_listen(Ctx *c) {
@@ -530,7 +530,7 @@ static void *unshared_connect(void *p) {
 }
 
 static void thread_unshared_connect(Ctx *c) {
-        Unshared u = { .c = c };
+        Unshared u = {.c = c};
         pthread_t t;
         int l = own_listener(c, 5);
 
@@ -538,7 +538,7 @@ static void thread_unshared_connect(Ctx *c) {
         (void) pthread_join(t, NULL);
         say(c, "connect %d", u.result);
         say(c, "the number is free here: %d", fcntl(u.fd, F_GETFD) < 0);
-        did_fd(c, "accept", accept_soon(c, l));
+        (void) accept_soon(c, l);
 }
 
 static void *unshared_replace(void *p) {
@@ -553,7 +553,7 @@ static void *unshared_replace(void *p) {
 
 /* Both tables have the socket; connect by one shows in the other. */
 static void thread_unshared_same(Ctx *c) {
-        Unshared u = { .c = c };
+        Unshared u = {.c = c};
         pthread_t t;
         int l = own_listener(c, 5);
 
@@ -562,7 +562,7 @@ static void thread_unshared_same(Ctx *c) {
         (void) pthread_join(t, NULL);
         say(c, "connect %d", u.result);
         say_peer(c, u.fd);
-        did_fd(c, "accept", accept_soon(c, l));
+        (void) accept_soon(c, l);
 }
 
 static void *unshared_accept(void *p) {
@@ -578,7 +578,7 @@ static void *unshared_accept(void *p) {
 }
 
 static void thread_unshared_accept(Ctx *c) {
-        Unshared u = { .c = c };
+        Unshared u = {.c = c};
         pthread_t t;
         int fd;
 
@@ -587,7 +587,8 @@ static void thread_unshared_accept(Ctx *c) {
         nap(30);
         fd = own_connection(c, u.l);
         (void) pthread_join(t, NULL);
-        say(c, "accepted in the thread's table %d, not in this %d", u.result, fcntl(u.accepted, F_GETFD) < 0);
+        say(c, "accepted in the thread's table %d, not in this %d", u.result,
+            fcntl(u.accepted, F_GETFD) < 0);
         say_recv(c, "recv", fd, 0);
 }
 
@@ -599,7 +600,7 @@ static void *plain_connect(void *p) {
 }
 
 static void thread_connect(Ctx *c) {
-        Unshared u = { .c = c };
+        Unshared u = {.c = c};
         pthread_t t;
         int l = own_listener(c, 5);
 
@@ -607,7 +608,7 @@ static void thread_connect(Ctx *c) {
         (void) pthread_create(&t, NULL, plain_connect, &u);
         (void) pthread_join(t, NULL);
         say(c, "connect %d", u.result);
-        did_fd(c, "accept", accept_soon(c, l));
+        (void) accept_soon(c, l);
 }
 
 static void vfork_connect(Ctx *c) {
@@ -689,53 +690,60 @@ static void fstat_socket(Ctx *c) {
         say(c, "mode %o, inodes differ %d", x.st_mode, x.st_ino != y.st_ino);
 }
 
-#define DUP_CASES(name, text, half)                                                                          \
-        ALONE("fds/dup-" name, "dup(2): " text, half##_plain),                                               \
-                ALONE("fds/dup2-" name, "dup2(2): " text, half##_two),                                       \
-                ALONE("fds/dup3-" name, "dup3(2): " text, half##_three),                                     \
-                ALONE("fds/F_DUPFD-" name, "fcntl(2) F_DUPFD: " text, half##_fcntl),                         \
-                ALONE("fds/F_DUPFD_CLOEXEC-" name, "fcntl(2) F_DUPFD_CLOEXEC: " text, half##_fcntl_cloexec)
+#define DUP_CASES(name, text, half)                                                                         \
+        ALONE("fds/dup-" name, "dup(2): " text, half##_plain),                                              \
+                        ALONE("fds/dup2-" name, "dup2(2): " text, half##_two),                              \
+                        ALONE("fds/dup3-" name, "dup3(2): " text, half##_three),                            \
+                        ALONE("fds/F_DUPFD-" name, "fcntl(2) F_DUPFD: " text, half##_fcntl),                \
+                        ALONE("fds/F_DUPFD_CLOEXEC-" name, "fcntl(2) F_DUPFD_CLOEXEC: " text,               \
+                              half##_fcntl_cloexec)
 
 static const Case cases[] = {
-        DUP_CASES("before-connect", "refers to the same open file description", dup_before_connect),
-        DUP_CASES("after-connect", "refers to the same open file description", dup_after_connect),
-        DUP_CASES("before-listen", "refers to the same open file description", dup_before_listen),
-        DUP_CASES("after-listen", "refers to the same open file description", dup_after_listen),
-        ALONE("fds/dup-then-close", "dup(2): the socket lives as long as a descriptor", dup_before_connect_close_first),
-        ALONE("fds/connect-by-the-dup", "dup(2)", dup_before_connect_by_dup),
-        ALONE("fds/dup-nonblock", "dup(2): file status flags are shared", dup_before_nonblock),
-        ALONE("fds/flags-shared", "dup(2): file status flags are shared, descriptor flags not", flags_shared),
-        ALONE("fds/cloexec-kept", "fcntl(2): FD_CLOEXEC", cloexec_kept),
-        ALONE("fds/status-flags-kept", "fcntl(2): F_GETFL", status_flags_kept),
-        ALONE("fds/number-kept", "accept(2): the lowest-numbered descriptor", number_kept),
-        ALONE("fds/low-numbers", "descriptors 0 to 2", low_numbers),
-        ALONE("fds/fork-after-connect", "fork(2)", fork_after_connect),
-        ALONE("fds/fork-before-connect", "fork(2): the same open file description", fork_before_connect),
-        ALONE("fds/fork-before-listen", "fork(2): the same open file description", fork_before_listen),
-        ALONE("fds/fork-listener", "fork(2)", fork_listener),
-        ALONE("fds/fork-listeners", "fork(2)", fork_listeners),
-        CASE("fds/rights-connection", "unix(7): SCM_RIGHTS", rights_connection_server, rights_connection_client),
-        CASE("fds/rights-listener", "unix(7): SCM_RIGHTS", rights_listener_server, rights_listener_client),
-        CASE("fds/rights-bound", "unix(7): SCM_RIGHTS", rights_fresh_server, rights_fresh_client),
-        ALONE("fds/rights-thrown-away", "unix(7): SCM_RIGHTS", rights_queue),
-        ALONE("fds/exec-keeps", "execve(2)", exec_keeps),
-        ALONE("fds/exec-closes", "execve(2): close-on-exec", exec_closes),
-        ALONE("fds/limit-accept", "accept(2): EMFILE", limit_accept),
-        ALONE("fds/limit-accept-empty", "accept(2): EMFILE", limit_accept_blocking),
-        ALONE("fds/limit-connect", "connect(2) needs no descriptor", limit_connect),
-        ALONE("fds/limit-below", "getrlimit(2): RLIMIT_NOFILE is about new ones", limit_below),
-        ALONE("fds/limit-listen", "listen(2) needs no descriptor", limit_listen),
-        ALONE("fds/limit-socket", "socket(2): EMFILE", limit_sockets),
-        ALONE("fds/unshared-connect", "unshare(2): CLONE_FILES", thread_unshared_connect),
-        ALONE("fds/unshared-same", "unshare(2): CLONE_FILES", thread_unshared_same),
-        ALONE("fds/unshared-accept", "unshare(2): CLONE_FILES", thread_unshared_accept),
-        ALONE("fds/thread-connect", "pthreads(7)", thread_connect),
-        ALONE("fds/vfork-connect", "vfork(2)", vfork_connect),
-        ALONE("fds/vfork-exec", "vfork(2)", vfork_exec),
-        ALONE("fds/used-again", "close(2)", close_while_connected),
-        ALONE("fds/no-leak", "close(2)", fd_count),
-        ALONE("fds/proc-link", "proc(5): /proc/PID/fd", link_name),
-        ALONE("fds/fstat", "fstat(2)", fstat_socket),
+                DUP_CASES("before-connect", "refers to the same open file description", dup_before_connect),
+                DUP_CASES("after-connect", "refers to the same open file description", dup_after_connect),
+                DUP_CASES("before-listen", "refers to the same open file description", dup_before_listen),
+                DUP_CASES("after-listen", "refers to the same open file description", dup_after_listen),
+                ALONE("fds/dup-then-close", "dup(2): the socket lives as long as a descriptor",
+                      dup_before_connect_close_first),
+                ALONE("fds/connect-by-the-dup", "dup(2)", dup_before_connect_by_dup),
+                ALONE("fds/dup-nonblock", "dup(2): file status flags are shared", dup_before_nonblock),
+                ALONE("fds/flags-shared", "dup(2): file status flags are shared, descriptor flags not",
+                      flags_shared),
+                ALONE("fds/cloexec-kept", "fcntl(2): FD_CLOEXEC", cloexec_kept),
+                ALONE("fds/status-flags-kept", "fcntl(2): F_GETFL", status_flags_kept),
+                ALONE("fds/number-kept", "accept(2): the lowest-numbered descriptor", number_kept),
+                ALONE("fds/low-numbers", "descriptors 0 to 2", low_numbers),
+                ALONE("fds/fork-after-connect", "fork(2)", fork_after_connect),
+                ALONE("fds/fork-before-connect", "fork(2): the same open file description",
+                      fork_before_connect),
+                ALONE("fds/fork-before-listen", "fork(2): the same open file description",
+                      fork_before_listen),
+                ALONE("fds/fork-listener", "fork(2)", fork_listener),
+                ALONE("fds/fork-listeners", "fork(2)", fork_listeners),
+                CASE("fds/rights-connection", "unix(7): SCM_RIGHTS", rights_connection_server,
+                     rights_connection_client),
+                CASE("fds/rights-listener", "unix(7): SCM_RIGHTS", rights_listener_server,
+                     rights_listener_client),
+                CASE("fds/rights-bound", "unix(7): SCM_RIGHTS", rights_fresh_server, rights_fresh_client),
+                ALONE("fds/rights-thrown-away", "unix(7): SCM_RIGHTS", rights_queue),
+                ALONE("fds/exec-keeps", "execve(2)", exec_keeps),
+                ALONE("fds/exec-closes", "execve(2): close-on-exec", exec_closes),
+                ALONE("fds/limit-accept", "accept(2): EMFILE", limit_accept),
+                ALONE("fds/limit-accept-empty", "accept(2): EMFILE", limit_accept_blocking),
+                ALONE("fds/limit-connect", "connect(2) needs no descriptor", limit_connect),
+                ALONE("fds/limit-below", "getrlimit(2): RLIMIT_NOFILE is about new ones", limit_below),
+                ALONE("fds/limit-listen", "listen(2) needs no descriptor", limit_listen),
+                ALONE("fds/limit-socket", "socket(2): EMFILE", limit_sockets),
+                ALONE("fds/unshared-connect", "unshare(2): CLONE_FILES", thread_unshared_connect),
+                ALONE("fds/unshared-same", "unshare(2): CLONE_FILES", thread_unshared_same),
+                ALONE("fds/unshared-accept", "unshare(2): CLONE_FILES", thread_unshared_accept),
+                ALONE("fds/thread-connect", "pthreads(7)", thread_connect),
+                ALONE("fds/vfork-connect", "vfork(2)", vfork_connect),
+                ALONE("fds/vfork-exec", "vfork(2)", vfork_exec),
+                ALONE("fds/used-again", "close(2)", close_while_connected),
+                ALONE("fds/no-leak", "close(2)", fd_count),
+                ALONE("fds/proc-link", "proc(5): /proc/PID/fd", link_name),
+                ALONE("fds/fstat", "fstat(2)", fstat_socket),
 };
 
 CaseTable fds_cases(void) {

@@ -33,9 +33,10 @@ static void interfaces(Ctx *c) {
                         continue;
                 if (is_own(c, i->ifa_addr))
                         own++;
-                else if (c->family == AF_INET
-                                         ? ((struct sockaddr_in *) i->ifa_addr)->sin_addr.s_addr == htonl(INADDR_LOOPBACK)
-                                         : IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *) i->ifa_addr)->sin6_addr))
+                else if (c->family == AF_INET ? ((struct sockaddr_in *) i->ifa_addr)->sin_addr.s_addr ==
+                                                                htonl(INADDR_LOOPBACK)
+                                              : IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *) i->ifa_addr)
+                                                                                      ->sin6_addr))
                         loopback++;
                 else
                         other++;
@@ -47,9 +48,9 @@ static void interfaces(Ctx *c) {
 
 static void addrconfig(Ctx *c) {
         struct addrinfo hints = {
-                .ai_family = c->family,
-                .ai_socktype = SOCK_STREAM,
-                .ai_flags = AI_ADDRCONFIG | AI_NUMERICHOST,
+                        .ai_family = c->family,
+                        .ai_socktype = SOCK_STREAM,
+                        .ai_flags = AI_ADDRCONFIG | AI_NUMERICHOST,
         };
         struct addrinfo *found = NULL;
         char text[64];
@@ -67,7 +68,7 @@ static void addrconfig(Ctx *c) {
 }
 
 static void addrconfig_localhost(Ctx *c) {
-        struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG }, *found = NULL;
+        struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *found = NULL;
         int r = getaddrinfo("localhost", "80", &hints, &found), v4 = 0, v6 = 0;
 
         for (; r == 0 && found; found = found->ai_next) {
@@ -79,9 +80,9 @@ static void addrconfig_localhost(Ctx *c) {
 
 static void passive(Ctx *c) {
         struct addrinfo hints = {
-                .ai_family = c->family,
-                .ai_socktype = SOCK_STREAM,
-                .ai_flags = AI_PASSIVE | AI_ADDRCONFIG,
+                        .ai_family = c->family,
+                        .ai_socktype = SOCK_STREAM,
+                        .ai_flags = AI_PASSIVE | AI_ADDRCONFIG,
         };
         struct addrinfo *found = NULL;
         int r = getaddrinfo(NULL, "0", &hints, &found), fd;
@@ -97,7 +98,7 @@ static void passive(Ctx *c) {
 
 static void siocgifconf(Ctx *c) {
         struct ifreq list[16];
-        struct ifconf conf = { .ifc_len = sizeof(list), .ifc_req = list };
+        struct ifconf conf = {.ifc_len = sizeof(list), .ifc_req = list};
         int own = 0;
 
         did(c, "SIOCGIFCONF", ioctl(sock(c), SIOCGIFCONF, &conf));
@@ -154,10 +155,18 @@ static void proc_connection(Ctx *c) {
 
 static void proc_files(Ctx *c) {
         static const char *const files[] = {
-                "/proc/net/tcp",  "/proc/net/tcp6", "/proc/net/udp",  "/proc/net/unix",    "/proc/net/dev",
-                "/proc/net/route", "/proc/net/if_inet6", "/proc/net/snmp", "/proc/net/sockstat",
-                "/proc/sys/net/core/somaxconn", "/proc/sys/net/ipv4/ip_local_port_range",
-                "/proc/sys/net/ipv6/conf/all/disable_ipv6",
+                        "/proc/net/tcp",
+                        "/proc/net/tcp6",
+                        "/proc/net/udp",
+                        "/proc/net/unix",
+                        "/proc/net/dev",
+                        "/proc/net/route",
+                        "/proc/net/if_inet6",
+                        "/proc/net/snmp",
+                        "/proc/net/sockstat",
+                        "/proc/sys/net/core/somaxconn",
+                        "/proc/sys/net/ipv4/ip_local_port_range",
+                        "/proc/sys/net/ipv6/conf/all/disable_ipv6",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(files); i++)
@@ -166,13 +175,13 @@ static void proc_files(Ctx *c) {
 
 static void sysctls(Ctx *c) {
         static const char *const files[] = {
-                "/proc/sys/net/core/somaxconn",
-                "/proc/sys/net/ipv4/ip_local_port_range",
-                "/proc/sys/net/ipv4/ip_unprivileged_port_start",
-                "/proc/sys/net/ipv6/conf/all/disable_ipv6",
-                "/proc/sys/net/ipv6/bindv6only",
-                "/proc/sys/net/ipv4/tcp_fin_timeout",
-                "/proc/sys/net/ipv4/tcp_keepalive_time",
+                        "/proc/sys/net/core/somaxconn",
+                        "/proc/sys/net/ipv4/ip_local_port_range",
+                        "/proc/sys/net/ipv4/ip_unprivileged_port_start",
+                        "/proc/sys/net/ipv6/conf/all/disable_ipv6",
+                        "/proc/sys/net/ipv6/bindv6only",
+                        "/proc/sys/net/ipv4/tcp_fin_timeout",
+                        "/proc/sys/net/ipv4/tcp_keepalive_time",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(files); i++) {
@@ -188,7 +197,7 @@ static void sysctls(Ctx *c) {
 }
 
 static void loopback_device(Ctx *c) {
-        struct ifreq r = { .ifr_name = "lo" };
+        struct ifreq r = {.ifr_name = "lo"};
 
         did(c, "SIOCGIFFLAGS", ioctl(sock(c), SIOCGIFFLAGS, &r));
         say(c, "up %d, loopback %d", !!(r.ifr_flags & IFF_UP), !!(r.ifr_flags & IFF_LOOPBACK));
@@ -207,25 +216,26 @@ static void bind_each(Ctx *c) {
                         continue;
                 n++;
                 well += bind(sock(c), i->ifa_addr,
-                             c->family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6)) == 0;
+                             c->family == AF_INET ? sizeof(struct sockaddr_in)
+                                                  : sizeof(struct sockaddr_in6)) == 0;
         }
         freeifaddrs(list);
         say(c, "all can be bound to: %d", n > 0 && well == n);
 }
 
 static const Case cases[] = {
-        ALONE_BOTH("inside/getifaddrs", "getifaddrs(3)", interfaces),
-        ALONE_BOTH("inside/bind-each", "getifaddrs(3), bind(2)", bind_each),
-        ALONE_BOTH("inside/addrconfig", "getaddrinfo(3): AI_ADDRCONFIG", addrconfig),
-        ALONE("inside/addrconfig-localhost", "getaddrinfo(3): AI_ADDRCONFIG", addrconfig_localhost),
-        ALONE_BOTH("inside/passive", "getaddrinfo(3): AI_PASSIVE", passive),
-        ALONE("inside/siocgifconf", "netdevice(7): SIOCGIFCONF", siocgifconf),
-        ALONE("inside/loopback-device", "netdevice(7)", loopback_device),
-        ALONE_BOTH("inside/udp-source", "ip(7): the source address of a route", udp_source),
-        ALONE_BOTH("inside/proc-listener", "proc(5): /proc/net/tcp", proc_listener),
-        ALONE_BOTH("inside/proc-connection", "proc(5): /proc/net/tcp", proc_connection),
-        ALONE("inside/proc-files", "proc(5): /proc/net", proc_files),
-        ALONE("inside/sysctls", "ip(7), tcp(7): /proc/sys/net", sysctls),
+                ALONE_BOTH("inside/getifaddrs", "getifaddrs(3)", interfaces),
+                ALONE_BOTH("inside/bind-each", "getifaddrs(3), bind(2)", bind_each),
+                ALONE_BOTH("inside/addrconfig", "getaddrinfo(3): AI_ADDRCONFIG", addrconfig),
+                ALONE("inside/addrconfig-localhost", "getaddrinfo(3): AI_ADDRCONFIG", addrconfig_localhost),
+                ALONE_BOTH("inside/passive", "getaddrinfo(3): AI_PASSIVE", passive),
+                ALONE("inside/siocgifconf", "netdevice(7): SIOCGIFCONF", siocgifconf),
+                ALONE("inside/loopback-device", "netdevice(7)", loopback_device),
+                ALONE_BOTH("inside/udp-source", "ip(7): the source address of a route", udp_source),
+                ALONE_BOTH("inside/proc-listener", "proc(5): /proc/net/tcp", proc_listener),
+                ALONE_BOTH("inside/proc-connection", "proc(5): /proc/net/tcp", proc_connection),
+                ALONE("inside/proc-files", "proc(5): /proc/net", proc_files),
+                ALONE("inside/sysctls", "ip(7), tcp(7): /proc/sys/net", sysctls),
 };
 
 CaseTable inside_cases(void) {

@@ -76,7 +76,7 @@ static void any_other(Ctx *c) {
 
 static void bind_other(Ctx *c) {
         int l = sock(c);
-        struct sockaddr_in sa = { .sin_family = AF_INET };
+        struct sockaddr_in sa = {.sin_family = AF_INET};
         SockAddr to = {};
 
         sa.sin_addr.s_addr = htonl(0x7f000005);
@@ -93,7 +93,7 @@ static void bind_other(Ctx *c) {
 
 static void two_loopbacks(Ctx *c) {
         int l = listen_at(c, AF_INET, WHO_LOOPBACK, 0), k = sock(c);
-        struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t) c->port) };
+        struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t) c->port)};
 
         sa.sin_addr.s_addr = htonl(0x7f000002);
         did(c, "bind 127.0.0.2", bind(k, (struct sockaddr *) &sa, sizeof(sa)));
@@ -131,7 +131,7 @@ static void v4_to_v6_loopback(Ctx *c) {
 
 static void mapped_loopback(Ctx *c) {
         int l = listen_at(c, AF_INET, WHO_LOOPBACK, 0);
-        SockAddr to = { .in6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t) c->port) } };
+        SockAddr to = {.in6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t) c->port)}};
 
         (void) inet_pton(AF_INET6, "::ffff:127.0.0.1", &to.in6.sin6_addr);
         connect_and_say(c, l, &to, sizeof(to.in6));
@@ -143,7 +143,7 @@ static void refused(Ctx *c) {
 }
 
 static void localhost_name(Ctx *c) {
-        struct addrinfo hints = { .ai_family = c->family, .ai_socktype = SOCK_STREAM }, *found;
+        struct addrinfo hints = {.ai_family = c->family, .ai_socktype = SOCK_STREAM}, *found;
         int l = listen_at(c, c->family, WHO_LOOPBACK, 0), r;
         SockAddr to = {};
 
@@ -200,7 +200,7 @@ static void loopback_source(Ctx *c) {
 
 static void source_other_loopback(Ctx *c) {
         int l = listen_at(c, c->family, WHO_LOOPBACK, 0), fd = sock(c), b;
-        struct sockaddr_in sa = { .sin_family = AF_INET };
+        struct sockaddr_in sa = {.sin_family = AF_INET};
         char name[64];
         socklen_t size = sizeof(sa);
 
@@ -225,24 +225,28 @@ static void nonblock(Ctx *c) {
 #define I "ip(7): INADDR_LOOPBACK always refers to the local host"
 
 static const Case cases[] = {
-        ALONE_BOTH("loopback/bound-there", I, loopback_loopback),
-        ALONE_BOTH("loopback/bound-to-any", I, any_loopback),
-        ALONE_BOTH("loopback/bound-to-own", "bind(2): a listener is at the address it was bound to", own_loopback),
-        ALONE_BOTH("loopback/own-not-there", "bind(2): a listener is at the address it was bound to", loopback_own),
-        ALONE("loopback/any-of-127", "ip(7): 127.0.0.0/8", any_other),
-        ALONE("loopback/bind-127.0.0.5", "ip(7): 127.0.0.0/8", bind_other),
-        ALONE("loopback/two-of-127", "ip(7): 127.0.0.0/8", two_loopbacks),
-        ALONE("loopback/v6-to-v4", "ipv6(7)", v6_to_v4_listener),
-        ALONE("loopback/v4-to-v6-any", "ipv6(7): IPV6_V6ONLY", v4_to_v6_any),
-        ALONE("loopback/v4-to-v6", "ipv6(7)", v4_to_v6_loopback),
-        ALONE("loopback/mapped", "ipv6(7): v4-mapped addresses", mapped_loopback),
-        ALONE_BOTH("loopback/refused", "connect(2): ECONNREFUSED; the host's own is not here", refused),
-        ALONE_BOTH("loopback/localhost", "hosts(5): localhost", localhost_name),
-        BOTH("loopback/not-at-the-address", "bind(2): a listener is at the address it was bound to", server_is_not_here, client_at_address),
-        ALONE_BOTH("loopback/source-own", "bind(2), connect(2)", bound_source),
-        ALONE_BOTH("loopback/source-loopback", "bind(2), connect(2)", loopback_source),
-        ALONE("loopback/source-127.0.0.7", "bind(2), connect(2)", source_other_loopback),
-        ALONE_BOTH("loopback/nonblock", "connect(2): EINPROGRESS", nonblock),
+                ALONE_BOTH("loopback/bound-there", I, loopback_loopback),
+                ALONE_BOTH("loopback/bound-to-any", I, any_loopback),
+                ALONE_BOTH("loopback/bound-to-own", "bind(2): a listener is at the address it was bound to",
+                           own_loopback),
+                ALONE_BOTH("loopback/own-not-there", "bind(2): a listener is at the address it was bound to",
+                           loopback_own),
+                ALONE("loopback/any-of-127", "ip(7): 127.0.0.0/8", any_other),
+                ALONE("loopback/bind-127.0.0.5", "ip(7): 127.0.0.0/8", bind_other),
+                ALONE("loopback/two-of-127", "ip(7): 127.0.0.0/8", two_loopbacks),
+                ALONE("loopback/v6-to-v4", "ipv6(7)", v6_to_v4_listener),
+                ALONE("loopback/v4-to-v6-any", "ipv6(7): IPV6_V6ONLY", v4_to_v6_any),
+                ALONE("loopback/v4-to-v6", "ipv6(7)", v4_to_v6_loopback),
+                ALONE("loopback/mapped", "ipv6(7): v4-mapped addresses", mapped_loopback),
+                ALONE_BOTH("loopback/refused", "connect(2): ECONNREFUSED; the host's own is not here",
+                           refused),
+                ALONE_BOTH("loopback/localhost", "hosts(5): localhost", localhost_name),
+                BOTH("loopback/not-at-the-address", "bind(2): a listener is at the address it was bound to",
+                     server_is_not_here, client_at_address),
+                ALONE_BOTH("loopback/source-own", "bind(2), connect(2)", bound_source),
+                ALONE_BOTH("loopback/source-loopback", "bind(2), connect(2)", loopback_source),
+                ALONE("loopback/source-127.0.0.7", "bind(2), connect(2)", source_other_loopback),
+                ALONE_BOTH("loopback/nonblock", "connect(2): EINPROGRESS", nonblock),
 };
 
 CaseTable loopback_cases(void) {

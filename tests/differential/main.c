@@ -17,18 +17,20 @@
 #include "run.h"
 
 static void usage(FILE *out) {
-        fprintf(out, "Usage: difftest --list\n"
-                     "       difftest --mode native|same|two [OPTION...]\n"
-                     "       difftest --serve PATH\n"
-                     "\n"
-                     "Modes: native makes network namespaces of its own (two if the addresses differ); same runs\n"
-                     "both halves of a case here; two runs the server's in another difftest, at --client PATH.\n"
-                     "\n"
-                     "  --server4, --server6, --client4, --client6 ADDRESS\n"
-                     "  --filter GLOB    run cases of these names only\n"
-                     "  --output FILE    where the records go (standard output)\n"
-                     "  --jobs N         so many cases at a time (1)\n"
-                     "  --limit MS       time for a case (5000)\n");
+        fprintf(out,
+                "Usage: difftest --list\n"
+                "       difftest --mode native|same|two [OPTION...]\n"
+                "       difftest --serve PATH\n"
+                "\n"
+                "Modes: native makes network namespaces of its own (two if the addresses differ); same "
+                "runs\n"
+                "both halves of a case here; two runs the server's in another difftest, at --client PATH.\n"
+                "\n"
+                "  --server4, --server6, --client4, --client6 ADDRESS\n"
+                "  --filter GLOB    run cases of these names only\n"
+                "  --output FILE    where the records go (standard output)\n"
+                "  --jobs N         so many cases at a time (1)\n"
+                "  --limit MS       time for a case (5000)\n");
 }
 
 enum {
@@ -53,20 +55,20 @@ typedef struct Arguments {
 } Arguments;
 
 static const struct option options[] = {
-        { "list", no_argument, NULL, ARG_LIST },
-        { "mode", required_argument, NULL, ARG_MODE },
-        { "serve", required_argument, NULL, ARG_SERVE },
-        { "client", required_argument, NULL, ARG_CLIENT },
-        { "server4", required_argument, NULL, ARG_SERVER4 },
-        { "server6", required_argument, NULL, ARG_SERVER6 },
-        { "client4", required_argument, NULL, ARG_CLIENT4 },
-        { "client6", required_argument, NULL, ARG_CLIENT6 },
-        { "filter", required_argument, NULL, ARG_FILTER },
-        { "output", required_argument, NULL, ARG_OUTPUT },
-        { "jobs", required_argument, NULL, ARG_JOBS },
-        { "limit", required_argument, NULL, ARG_LIMIT },
-        { "help", no_argument, NULL, 'h' },
-        {},
+                {"list", no_argument, NULL, ARG_LIST},
+                {"mode", required_argument, NULL, ARG_MODE},
+                {"serve", required_argument, NULL, ARG_SERVE},
+                {"client", required_argument, NULL, ARG_CLIENT},
+                {"server4", required_argument, NULL, ARG_SERVER4},
+                {"server6", required_argument, NULL, ARG_SERVER6},
+                {"client4", required_argument, NULL, ARG_CLIENT4},
+                {"client6", required_argument, NULL, ARG_CLIENT6},
+                {"filter", required_argument, NULL, ARG_FILTER},
+                {"output", required_argument, NULL, ARG_OUTPUT},
+                {"jobs", required_argument, NULL, ARG_JOBS},
+                {"limit", required_argument, NULL, ARG_LIMIT},
+                {"help", no_argument, NULL, 'h'},
+                {},
 };
 
 static int parse_address(int family, const char *text, void *ret) {
@@ -153,7 +155,7 @@ static int run(Arguments *a) {
 }
 
 int main(int argc, char **argv) {
-        Arguments a = { .run = { .server_netns = -1, .jobs = 1, .limit_ms = 5000 } };
+        Arguments a = {.run = {.server_netns = -1, .jobs = 1, .limit_ms = 5000}};
         int r;
 
         if (parse(&a, argc, argv) < 0) {

@@ -17,7 +17,7 @@
 #define ALL_EVENTS (POLLIN | POLLOUT | POLLPRI | POLLRDHUP)
 
 static void say_select(Ctx *c, const char *what, int fd, int ms) {
-        struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+        struct timeval tv = {ms / 1000, ms % 1000 * 1000};
         fd_set r, w, e;
         int n;
 
@@ -61,7 +61,7 @@ static void states_connected(Ctx *c) {
         send_all(c, b, "x", 1);
         (void) wait_events(a, POLLIN, 1000);
         all(c, "with data", a);
-        (void) recv(a, &(char){ 0 }, 1, 0);
+        (void) recv(a, &(char){0}, 1, 0);
         all(c, "read", a);
 }
 
@@ -92,7 +92,7 @@ static void states_peer_closed_data(Ctx *c) {
         close(b);
         (void) wait_events(a, POLLRDHUP, 1000);
         all(c, "peer closed", a);
-        (void) recv(a, &(char){ 0 }, 1, 0);
+        (void) recv(a, &(char){0}, 1, 0);
         all(c, "and read", a);
 }
 
@@ -103,7 +103,7 @@ static void states_reset(Ctx *c) {
         reset_close(b);
         (void) wait_events(a, POLLIN, 1000);
         all(c, "peer reset", a);
-        did(c, "recv", recv(a, &(char){ 0 }, 1, 0));
+        did(c, "recv", recv(a, &(char){0}, 1, 0));
         all(c, "after the error", a);
 }
 
@@ -200,8 +200,8 @@ static void poll_closed(Ctx *c) {
 }
 
 static void ppoll_mask(Ctx *c) {
-        const struct timespec ts = { 0, 100000000 };
-        struct pollfd p = { .events = POLLIN };
+        const struct timespec ts = {0, 100000000};
+        struct pollfd p = {.events = POLLIN};
         sigset_t set;
         int l = own_listener(c, 5);
 
@@ -214,7 +214,7 @@ static void ppoll_mask(Ctx *c) {
 
 static void poll_two(Ctx *c) {
         int l = own_listener(c, 5), k = own_listener(c, 5);
-        struct pollfd p[2] = { { .fd = l, .events = POLLIN }, { .fd = k, .events = POLLIN } };
+        struct pollfd p[2] = {{.fd = l, .events = POLLIN}, {.fd = k, .events = POLLIN}};
 
         (void) own_connection(c, k);
         did(c, "poll", poll(p, 2, 1000));
@@ -233,7 +233,7 @@ static void *waiter_run(void *p) {
         Waiter *w = p;
 
         if (w->select) {
-                struct timeval tv = { w->ms / 1000, w->ms % 1000 * 1000 };
+                struct timeval tv = {w->ms / 1000, w->ms % 1000 * 1000};
                 fd_set r, o;
 
                 FD_ZERO(&r);
@@ -246,7 +246,7 @@ static void *waiter_run(void *p) {
 }
 
 static void waiter_start(Ctx *c, Waiter *w, int fd, short events, bool by_select) {
-        *w = (Waiter){ .fd = fd, .events = events, .ms = 600, .select = by_select };
+        *w = (Waiter){.fd = fd, .events = events, .ms = 600, .select = by_select};
         if (pthread_create(&w->thread, NULL, waiter_run, w) != 0)
                 must(c, "pthread_create", -1);
         nap(50);
@@ -325,13 +325,13 @@ static int ep_new(Ctx *c) {
 }
 
 static int ep_add(int ep, int fd, uint32_t events, uint64_t data) {
-        struct epoll_event e = { .events = events, .data.u64 = data };
+        struct epoll_event e = {.events = events, .data.u64 = data};
 
         return epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e);
 }
 
 static int ep_mod(int ep, int fd, uint32_t events, uint64_t data) {
-        struct epoll_event e = { .events = events, .data.u64 = data };
+        struct epoll_event e = {.events = events, .data.u64 = data};
 
         return epoll_ctl(ep, EPOLL_CTL_MOD, fd, &e);
 }
@@ -364,7 +364,7 @@ static void ep_listener(Ctx *c, uint32_t flags, bool before) {
         if (!before)
                 did(c, "add", ep_add(ep, l, EPOLLIN | flags, DATA));
         /* A fresh socket was HUP, which is told once more to who asks for edges. */
-        while (before && epoll_wait(ep, &(struct epoll_event){ 0 }, 1, 0) > 0 && flags)
+        while (before && epoll_wait(ep, &(struct epoll_event){0}, 1, 0) > 0 && flags)
                 ;
         ep_say(c, "nobody waits", ep, 50);
         (void) own_connection(c, l);
@@ -439,7 +439,7 @@ static void ep_connect(Ctx *c, uint32_t flags, bool before) {
         wait_bytes(c, fd, 1);
         ep_say(c, "with data", ep, 1000);
         ep_say(c, "again", ep, 50);
-        did(c, "recv", recv(fd, &(char){ 0 }, 1, 0));
+        did(c, "recv", recv(fd, &(char){0}, 1, 0));
         did(c, "mod", ep_mod(ep, fd, EPOLLIN | EPOLLRDHUP | flags, DATA + 1));
         ep_say(c, "read", ep, 50);
         must(c, "shutdown", shutdown(b, SHUT_WR));
@@ -583,7 +583,7 @@ static void ep_peer_closed(Ctx *c) {
         ep_say(c, "connected", ep, 100);
         close(b);
         ep_say(c, "peer closed", ep, 1000);
-        did(c, "recv", recv(a, &(char){ 0 }, 1, 0));
+        did(c, "recv", recv(a, &(char){0}, 1, 0));
         ep_say(c, "read", ep, 50);
 }
 
@@ -612,7 +612,7 @@ static void ep_et_out(Ctx *c) {
                 } else
                         quiet = 0;
         }
-        while (epoll_wait(ep, &(struct epoll_event){ 0 }, 1, 20) > 0)
+        while (epoll_wait(ep, &(struct epoll_event){0}, 1, 20) > 0)
                 ;
         ep_say(c, "full", ep, 50);
         for (int quiet = 0; quiet < 3;) {
@@ -640,7 +640,7 @@ static void *ep_waiter_run(void *p) {
 
 static void ep_thread(Ctx *c, bool before) {
         int l = own_listener(c, 5), fd = sock_nonblock(c), b;
-        EpWaiter w = { .ep = ep_new(c) };
+        EpWaiter w = {.ep = ep_new(c)};
         char buf[128];
 
         if (before) {
@@ -692,7 +692,7 @@ static void ep_nested(Ctx *c) {
 
 /* SIGIO */
 static void say_sig(Ctx *c, const char *what, sigset_t *set, int ms) {
-        const struct timespec ts = { ms / 1000, (long) (ms % 1000) * 1000000 };
+        const struct timespec ts = {ms / 1000, (long) (ms % 1000) * 1000000};
         siginfo_t info;
         char buf[128];
         int n = sigtimedwait(set, &info, &ts);
@@ -731,7 +731,8 @@ static void sigio_listener(Ctx *c, bool before) {
         if (before)
                 must(c, "listen", listen(l, 5));
         drain(&set);
-        say(c, "owner is me: %d, O_ASYNC %d", fcntl(l, F_GETOWN) == getpid(), !!(fcntl(l, F_GETFL) & O_ASYNC));
+        say(c, "owner is me: %d, O_ASYNC %d", fcntl(l, F_GETOWN) == getpid(),
+            !!(fcntl(l, F_GETFL) & O_ASYNC));
         fd = sock(c);
         must(c, "connect", dial_who(c, fd, WHO_CLIENT, port_of(c, l)));
         say_sig(c, "a client comes", &set, 500);
@@ -753,13 +754,14 @@ static void sigio_data(Ctx *c, bool before) {
         if (!before)
                 must(c, "connect", dial(c, a));
         did(c, "F_SETOWN", fcntl(a, F_SETOWN, getpid()));
-        did(c, "FIOASYNC", ioctl(a, FIOASYNC, &(int){ 1 }));
+        did(c, "FIOASYNC", ioctl(a, FIOASYNC, &(int){1}));
         if (before)
                 must(c, "connect", dial(c, a));
         b = accept(l, NULL, NULL);
         nap(20);
         drain(&set);
-        say(c, "owner is me: %d, O_ASYNC %d", fcntl(a, F_GETOWN) == getpid(), !!(fcntl(a, F_GETFL) & O_ASYNC));
+        say(c, "owner is me: %d, O_ASYNC %d", fcntl(a, F_GETOWN) == getpid(),
+            !!(fcntl(a, F_GETFL) & O_ASYNC));
         send_all(c, b, "x", 1);
         say_sig(c, "data comes", &set, 500);
 }
@@ -822,65 +824,84 @@ static void siocspgrp(Ctx *c) {
 #define E "epoll(7): "
 
 static const Case cases[] = {
-        ALONE("multiplex/fresh", P "a socket that is not connected", states_fresh),
-        ALONE_BOTH("multiplex/listener", "accept(2): a readable event will be delivered", states_listener),
-        ALONE_BOTH("multiplex/connected", P "there is data to read", states_connected),
-        ALONE("multiplex/peer-shutdown", P "POLLRDHUP", states_peer_shutdown),
-        ALONE("multiplex/peer-closed", P "POLLRDHUP", states_peer_closed),
-        ALONE("multiplex/peer-closed-data", P "POLLRDHUP", states_peer_closed_data),
-        ALONE("multiplex/reset", P "POLLERR", states_reset),
-        ALONE("multiplex/shut-read", P "shutdown", states_shut_read),
-        ALONE("multiplex/shut-write", P "shutdown", states_shut_write),
-        ALONE("multiplex/shut-both", P "POLLHUP", states_shut_both),
-        ALONE("multiplex/both-shut", P "POLLHUP", states_both_shut),
-        ALONE("multiplex/full", P "POLLOUT", states_full),
-        ALONE("multiplex/urgent", P "POLLPRI out-of-band data on a TCP socket", states_oob),
-        ALONE("multiplex/refused", P "POLLERR|POLLHUP", states_refused),
-        ALONE("multiplex/no-descriptor", P "POLLNVAL", poll_closed),
-        ALONE("multiplex/ppoll", "ppoll(2)", ppoll_mask),
-        ALONE("multiplex/two-listeners", P "the ready ones", poll_two),
-        ALONE("multiplex/thread-poll-listener", P "in another thread", thread_listener),
-        ALONE("multiplex/thread-select-listener", P "in another thread", thread_listener_select),
-        ALONE("multiplex/thread-select-before-connect", P "begun before connect", thread_select_before_connect),
-        ALONE("multiplex/thread-select-before-listen", P "begun before listen", thread_select_before_listen),
-        ALONE("multiplex/thread-poll-close", P "in another thread", thread_poll_refused),
-        ALONE("multiplex/thread-poll-shutdown", P "in another thread", thread_poll_shutdown),
-        ALONE("multiplex/epoll-listener-level", E "level-triggered", ep_listener_level),
-        ALONE("multiplex/epoll-listener-edge", E "EPOLLET", ep_listener_edge),
-        ALONE("multiplex/epoll-listener-oneshot", E "EPOLLONESHOT", ep_listener_oneshot),
-        ALONE("multiplex/epoll-listener-exclusive", E "EPOLLEXCLUSIVE", ep_listener_exclusive),
-        ALONE("multiplex/epoll-listener-level-before", E "registered before listen", ep_listener_level_before),
-        ALONE("multiplex/epoll-listener-edge-before", E "registered before listen", ep_listener_edge_before),
-        ALONE("multiplex/epoll-listener-exclusive-before", E "registered before listen", ep_listener_exclusive_before),
-        ALONE("multiplex/epoll-listener-oneshot-before", E "registered before listen", ep_listener_oneshot_before),
-        ALONE_BOTH("multiplex/epoll-connect-level", E "level-triggered", ep_connect_level),
-        ALONE_BOTH("multiplex/epoll-connect-edge", E "EPOLLET", ep_connect_edge),
-        ALONE_BOTH("multiplex/epoll-connect-level-before", E "registered before connect", ep_connect_level_before),
-        ALONE_BOTH("multiplex/epoll-connect-edge-before", E "registered before connect", ep_connect_edge_before),
-        ALONE("multiplex/epoll-connect-oneshot-before", E "registered before connect", ep_connect_oneshot_before),
-        ALONE("multiplex/epoll-blocking-before", E "registered before connect", ep_blocking_connect_before),
-        ALONE("multiplex/epoll-two-sets-before", E "a file descriptor in two sets", ep_two_sets_before),
-        ALONE("multiplex/epoll-dup-before", E "a duplicate in the same set", ep_dup_before),
-        ALONE("multiplex/epoll-refused-before", E "EPOLLERR|EPOLLHUP", ep_refused_before),
-        ALONE("multiplex/epoll-add-twice", "epoll_ctl(2): EEXIST, ENOENT", ep_add_twice),
-        ALONE("multiplex/epoll-close", E "closing a descriptor removes it from the sets", ep_closed_leaves),
-        ALONE("multiplex/epoll-close-listener", E "closing a descriptor removes it from the sets", ep_listener_closed_leaves),
-        ALONE("multiplex/epoll-exclusive-two", "epoll_ctl(2): EPOLLEXCLUSIVE with EPOLL_CTL_MOD is EINVAL", ep_exclusive_two),
-        ALONE("multiplex/epoll-shutdown-listener", E "EPOLLHUP", ep_shut_listener),
-        ALONE("multiplex/epoll-peer-closed", E "EPOLLRDHUP", ep_peer_closed),
-        ALONE("multiplex/epoll-reset", E "EPOLLERR", ep_reset),
-        ALONE("multiplex/epoll-edge-out", E "EPOLLOUT when there is room again", ep_et_out),
-        ALONE("multiplex/epoll-thread", E "epoll_wait in another thread", ep_thread_after),
-        ALONE("multiplex/epoll-thread-before", E "epoll_wait begun before connect", ep_thread_before),
-        ALONE("multiplex/epoll-nested", E "a set in a set", ep_nested),
-        ALONE("multiplex/sigio-listener", "socket(7): SIGIO", sigio_listener_after),
-        ALONE("multiplex/sigio-listener-before", "socket(7): SIGIO, set before listen", sigio_listener_before),
-        ALONE("multiplex/sigio-data", "ioctl: FIOASYNC", sigio_data_after),
-        ALONE("multiplex/sigio-data-before", "ioctl: FIOASYNC, set before connect", sigio_data_before),
-        ALONE("multiplex/sigio-realtime", "fcntl(2): F_SETSIG", sigio_rt),
-        ALONE("multiplex/sigio-realtime-before", "fcntl(2): F_SETSIG, set before connect", sigio_rt_before),
-        ALONE("multiplex/sigurg", "tcp(7): SIGURG when urgent data arrives", sigurg),
-        ALONE("multiplex/owner", "socket(7): SIOCSPGRP, SIOCGPGRP", siocspgrp),
+                ALONE("multiplex/fresh", P "a socket that is not connected", states_fresh),
+                ALONE_BOTH("multiplex/listener", "accept(2): a readable event will be delivered",
+                           states_listener),
+                ALONE_BOTH("multiplex/connected", P "there is data to read", states_connected),
+                ALONE("multiplex/peer-shutdown", P "POLLRDHUP", states_peer_shutdown),
+                ALONE("multiplex/peer-closed", P "POLLRDHUP", states_peer_closed),
+                ALONE("multiplex/peer-closed-data", P "POLLRDHUP", states_peer_closed_data),
+                ALONE("multiplex/reset", P "POLLERR", states_reset),
+                ALONE("multiplex/shut-read", P "shutdown", states_shut_read),
+                ALONE("multiplex/shut-write", P "shutdown", states_shut_write),
+                ALONE("multiplex/shut-both", P "POLLHUP", states_shut_both),
+                ALONE("multiplex/both-shut", P "POLLHUP", states_both_shut),
+                ALONE("multiplex/full", P "POLLOUT", states_full),
+                ALONE("multiplex/urgent", P "POLLPRI out-of-band data on a TCP socket", states_oob),
+                ALONE("multiplex/refused", P "POLLERR|POLLHUP", states_refused),
+                ALONE("multiplex/no-descriptor", P "POLLNVAL", poll_closed),
+                ALONE("multiplex/ppoll", "ppoll(2)", ppoll_mask),
+                ALONE("multiplex/two-listeners", P "the ready ones", poll_two),
+                ALONE("multiplex/thread-poll-listener", P "in another thread", thread_listener),
+                ALONE("multiplex/thread-select-listener", P "in another thread", thread_listener_select),
+                ALONE("multiplex/thread-select-before-connect", P "begun before connect",
+                      thread_select_before_connect),
+                ALONE("multiplex/thread-select-before-listen", P "begun before listen",
+                      thread_select_before_listen),
+                ALONE("multiplex/thread-poll-close", P "in another thread", thread_poll_refused),
+                ALONE("multiplex/thread-poll-shutdown", P "in another thread", thread_poll_shutdown),
+                ALONE("multiplex/epoll-listener-level", E "level-triggered", ep_listener_level),
+                ALONE("multiplex/epoll-listener-edge", E "EPOLLET", ep_listener_edge),
+                ALONE("multiplex/epoll-listener-oneshot", E "EPOLLONESHOT", ep_listener_oneshot),
+                ALONE("multiplex/epoll-listener-exclusive", E "EPOLLEXCLUSIVE", ep_listener_exclusive),
+                ALONE("multiplex/epoll-listener-level-before", E "registered before listen",
+                      ep_listener_level_before),
+                ALONE("multiplex/epoll-listener-edge-before", E "registered before listen",
+                      ep_listener_edge_before),
+                ALONE("multiplex/epoll-listener-exclusive-before", E "registered before listen",
+                      ep_listener_exclusive_before),
+                ALONE("multiplex/epoll-listener-oneshot-before", E "registered before listen",
+                      ep_listener_oneshot_before),
+                ALONE_BOTH("multiplex/epoll-connect-level", E "level-triggered", ep_connect_level),
+                ALONE_BOTH("multiplex/epoll-connect-edge", E "EPOLLET", ep_connect_edge),
+                ALONE_BOTH("multiplex/epoll-connect-level-before", E "registered before connect",
+                           ep_connect_level_before),
+                ALONE_BOTH("multiplex/epoll-connect-edge-before", E "registered before connect",
+                           ep_connect_edge_before),
+                ALONE("multiplex/epoll-connect-oneshot-before", E "registered before connect",
+                      ep_connect_oneshot_before),
+                ALONE("multiplex/epoll-blocking-before", E "registered before connect",
+                      ep_blocking_connect_before),
+                ALONE("multiplex/epoll-two-sets-before", E "a file descriptor in two sets",
+                      ep_two_sets_before),
+                ALONE("multiplex/epoll-dup-before", E "a duplicate in the same set", ep_dup_before),
+                ALONE("multiplex/epoll-refused-before", E "EPOLLERR|EPOLLHUP", ep_refused_before),
+                ALONE("multiplex/epoll-add-twice", "epoll_ctl(2): EEXIST, ENOENT", ep_add_twice),
+                ALONE("multiplex/epoll-close", E "closing a descriptor removes it from the sets",
+                      ep_closed_leaves),
+                ALONE("multiplex/epoll-close-listener", E "closing a descriptor removes it from the sets",
+                      ep_listener_closed_leaves),
+                ALONE("multiplex/epoll-exclusive-two",
+                      "epoll_ctl(2): EPOLLEXCLUSIVE with EPOLL_CTL_MOD is EINVAL", ep_exclusive_two),
+                ALONE("multiplex/epoll-shutdown-listener", E "EPOLLHUP", ep_shut_listener),
+                ALONE("multiplex/epoll-peer-closed", E "EPOLLRDHUP", ep_peer_closed),
+                ALONE("multiplex/epoll-reset", E "EPOLLERR", ep_reset),
+                ALONE("multiplex/epoll-edge-out", E "EPOLLOUT when there is room again", ep_et_out),
+                ALONE("multiplex/epoll-thread", E "epoll_wait in another thread", ep_thread_after),
+                ALONE("multiplex/epoll-thread-before", E "epoll_wait begun before connect",
+                      ep_thread_before),
+                ALONE("multiplex/epoll-nested", E "a set in a set", ep_nested),
+                ALONE("multiplex/sigio-listener", "socket(7): SIGIO", sigio_listener_after),
+                ALONE("multiplex/sigio-listener-before", "socket(7): SIGIO, set before listen",
+                      sigio_listener_before),
+                ALONE("multiplex/sigio-data", "ioctl: FIOASYNC", sigio_data_after),
+                ALONE("multiplex/sigio-data-before", "ioctl: FIOASYNC, set before connect",
+                      sigio_data_before),
+                ALONE("multiplex/sigio-realtime", "fcntl(2): F_SETSIG", sigio_rt),
+                ALONE("multiplex/sigio-realtime-before", "fcntl(2): F_SETSIG, set before connect",
+                      sigio_rt_before),
+                ALONE("multiplex/sigurg", "tcp(7): SIGURG when urgent data arrives", sigurg),
+                ALONE("multiplex/owner", "socket(7): SIOCSPGRP, SIOCGPGRP", siocspgrp),
 };
 
 CaseTable multiplex_cases(void) {

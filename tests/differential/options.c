@@ -49,125 +49,138 @@ typedef struct Option {
         const char *text; /* to set, for VALUE_STRING */
 } Option;
 
-#define O(l, n, v) { l, n, #n, "socket(7): " #n, VALUE_INT, v, false, NULL }
-#define VAGUE(l, n, v) { l, n, #n, "socket(7): " #n, VALUE_INT, v, true, NULL }
-#define T(n, v) { IPPROTO_TCP, n, #n, "tcp(7): " #n, VALUE_INT, v, false, NULL }
-#define I(n, v) { IPPROTO_IP, n, #n, "ip(7): " #n, VALUE_INT, v, false, NULL }
-#define I6(n, v) { IPPROTO_IPV6, n, #n, "ipv6(7): " #n, VALUE_INT, v, false, NULL }
+#define O(l, n, v)                                                                                          \
+        { l, n, #n, "socket(7): " #n, VALUE_INT, v, false, NULL }
+#define VAGUE(l, n, v)                                                                                      \
+        { l, n, #n, "socket(7): " #n, VALUE_INT, v, true, NULL }
+#define T(n, v)                                                                                             \
+        { IPPROTO_TCP, n, #n, "tcp(7): " #n, VALUE_INT, v, false, NULL }
+#define I(n, v)                                                                                             \
+        { IPPROTO_IP, n, #n, "ip(7): " #n, VALUE_INT, v, false, NULL }
+#define I6(n, v)                                                                                            \
+        { IPPROTO_IPV6, n, #n, "ipv6(7): " #n, VALUE_INT, v, false, NULL }
 
 /* In all scenes. */
 static const Option table[] = {
-        O(SOL_SOCKET, SO_KEEPALIVE, 1),
-        O(SOL_SOCKET, SO_BROADCAST, 1),
-        O(SOL_SOCKET, SO_REUSEADDR, 1),
-        O(SOL_SOCKET, SO_REUSEPORT, 1),
-        O(SOL_SOCKET, SO_OOBINLINE, 1),
-        { SOL_SOCKET, SO_LINGER, "SO_LINGER", "socket(7): SO_LINGER", VALUE_LINGER, 5, false, NULL },
-        O(SOL_SOCKET, SO_RCVBUF, 32768),
-        O(SOL_SOCKET, SO_SNDBUF, 32768),
-        O(SOL_SOCKET, SO_RCVLOWAT, 10),
-        { SOL_SOCKET, SO_RCVTIMEO, "SO_RCVTIMEO", "socket(7): SO_RCVTIMEO", VALUE_TIME, 1500, false, NULL },
-        { SOL_SOCKET, SO_SNDTIMEO, "SO_SNDTIMEO", "socket(7): SO_SNDTIMEO", VALUE_TIME, 2500, false, NULL },
-        O(SOL_SOCKET, SO_PRIORITY, 5),
-        O(SOL_SOCKET, SO_MARK, 17),
-        O(SOL_SOCKET, SO_TIMESTAMP, 1),
-        O(SOL_SOCKET, SO_TIMESTAMPNS, 1),
-        O(SOL_SOCKET, SO_TIMESTAMPING, 8),
-        O(SOL_SOCKET, SO_DONTROUTE, 1),
-        O(SOL_SOCKET, SO_DEBUG, 1),
-        O(SOL_SOCKET, SO_PASSCRED, 1),
-        O(SOL_SOCKET, SO_PASSSEC, 1),
-        O(SOL_SOCKET, SO_BUSY_POLL, 50),
-        O(SOL_SOCKET, SO_MAX_PACING_RATE, 1000000000),
-        O(SOL_SOCKET, SO_ZEROCOPY, 1),
-        O(SOL_SOCKET, SO_TXREHASH, 0),
-        O(SOL_SOCKET, SO_NO_CHECK, 1),
-        O(SOL_SOCKET, SO_RXQ_OVFL, 1),
-        O(SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1),
-        O(SOL_SOCKET, SO_PEEK_OFF, 3),
-        O(SOL_SOCKET, SO_PREFER_BUSY_POLL, 1),
-        T(TCP_NODELAY, 1),
-        T(TCP_CORK, 1),
-        { IPPROTO_TCP, TCP_MAXSEG, "TCP_MAXSEG", "tcp(7): TCP_MAXSEG", VALUE_INT, 1000, true, NULL },
-        T(TCP_KEEPIDLE, 77),
-        T(TCP_KEEPINTVL, 11),
-        T(TCP_KEEPCNT, 4),
-        T(TCP_SYNCNT, 3),
-        T(TCP_LINGER2, 9),
-        T(TCP_DEFER_ACCEPT, 0),
-        { IPPROTO_TCP, TCP_WINDOW_CLAMP, "TCP_WINDOW_CLAMP", "tcp(7): TCP_WINDOW_CLAMP", VALUE_INT, 20000, true, NULL },
-        { IPPROTO_TCP, TCP_QUICKACK, "TCP_QUICKACK", "tcp(7): TCP_QUICKACK", VALUE_INT, 1, true, NULL },
-        { IPPROTO_TCP, TCP_CONGESTION, "TCP_CONGESTION", "tcp(7): TCP_CONGESTION", VALUE_STRING, 0, false, "reno" },
-        T(TCP_USER_TIMEOUT, 12345),
-        T(TCP_THIN_LINEAR_TIMEOUTS, 1),
-        T(TCP_THIN_DUPACK, 1),
-        T(TCP_FASTOPEN, 5),
-        T(TCP_FASTOPEN_CONNECT, 0),
-        T(TCP_NOTSENT_LOWAT, 16384),
-        T(TCP_SAVE_SYN, 1),
-        T(TCP_INQ, 1),
-        T(TCP_REPAIR, 0),
-        I(IP_TOS, 0x10),
-        I(IP_TTL, 17),
-        I(IP_MTU_DISCOVER, IP_PMTUDISC_DO),
-        I(IP_RECVTTL, 1),
-        I(IP_RECVTOS, 1),
-        I(IP_PKTINFO, 1),
-        I(IP_RECVERR, 1),
-        I(IP_RETOPTS, 1),
-        I(IP_FREEBIND, 1),
-        I(IP_TRANSPARENT, 1),
-        I(IP_BIND_ADDRESS_NO_PORT, 1),
-        I(IP_MINTTL, 3),
-        I(IP_MULTICAST_TTL, 4),
-        I(IP_MULTICAST_LOOP, 0),
-        I(IP_CHECKSUM, 1),
-        I(IP_HDRINCL, 1),
-        I6(IPV6_V6ONLY, 1),
-        I6(IPV6_UNICAST_HOPS, 17),
-        I6(IPV6_TCLASS, 0x10),
-        I6(IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO),
-        I6(IPV6_RECVPKTINFO, 1),
-        I6(IPV6_RECVHOPLIMIT, 1),
-        I6(IPV6_RECVTCLASS, 1),
-        I6(IPV6_RECVERR, 1),
-        I6(IPV6_DONTFRAG, 1),
-        I6(IPV6_AUTOFLOWLABEL, 1),
-        I6(IPV6_MULTICAST_HOPS, 4),
-        I6(IPV6_FREEBIND, 1),
-        I6(IPV6_TRANSPARENT, 1),
-        I6(IPV6_MINHOPCOUNT, 3),
+                O(SOL_SOCKET, SO_KEEPALIVE, 1),
+                O(SOL_SOCKET, SO_BROADCAST, 1),
+                O(SOL_SOCKET, SO_REUSEADDR, 1),
+                O(SOL_SOCKET, SO_REUSEPORT, 1),
+                O(SOL_SOCKET, SO_OOBINLINE, 1),
+                {SOL_SOCKET, SO_LINGER, "SO_LINGER", "socket(7): SO_LINGER", VALUE_LINGER, 5, false, NULL},
+                O(SOL_SOCKET, SO_RCVBUF, 32768),
+                O(SOL_SOCKET, SO_SNDBUF, 32768),
+                O(SOL_SOCKET, SO_RCVLOWAT, 10),
+                {SOL_SOCKET, SO_RCVTIMEO, "SO_RCVTIMEO", "socket(7): SO_RCVTIMEO", VALUE_TIME, 1500, false,
+                 NULL},
+                {SOL_SOCKET, SO_SNDTIMEO, "SO_SNDTIMEO", "socket(7): SO_SNDTIMEO", VALUE_TIME, 2500, false,
+                 NULL},
+                O(SOL_SOCKET, SO_PRIORITY, 5),
+                O(SOL_SOCKET, SO_MARK, 17),
+                O(SOL_SOCKET, SO_TIMESTAMP, 1),
+                O(SOL_SOCKET, SO_TIMESTAMPNS, 1),
+                O(SOL_SOCKET, SO_TIMESTAMPING, 8),
+                O(SOL_SOCKET, SO_DONTROUTE, 1),
+                O(SOL_SOCKET, SO_DEBUG, 1),
+                O(SOL_SOCKET, SO_PASSCRED, 1),
+                O(SOL_SOCKET, SO_PASSSEC, 1),
+                O(SOL_SOCKET, SO_BUSY_POLL, 50),
+                O(SOL_SOCKET, SO_MAX_PACING_RATE, 1000000000),
+                O(SOL_SOCKET, SO_ZEROCOPY, 1),
+                O(SOL_SOCKET, SO_TXREHASH, 0),
+                O(SOL_SOCKET, SO_NO_CHECK, 1),
+                O(SOL_SOCKET, SO_RXQ_OVFL, 1),
+                O(SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1),
+                O(SOL_SOCKET, SO_PEEK_OFF, 3),
+                O(SOL_SOCKET, SO_PREFER_BUSY_POLL, 1),
+                T(TCP_NODELAY, 1),
+                T(TCP_CORK, 1),
+                {IPPROTO_TCP, TCP_MAXSEG, "TCP_MAXSEG", "tcp(7): TCP_MAXSEG", VALUE_INT, 1000, true, NULL},
+                T(TCP_KEEPIDLE, 77),
+                T(TCP_KEEPINTVL, 11),
+                T(TCP_KEEPCNT, 4),
+                T(TCP_SYNCNT, 3),
+                T(TCP_LINGER2, 9),
+                T(TCP_DEFER_ACCEPT, 0),
+                {IPPROTO_TCP, TCP_WINDOW_CLAMP, "TCP_WINDOW_CLAMP", "tcp(7): TCP_WINDOW_CLAMP", VALUE_INT,
+                 20000, true, NULL},
+                {IPPROTO_TCP, TCP_QUICKACK, "TCP_QUICKACK", "tcp(7): TCP_QUICKACK", VALUE_INT, 1, true,
+                 NULL},
+                {IPPROTO_TCP, TCP_CONGESTION, "TCP_CONGESTION", "tcp(7): TCP_CONGESTION", VALUE_STRING, 0,
+                 false, "reno"},
+                T(TCP_USER_TIMEOUT, 12345),
+                T(TCP_THIN_LINEAR_TIMEOUTS, 1),
+                T(TCP_THIN_DUPACK, 1),
+                T(TCP_FASTOPEN, 5),
+                T(TCP_FASTOPEN_CONNECT, 0),
+                T(TCP_NOTSENT_LOWAT, 16384),
+                T(TCP_SAVE_SYN, 1),
+                T(TCP_INQ, 1),
+                T(TCP_REPAIR, 0),
+                I(IP_TOS, 0x10),
+                I(IP_TTL, 17),
+                I(IP_MTU_DISCOVER, IP_PMTUDISC_DO),
+                I(IP_RECVTTL, 1),
+                I(IP_RECVTOS, 1),
+                I(IP_PKTINFO, 1),
+                I(IP_RECVERR, 1),
+                I(IP_RETOPTS, 1),
+                I(IP_FREEBIND, 1),
+                I(IP_TRANSPARENT, 1),
+                I(IP_BIND_ADDRESS_NO_PORT, 1),
+                I(IP_MINTTL, 3),
+                I(IP_MULTICAST_TTL, 4),
+                I(IP_MULTICAST_LOOP, 0),
+                I(IP_CHECKSUM, 1),
+                I(IP_HDRINCL, 1),
+                I6(IPV6_V6ONLY, 1),
+                I6(IPV6_UNICAST_HOPS, 17),
+                I6(IPV6_TCLASS, 0x10),
+                I6(IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO),
+                I6(IPV6_RECVPKTINFO, 1),
+                I6(IPV6_RECVHOPLIMIT, 1),
+                I6(IPV6_RECVTCLASS, 1),
+                I6(IPV6_RECVERR, 1),
+                I6(IPV6_DONTFRAG, 1),
+                I6(IPV6_AUTOFLOWLABEL, 1),
+                I6(IPV6_MULTICAST_HOPS, 4),
+                I6(IPV6_FREEBIND, 1),
+                I6(IPV6_TRANSPARENT, 1),
+                I6(IPV6_MINHOPCOUNT, 3),
 };
 
 /* That cannot be set; read in one scene. */
 static const Option get_only[] = {
-        O(SOL_SOCKET, SO_TYPE, 0),
-        O(SOL_SOCKET, SO_DOMAIN, 0),
-        O(SOL_SOCKET, SO_PROTOCOL, 0),
-        O(SOL_SOCKET, SO_ACCEPTCONN, 0),
-        O(SOL_SOCKET, SO_ERROR, 0),
-        O(SOL_SOCKET, SO_SNDLOWAT, 0),
-        O(SOL_SOCKET, SO_PEERSEC, 0),
-        O(SOL_SOCKET, SO_PEERPIDFD, 0),
-        O(SOL_SOCKET, SO_PEERGROUPS, 0),
-        VAGUE(SOL_SOCKET, SO_INCOMING_CPU, 0),
-        VAGUE(SOL_SOCKET, SO_INCOMING_NAPI_ID, 0),
-        { IPPROTO_IP, IP_MTU, "IP_MTU", "ip(7): IP_MTU", VALUE_INT, 0, true, NULL },
-        { IPPROTO_IPV6, IPV6_MTU, "IPV6_MTU", "ipv6(7): IPV6_MTU", VALUE_INT, 0, true, NULL },
-        { IPPROTO_IP, ORIGINAL_DST, "SO_ORIGINAL_DST", "iptables: SO_ORIGINAL_DST", VALUE_INT, 0, false, NULL },
-        { IPPROTO_IPV6, ORIGINAL_DST, "IP6T_SO_ORIGINAL_DST", "iptables: SO_ORIGINAL_DST", VALUE_INT, 0, false, NULL },
-        { IPPROTO_TCP, TCP_CC_INFO, "TCP_CC_INFO", "tcp(7): TCP_CC_INFO", VALUE_INT, 0, true, NULL },
-        T(TCP_SAVED_SYN, 0),
-        T(TCP_ULP, 0),
-        T(TCP_FASTOPEN_KEY, 0),
-        VAGUE(IPPROTO_TCP, TCP_TIMESTAMP, 0),
-        { SOL_SOCKET, 4242, "unknown", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL },
-        { IPPROTO_TCP, 4242, "unknown-tcp", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL },
-        { IPPROTO_IP, 4242, "unknown-ip", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL },
-        { IPPROTO_IPV6, 4242, "unknown-ipv6", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL },
-        { IPPROTO_UDP, 1, "of-udp", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL },
-        { 4242, 1, "unknown-level", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL },
-        { SOL_RAW, 1, "of-raw", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL },
+                O(SOL_SOCKET, SO_TYPE, 0),
+                O(SOL_SOCKET, SO_DOMAIN, 0),
+                O(SOL_SOCKET, SO_PROTOCOL, 0),
+                O(SOL_SOCKET, SO_ACCEPTCONN, 0),
+                O(SOL_SOCKET, SO_ERROR, 0),
+                O(SOL_SOCKET, SO_SNDLOWAT, 0),
+                O(SOL_SOCKET, SO_PEERSEC, 0),
+                O(SOL_SOCKET, SO_PEERPIDFD, 0),
+                O(SOL_SOCKET, SO_PEERGROUPS, 0),
+                VAGUE(SOL_SOCKET, SO_INCOMING_CPU, 0),
+                VAGUE(SOL_SOCKET, SO_INCOMING_NAPI_ID, 0),
+                {IPPROTO_IP, IP_MTU, "IP_MTU", "ip(7): IP_MTU", VALUE_INT, 0, true, NULL},
+                {IPPROTO_IPV6, IPV6_MTU, "IPV6_MTU", "ipv6(7): IPV6_MTU", VALUE_INT, 0, true, NULL},
+                {IPPROTO_IP, ORIGINAL_DST, "SO_ORIGINAL_DST", "iptables: SO_ORIGINAL_DST", VALUE_INT, 0,
+                 false, NULL},
+                {IPPROTO_IPV6, ORIGINAL_DST, "IP6T_SO_ORIGINAL_DST", "iptables: SO_ORIGINAL_DST", VALUE_INT,
+                 0, false, NULL},
+                {IPPROTO_TCP, TCP_CC_INFO, "TCP_CC_INFO", "tcp(7): TCP_CC_INFO", VALUE_INT, 0, true, NULL},
+                T(TCP_SAVED_SYN, 0),
+                T(TCP_ULP, 0),
+                T(TCP_FASTOPEN_KEY, 0),
+                VAGUE(IPPROTO_TCP, TCP_TIMESTAMP, 0),
+                {SOL_SOCKET, 4242, "unknown", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL},
+                {IPPROTO_TCP, 4242, "unknown-tcp", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL},
+                {IPPROTO_IP, 4242, "unknown-ip", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL},
+                {IPPROTO_IPV6, 4242, "unknown-ipv6", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false,
+                 NULL},
+                {IPPROTO_UDP, 1, "of-udp", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL},
+                {4242, 1, "unknown-level", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL},
+                {SOL_RAW, 1, "of-raw", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL},
 };
 
 static const Option *option_of(const Ctx *c) {
@@ -211,8 +224,8 @@ static void say_get(Ctx *c, const char *where, int fd) {
 
 static void do_set(Ctx *c, int fd) {
         const Option *o = option_of(c);
-        const struct linger linger = { 1, o->value };
-        const struct timeval time = { o->value / 1000, o->value % 1000 * 1000 };
+        const struct linger linger = {1, o->value};
+        const struct timeval time = {o->value / 1000, o->value % 1000 * 1000};
         int r = -1;
 
         switch (o->type) {
@@ -324,7 +337,8 @@ static void lengths(Ctx *c, const char *what, int fd, int level, int option) {
         memset(large, 0, sizeof(large));
         memcpy(large, &value, sizeof(value));
         for (socklen_t n = 0; n < 6; n++)
-                say(c, "set of %u: %s", n, setsockopt(fd, level, option, large, n) < 0 ? error_name(errno) : "well");
+                say(c, "set of %u: %s", n,
+                    setsockopt(fd, level, option, large, n) < 0 ? error_name(errno) : "well");
         did(c, "set of many", setsockopt(fd, level, option, large, sizeof(large)));
         did(c, "set of -1", setsockopt(fd, level, option, large, (socklen_t) -1));
         did(c, "set of NULL", setsockopt(fd, level, option, NULL, sizeof(int)));
@@ -360,11 +374,21 @@ static void scene_lengths_listener(Ctx *c) {
 }
 
 static const Option kinds[] = {
-        O(SOL_SOCKET, SO_KEEPALIVE, 1), O(SOL_SOCKET, SO_REUSEPORT, 1), O(SOL_SOCKET, SO_TYPE, 1),
-        O(SOL_SOCKET, SO_DOMAIN, 1),    O(SOL_SOCKET, SO_ACCEPTCONN, 1), O(SOL_SOCKET, SO_PEERCRED, 1),
-        O(SOL_SOCKET, SO_LINGER, 1),    T(TCP_NODELAY, 1),               T(TCP_CONGESTION, 1),
-        T(TCP_INFO, 1),                 T(TCP_MAXSEG, 1),                T(TCP_USER_TIMEOUT, 1),
-        I(IP_TOS, 1),                   I(IP_TTL, 1),                    I6(IPV6_V6ONLY, 1),
+                O(SOL_SOCKET, SO_KEEPALIVE, 1),
+                O(SOL_SOCKET, SO_REUSEPORT, 1),
+                O(SOL_SOCKET, SO_TYPE, 1),
+                O(SOL_SOCKET, SO_DOMAIN, 1),
+                O(SOL_SOCKET, SO_ACCEPTCONN, 1),
+                O(SOL_SOCKET, SO_PEERCRED, 1),
+                O(SOL_SOCKET, SO_LINGER, 1),
+                T(TCP_NODELAY, 1),
+                T(TCP_CONGESTION, 1),
+                T(TCP_INFO, 1),
+                T(TCP_MAXSEG, 1),
+                T(TCP_USER_TIMEOUT, 1),
+                I(IP_TOS, 1),
+                I(IP_TTL, 1),
+                I6(IPV6_V6ONLY, 1),
 };
 
 /* Values that are not taken. */
@@ -374,36 +398,36 @@ static void values(Ctx *c, int fd) {
                 const char *name;
                 int value;
         } bad[] = {
-                { IPPROTO_TCP, TCP_KEEPIDLE, "TCP_KEEPIDLE", 0 },
-                { IPPROTO_TCP, TCP_KEEPIDLE, "TCP_KEEPIDLE", 100000 },
-                { IPPROTO_TCP, TCP_KEEPINTVL, "TCP_KEEPINTVL", 0 },
-                { IPPROTO_TCP, TCP_KEEPCNT, "TCP_KEEPCNT", 0 },
-                { IPPROTO_TCP, TCP_KEEPCNT, "TCP_KEEPCNT", 500 },
-                { IPPROTO_TCP, TCP_SYNCNT, "TCP_SYNCNT", 0 },
-                { IPPROTO_TCP, TCP_SYNCNT, "TCP_SYNCNT", 500 },
-                { IPPROTO_TCP, TCP_MAXSEG, "TCP_MAXSEG", 1 },
-                { IPPROTO_TCP, TCP_MAXSEG, "TCP_MAXSEG", 100000 },
-                { IPPROTO_TCP, TCP_USER_TIMEOUT, "TCP_USER_TIMEOUT", -1 },
-                { IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, "TCP_THIN_LINEAR_TIMEOUTS", 2 },
-                { IPPROTO_TCP, TCP_THIN_DUPACK, "TCP_THIN_DUPACK", 2 },
-                { IPPROTO_TCP, TCP_CORK, "TCP_CORK", 2 },
-                { IPPROTO_TCP, TCP_NODELAY, "TCP_NODELAY", 2 },
-                { IPPROTO_TCP, TCP_INQ, "TCP_INQ", 2 },
-                { IPPROTO_TCP, TCP_SAVE_SYN, "TCP_SAVE_SYN", 3 },
-                { IPPROTO_IP, IP_TTL, "IP_TTL", 0 },
-                { IPPROTO_IP, IP_TTL, "IP_TTL", 256 },
-                { IPPROTO_IP, IP_TTL, "IP_TTL", -1 },
-                { IPPROTO_IP, IP_TOS, "IP_TOS", 0x1ff },
-                { IPPROTO_IP, IP_MTU_DISCOVER, "IP_MTU_DISCOVER", 9 },
-                { IPPROTO_IP, IP_MINTTL, "IP_MINTTL", 256 },
-                { SOL_SOCKET, SO_PRIORITY, "SO_PRIORITY", -1 },
-                { SOL_SOCKET, SO_ZEROCOPY, "SO_ZEROCOPY", 2 },
-                { SOL_SOCKET, SO_KEEPALIVE, "SO_KEEPALIVE", 2 },
-                { SOL_SOCKET, SO_BUSY_POLL, "SO_BUSY_POLL", -1 },
-                { SOL_SOCKET, SO_RCVLOWAT, "SO_RCVLOWAT", -1 },
-                { SOL_SOCKET, SO_RCVLOWAT, "SO_RCVLOWAT", 0 },
-                { SOL_SOCKET, SO_RCVBUF, "SO_RCVBUF", 0 },
-                { SOL_SOCKET, SO_SNDBUF, "SO_SNDBUF", 0 },
+                        {IPPROTO_TCP, TCP_KEEPIDLE, "TCP_KEEPIDLE", 0},
+                        {IPPROTO_TCP, TCP_KEEPIDLE, "TCP_KEEPIDLE", 100000},
+                        {IPPROTO_TCP, TCP_KEEPINTVL, "TCP_KEEPINTVL", 0},
+                        {IPPROTO_TCP, TCP_KEEPCNT, "TCP_KEEPCNT", 0},
+                        {IPPROTO_TCP, TCP_KEEPCNT, "TCP_KEEPCNT", 500},
+                        {IPPROTO_TCP, TCP_SYNCNT, "TCP_SYNCNT", 0},
+                        {IPPROTO_TCP, TCP_SYNCNT, "TCP_SYNCNT", 500},
+                        {IPPROTO_TCP, TCP_MAXSEG, "TCP_MAXSEG", 1},
+                        {IPPROTO_TCP, TCP_MAXSEG, "TCP_MAXSEG", 100000},
+                        {IPPROTO_TCP, TCP_USER_TIMEOUT, "TCP_USER_TIMEOUT", -1},
+                        {IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, "TCP_THIN_LINEAR_TIMEOUTS", 2},
+                        {IPPROTO_TCP, TCP_THIN_DUPACK, "TCP_THIN_DUPACK", 2},
+                        {IPPROTO_TCP, TCP_CORK, "TCP_CORK", 2},
+                        {IPPROTO_TCP, TCP_NODELAY, "TCP_NODELAY", 2},
+                        {IPPROTO_TCP, TCP_INQ, "TCP_INQ", 2},
+                        {IPPROTO_TCP, TCP_SAVE_SYN, "TCP_SAVE_SYN", 3},
+                        {IPPROTO_IP, IP_TTL, "IP_TTL", 0},
+                        {IPPROTO_IP, IP_TTL, "IP_TTL", 256},
+                        {IPPROTO_IP, IP_TTL, "IP_TTL", -1},
+                        {IPPROTO_IP, IP_TOS, "IP_TOS", 0x1ff},
+                        {IPPROTO_IP, IP_MTU_DISCOVER, "IP_MTU_DISCOVER", 9},
+                        {IPPROTO_IP, IP_MINTTL, "IP_MINTTL", 256},
+                        {SOL_SOCKET, SO_PRIORITY, "SO_PRIORITY", -1},
+                        {SOL_SOCKET, SO_ZEROCOPY, "SO_ZEROCOPY", 2},
+                        {SOL_SOCKET, SO_KEEPALIVE, "SO_KEEPALIVE", 2},
+                        {SOL_SOCKET, SO_BUSY_POLL, "SO_BUSY_POLL", -1},
+                        {SOL_SOCKET, SO_RCVLOWAT, "SO_RCVLOWAT", -1},
+                        {SOL_SOCKET, SO_RCVLOWAT, "SO_RCVLOWAT", 0},
+                        {SOL_SOCKET, SO_RCVBUF, "SO_RCVBUF", 0},
+                        {SOL_SOCKET, SO_SNDBUF, "SO_SNDBUF", 0},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
@@ -435,7 +459,7 @@ static void values_listener(Ctx *c) {
 }
 
 static void time_values(Ctx *c) {
-        const struct timeval bad[] = { { 0, 1000000 }, { 0, -1 }, { -1, 0 }, { 0, 0 }, { 0, 1 }, { 1, 999999 } };
+        const struct timeval bad[] = {{0, 1000000}, {0, -1}, {-1, 0}, {0, 0}, {0, 1}, {1, 999999}};
         int a, b;
 
         own_pair(c, &a, &b);
@@ -460,13 +484,15 @@ static void say_congestion(Ctx *c, int fd) {
 }
 
 static void congestion(Ctx *c) {
-        static const char *const names[] = { "no-such", "", "reno", "cubic", "a-name-that-is-too-long-for-it" };
+        static const char *const names[] = {"no-such", "", "reno", "cubic",
+                                            "a-name-that-is-too-long-for-it"};
         int a, b;
 
         own_pair(c, &a, &b);
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
                 say(c, "%s", names[i]);
-                did(c, "set", setsockopt(a, IPPROTO_TCP, TCP_CONGESTION, names[i], (socklen_t) strlen(names[i])));
+                did(c, "set",
+                    setsockopt(a, IPPROTO_TCP, TCP_CONGESTION, names[i], (socklen_t) strlen(names[i])));
                 say_congestion(c, a);
         }
         say_congestion(c, b);
@@ -519,8 +545,9 @@ static void say_info(Ctx *c, const char *what, int fd) {
         }
         say(c, "%s: state %d, mss %d, cwnd %d, rto %d, rtt %d, pmtu %d, size %s", what, i.tcpi_state,
             i.tcpi_snd_mss >= 536 && i.tcpi_snd_mss <= 65535, i.tcpi_snd_cwnd > 0,
-            i.tcpi_rto >= 10000 && i.tcpi_rto < 5000000, i.tcpi_rtt < 1000000, i.tcpi_pmtu > 0,
-            size > 100 ? "full" : "short");
+            i.tcpi_rto >= 10000 && i.tcpi_rto<5000000, i.tcpi_rtt<1000000, i.tcpi_pmtu> 0, size> 100
+                            ? "full"
+                            : "short");
 }
 
 static void info_states(Ctx *c) {
@@ -584,7 +611,7 @@ static void info_listener_backlog(Ctx *c) {
 }
 
 static void info_short(Ctx *c) {
-        static const socklen_t sizes[] = { 0, 1, 8, 104, 4096 };
+        static const socklen_t sizes[] = {0, 1, 8, 104, 4096};
         int a, b;
 
         own_pair(c, &a, &b);
@@ -647,7 +674,8 @@ static void cookie_short(Ctx *c) {
                 uint64_t v = 0;
                 socklen_t size = n;
 
-                say(c, "of %u: %s", n, getsockopt(a, SOL_SOCKET, SO_COOKIE, &v, &size) < 0 ? error_name(errno) : "well");
+                say(c, "of %u: %s", n,
+                    getsockopt(a, SOL_SOCKET, SO_COOKIE, &v, &size) < 0 ? error_name(errno) : "well");
         }
 }
 
@@ -659,11 +687,12 @@ static void peercred(Ctx *c) {
         fds[2] = own_connection(c, l);
         fds[3] = accept(l, NULL, NULL);
         for (size_t i = 0; i < ELEMENTSOF(fds); i++) {
-                struct ucred u = { 1, 2, 3 };
+                struct ucred u = {1, 2, 3};
                 socklen_t size = sizeof(u);
                 int r = getsockopt(fds[i], SOL_SOCKET, SO_PEERCRED, &u, &size);
 
-                say(c, "%d: pid %d, uid %d, gid %d, size %u", r, (int) u.pid, (int) u.uid, (int) u.gid, size);
+                say(c, "%d: pid %d, uid %d, gid %d, size %u", r, (int) u.pid, (int) u.uid, (int) u.gid,
+                    size);
         }
 }
 
@@ -684,11 +713,14 @@ static void original_dst_fresh(Ctx *c) {
         socklen_t size = sizeof(sa);
         int fd = sock(c), a, b;
 
-        did(c, "fresh", getsockopt(fd, c->family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, ORIGINAL_DST, &sa, &size));
+        did(c, "fresh",
+            getsockopt(fd, c->family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, ORIGINAL_DST, &sa, &size));
         own_pair(c, &a, &b);
         size = sizeof(sa);
-        did(c, "connected", getsockopt(b, c->family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, ORIGINAL_DST, &sa, &size));
-        did(c, "wrong level", getsockopt(b, c->family == AF_INET ? IPPROTO_IPV6 : IPPROTO_IP, ORIGINAL_DST, &sa, &size));
+        did(c, "connected",
+            getsockopt(b, c->family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, ORIGINAL_DST, &sa, &size));
+        did(c, "wrong level",
+            getsockopt(b, c->family == AF_INET ? IPPROTO_IPV6 : IPPROTO_IP, ORIGINAL_DST, &sa, &size));
 }
 
 static void say_int(Ctx *c, const char *what, int fd, int level, int option) {
@@ -841,7 +873,7 @@ static void tcp_on_udp(Ctx *c) {
 
 /* What the options do. */
 static void rcvtimeo_recv(Ctx *c) {
-        const struct timeval tv = { 0, 200000 };
+        const struct timeval tv = {0, 200000};
         int l = own_listener(c, 5), fd = sock(c), b;
         long start;
         char byte;
@@ -856,7 +888,7 @@ static void rcvtimeo_recv(Ctx *c) {
 }
 
 static void rcvtimeo_inherited(Ctx *c) {
-        const struct timeval tv = { 0, 200000 };
+        const struct timeval tv = {0, 200000};
         int l = own_listener(c, 5), fd;
         long start;
         char byte;
@@ -871,7 +903,7 @@ static void rcvtimeo_inherited(Ctx *c) {
 }
 
 static void sndtimeo_send(Ctx *c) {
-        const struct timeval tv = { 0, 200000 };
+        const struct timeval tv = {0, 200000};
         static char data[1 << 20];
         long start = 0, n = 0;
         int a, b;
@@ -919,9 +951,9 @@ static void cork(Ctx *c) {
         int a, b;
 
         own_pair(c, &a, &b);
-        did(c, "cork", setsockopt(a, IPPROTO_TCP, TCP_CORK, &(int){ 1 }, sizeof(int)));
+        did(c, "cork", setsockopt(a, IPPROTO_TCP, TCP_CORK, &(int){1}, sizeof(int)));
         send_all(c, a, "one", 3);
-        did(c, "uncork", setsockopt(a, IPPROTO_TCP, TCP_CORK, &(int){ 0 }, sizeof(int)));
+        did(c, "uncork", setsockopt(a, IPPROTO_TCP, TCP_CORK, &(int){0}, sizeof(int)));
         wait_bytes(c, b, 3);
         say_recv(c, "recv", b, 0);
 }
@@ -1004,7 +1036,7 @@ static void reuseport_closes(Ctx *c) {
 static void defer_accept(Ctx *c) {
         int l = own_listener(c, 5), a, b;
 
-        did(c, "set", setsockopt(l, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){ 5 }, sizeof(int)));
+        did(c, "set", setsockopt(l, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){5}, sizeof(int)));
         say_int(c, "is", l, IPPROTO_TCP, TCP_DEFER_ACCEPT);
         a = own_connection(c, l);
         set_nonblock(l, true);
@@ -1020,7 +1052,7 @@ static void defer_accept(Ctx *c) {
 static void fastopen_connect(Ctx *c) {
         int l = own_listener(c, 5), a = sock(c), b;
 
-        did(c, "set", setsockopt(a, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &(int){ 1 }, sizeof(int)));
+        did(c, "set", setsockopt(a, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &(int){1}, sizeof(int)));
         did(c, "connect", dial(c, a));
         did(c, "send", send(a, "hello", 5, MSG_NOSIGNAL));
         say_poll(c, "poll", l, POLLIN, 1000);
@@ -1037,7 +1069,7 @@ static void save_syn(Ctx *c) {
         char syn[256];
         socklen_t size = sizeof(syn);
 
-        did(c, "set", setsockopt(l, IPPROTO_TCP, TCP_SAVE_SYN, &(int){ 1 }, sizeof(int)));
+        did(c, "set", setsockopt(l, IPPROTO_TCP, TCP_SAVE_SYN, &(int){1}, sizeof(int)));
         (void) own_connection(c, l);
         b = accept(l, NULL, NULL);
         did(c, "TCP_SAVED_SYN", getsockopt(b, IPPROTO_TCP, TCP_SAVED_SYN, syn, &size));
@@ -1049,7 +1081,7 @@ static void zerocopy_send(Ctx *c) {
         int a, b;
 
         own_pair(c, &a, &b);
-        did(c, "SO_ZEROCOPY", setsockopt(a, SOL_SOCKET, SO_ZEROCOPY, &(int){ 1 }, sizeof(int)));
+        did(c, "SO_ZEROCOPY", setsockopt(a, SOL_SOCKET, SO_ZEROCOPY, &(int){1}, sizeof(int)));
         did(c, "send", send(a, data, sizeof(data), MSG_ZEROCOPY));
         say(c, "%zu bytes come", recv_all(c, b, data, sizeof(data)));
         say_poll(c, "poll", a, 0, 500);
@@ -1071,7 +1103,7 @@ static void maxseg_before(Ctx *c) {
 
         (void) l;
         say_int(c, "fresh", a, IPPROTO_TCP, TCP_MAXSEG);
-        did(c, "set", setsockopt(a, IPPROTO_TCP, TCP_MAXSEG, &(int){ 1000 }, sizeof(int)));
+        did(c, "set", setsockopt(a, IPPROTO_TCP, TCP_MAXSEG, &(int){1000}, sizeof(int)));
         must(c, "connect", dial(c, a));
         (void) getsockopt(a, IPPROTO_TCP, TCP_MAXSEG, &v, &size);
         say(c, "TCP_MAXSEG %s", v > 0 && v <= 1000 ? "is as set or less" : "is more than set");
@@ -1080,55 +1112,62 @@ static void maxseg_before(Ctx *c) {
 #define ALONE_O(n, t, f) ALONE("options/" n, t, f)
 
 static const Case odd[] = {
-        ALONE_O("values-fresh", "setsockopt(2): EINVAL", values_fresh),
-        ALONE_O("values-connected", "setsockopt(2): EINVAL", values_connected),
-        ALONE_O("values-listener", "setsockopt(2): EINVAL", values_listener),
-        ALONE_O("timeout-values", "setsockopt(2): EDOM", time_values),
-        ALONE_O("congestion-names", "tcp(7): TCP_CONGESTION", congestion),
-        ALONE_O("buffers-after", "socket(7): SO_SNDBUF the kernel doubles this value", buffers_set_after),
-        ALONE_O("buffers-force", "socket(7): SO_SNDBUFFORCE", buffers_force),
-        ALONE_O("buffers-plausible", "tcp(7): tcp_wmem, tcp_rmem", buffers_plausible),
-        ALONE_O("info-states", "tcp(7): TCP_INFO", info_states),
-        ALONE_O("info-closing", "tcp(7): TCP_INFO", info_closing),
-        ALONE_O("info-bytes", "tcp(7): TCP_INFO", info_bytes),
-        ALONE_O("info-listener", "tcp(7): TCP_INFO of a listener tells its queue", info_listener_backlog),
-        ALONE_O("info-sizes", "tcp(7): TCP_INFO", info_short),
-        ALONE_O("cookies-unique", "socket(7): SO_COOKIE", cookies),
-        ALONE_O("cookie-over-connect", "socket(7): SO_COOKIE", cookie_stays),
-        ALONE_O("cookie-over-listen", "socket(7): SO_COOKIE", cookie_listen),
-        ALONE_O("cookie-sizes", "socket(7): SO_COOKIE", cookie_short),
-        ALONE_O("peercred", "socket(7): SO_PEERCRED is for AF_UNIX", peercred),
-        ALONE_BOTH("options/peername", "socket(7): SO_PEERNAME", peername_option),
-        ALONE_BOTH("options/original-dst", "SO_ORIGINAL_DST without address translation", original_dst_fresh),
-        ALONE_O("acceptconn", "socket(7): SO_ACCEPTCONN", acceptconn),
-        ALONE_BOTH("options/identity", "socket(7): SO_TYPE, SO_DOMAIN, SO_PROTOCOL", identity),
-        ALONE_O("bindtodevice", "socket(7): SO_BINDTODEVICE", bindtodevice),
-        ALONE_O("ulp", "tcp(7): TCP_ULP", ulp),
-        CASE6("options/addrform", "ipv6(7): IPV6_ADDRFORM", NULL, addrform),
-        ALONE_O("ipv6-on-ipv4", "ipv6(7): options of IPv6 on IPv4 sockets", ipv6_on_ipv4),
-        CASE6("options/ipv4-on-ipv6", "ip(7): options of IP on IPv6 sockets", NULL, ipv4_on_ipv6),
-        CASE6("options/v6only-connected", "ipv6(7): IPV6_V6ONLY", NULL, v6only_connected),
-        ALONE_BOTH("options/error-refused", "socket(7): SO_ERROR get and clear the pending socket error", so_error),
-        ALONE_O("error-reset", "socket(7): SO_ERROR", so_error_reset),
-        ALONE_O("not-a-socket", "setsockopt(2): ENOTSOCK, EBADF", not_a_socket),
-        ALONE_O("of-tcp-on-unix", "unix(7)", tcp_on_unix),
-        ALONE_O("of-tcp-on-udp", "udp(7)", tcp_on_udp),
-        ALONE_O("rcvtimeo-kept", "socket(7): SO_RCVTIMEO", rcvtimeo_recv),
-        ALONE_O("rcvtimeo-inherited", "socket(7): SO_RCVTIMEO", rcvtimeo_inherited),
-        ALONE_O("sndtimeo-send", "socket(7): SO_SNDTIMEO", sndtimeo_send),
-        ALONE_O("rcvlowat-poll", "socket(7): SO_RCVLOWAT select, poll, epoll respect it", rcvlowat),
-        ALONE_O("oobinline", "tcp(7): SO_OOBINLINE", oobinline),
-        ALONE_O("cork", "tcp(7): TCP_CORK", cork),
-        ALONE_O("cork-close", "tcp(7): TCP_CORK", cork_close),
-        ALONE_BOTH("options/reuseport-two", "socket(7): SO_REUSEPORT connections are distributed", reuseport_two),
-        ALONE_O("reuseport-one-without", "socket(7): SO_REUSEPORT must be set on each socket", reuseport_one_without),
-        ALONE_O("reuseport-one-closes", "socket(7): SO_REUSEPORT", reuseport_closes),
-        ALONE_O("defer-accept", "tcp(7): TCP_DEFER_ACCEPT awakened only when data arrives", defer_accept),
-        ALONE_O("fastopen-connect", "tcp(7): TCP_FASTOPEN_CONNECT", fastopen_connect),
-        ALONE_O("save-syn", "tcp(7): TCP_SAVE_SYN", save_syn),
-        ALONE_O("zerocopy-send", "socket(7): SO_ZEROCOPY", zerocopy_send),
-        ALONE_O("timestamp-get", "socket(7): SO_TIMESTAMP", timestamp_none),
-        ALONE_O("maxseg-before", "tcp(7): TCP_MAXSEG", maxseg_before),
+                ALONE_O("values-fresh", "setsockopt(2): EINVAL", values_fresh),
+                ALONE_O("values-connected", "setsockopt(2): EINVAL", values_connected),
+                ALONE_O("values-listener", "setsockopt(2): EINVAL", values_listener),
+                ALONE_O("timeout-values", "setsockopt(2): EDOM", time_values),
+                ALONE_O("congestion-names", "tcp(7): TCP_CONGESTION", congestion),
+                ALONE_O("buffers-after", "socket(7): SO_SNDBUF the kernel doubles this value",
+                        buffers_set_after),
+                ALONE_O("buffers-force", "socket(7): SO_SNDBUFFORCE", buffers_force),
+                ALONE_O("buffers-plausible", "tcp(7): tcp_wmem, tcp_rmem", buffers_plausible),
+                ALONE_O("info-states", "tcp(7): TCP_INFO", info_states),
+                ALONE_O("info-closing", "tcp(7): TCP_INFO", info_closing),
+                ALONE_O("info-bytes", "tcp(7): TCP_INFO", info_bytes),
+                ALONE_O("info-listener", "tcp(7): TCP_INFO of a listener tells its queue",
+                        info_listener_backlog),
+                ALONE_O("info-sizes", "tcp(7): TCP_INFO", info_short),
+                ALONE_O("cookies-unique", "socket(7): SO_COOKIE", cookies),
+                ALONE_O("cookie-over-connect", "socket(7): SO_COOKIE", cookie_stays),
+                ALONE_O("cookie-over-listen", "socket(7): SO_COOKIE", cookie_listen),
+                ALONE_O("cookie-sizes", "socket(7): SO_COOKIE", cookie_short),
+                ALONE_O("peercred", "socket(7): SO_PEERCRED is for AF_UNIX", peercred),
+                ALONE_BOTH("options/peername", "socket(7): SO_PEERNAME", peername_option),
+                ALONE_BOTH("options/original-dst", "SO_ORIGINAL_DST without address translation",
+                           original_dst_fresh),
+                ALONE_O("acceptconn", "socket(7): SO_ACCEPTCONN", acceptconn),
+                ALONE_BOTH("options/identity", "socket(7): SO_TYPE, SO_DOMAIN, SO_PROTOCOL", identity),
+                ALONE_O("bindtodevice", "socket(7): SO_BINDTODEVICE", bindtodevice),
+                ALONE_O("ulp", "tcp(7): TCP_ULP", ulp),
+                CASE6("options/addrform", "ipv6(7): IPV6_ADDRFORM", NULL, addrform),
+                ALONE_O("ipv6-on-ipv4", "ipv6(7): options of IPv6 on IPv4 sockets", ipv6_on_ipv4),
+                CASE6("options/ipv4-on-ipv6", "ip(7): options of IP on IPv6 sockets", NULL, ipv4_on_ipv6),
+                CASE6("options/v6only-connected", "ipv6(7): IPV6_V6ONLY", NULL, v6only_connected),
+                ALONE_BOTH("options/error-refused",
+                           "socket(7): SO_ERROR get and clear the pending socket error", so_error),
+                ALONE_O("error-reset", "socket(7): SO_ERROR", so_error_reset),
+                ALONE_O("not-a-socket", "setsockopt(2): ENOTSOCK, EBADF", not_a_socket),
+                ALONE_O("of-tcp-on-unix", "unix(7)", tcp_on_unix),
+                ALONE_O("of-tcp-on-udp", "udp(7)", tcp_on_udp),
+                ALONE_O("rcvtimeo-kept", "socket(7): SO_RCVTIMEO", rcvtimeo_recv),
+                ALONE_O("rcvtimeo-inherited", "socket(7): SO_RCVTIMEO", rcvtimeo_inherited),
+                ALONE_O("sndtimeo-send", "socket(7): SO_SNDTIMEO", sndtimeo_send),
+                ALONE_O("rcvlowat-poll", "socket(7): SO_RCVLOWAT select, poll, epoll respect it", rcvlowat),
+                ALONE_O("oobinline", "tcp(7): SO_OOBINLINE", oobinline),
+                ALONE_O("cork", "tcp(7): TCP_CORK", cork),
+                ALONE_O("cork-close", "tcp(7): TCP_CORK", cork_close),
+                ALONE_BOTH("options/reuseport-two", "socket(7): SO_REUSEPORT connections are distributed",
+                           reuseport_two),
+                ALONE_O("reuseport-one-without", "socket(7): SO_REUSEPORT must be set on each socket",
+                        reuseport_one_without),
+                ALONE_O("reuseport-one-closes", "socket(7): SO_REUSEPORT", reuseport_closes),
+                ALONE_O("defer-accept", "tcp(7): TCP_DEFER_ACCEPT awakened only when data arrives",
+                        defer_accept),
+                ALONE_O("fastopen-connect", "tcp(7): TCP_FASTOPEN_CONNECT", fastopen_connect),
+                ALONE_O("save-syn", "tcp(7): TCP_SAVE_SYN", save_syn),
+                ALONE_O("zerocopy-send", "socket(7): SO_ZEROCOPY", zerocopy_send),
+                ALONE_O("timestamp-get", "socket(7): SO_TIMESTAMP", timestamp_none),
+                ALONE_O("maxseg-before", "tcp(7): TCP_MAXSEG", maxseg_before),
 };
 
 typedef struct Scene {
@@ -1137,17 +1176,17 @@ typedef struct Scene {
 } Scene;
 
 static const Scene scenes[] = {
-        { "default", scene_default },
-        { "before-connect", scene_before_connect },
-        { "after-connect", scene_after_connect },
-        { "inherited", scene_inherited },
-        { "listening", scene_listening },
+                {"default", scene_default},
+                {"before-connect", scene_before_connect},
+                {"after-connect", scene_after_connect},
+                {"inherited", scene_inherited},
+                {"listening", scene_listening},
 };
 
-static const Scene get_scenes[] = { { "get", scene_get_only } };
+static const Scene get_scenes[] = {{"get", scene_get_only}};
 static const Scene length_scenes[] = {
-        { "lengths", scene_lengths_connected },
-        { "lengths-listener", scene_lengths_listener },
+                {"lengths", scene_lengths_connected},
+                {"lengths-listener", scene_lengths_listener},
 };
 
 static Case cases[ELEMENTSOF(odd) + ELEMENTSOF(table) * ELEMENTSOF(scenes) + ELEMENTSOF(get_only) +
@@ -1161,11 +1200,11 @@ static size_t add(size_t n, const Option *options, size_t n_options, const Scene
                         if (asprintf(&name, "options/%s-%s", options[i].name, s[k].name) < 0)
                                 abort();
                         cases[n++] = (Case){
-                                .name = name,
-                                .text = options[i].page,
-                                .client = s[k].half,
-                                .family = options[i].level == IPPROTO_IPV6 ? AF_INET6 : AF_INET,
-                                .arg = &options[i],
+                                        .name = name,
+                                        .text = options[i].page,
+                                        .client = s[k].half,
+                                        .family = options[i].level == IPPROTO_IPV6 ? AF_INET6 : AF_INET,
+                                        .arg = &options[i],
                         };
                 }
         return n;
@@ -1181,5 +1220,5 @@ CaseTable options_cases(void) {
                 for (size_t i = 0; i < ELEMENTSOF(odd); i++)
                         cases[n++] = odd[i];
         }
-        return (CaseTable){ cases, n };
+        return (CaseTable){cases, n};
 }

@@ -32,7 +32,7 @@ typedef struct Side {
 } Side;
 
 static int side_start(Side *s, const Run *r, size_t index, bool server, int peer) {
-        AgentMessage m = { .command = AGENT_RUN, .server = server, .index = index, .addresses = r->addresses };
+        AgentMessage m = {.command = AGENT_RUN, .server = server, .index = index, .addresses = r->addresses};
         int fds[2], e;
 
         if (pipe2(fds, O_CLOEXEC) < 0)
@@ -40,7 +40,7 @@ static int side_start(Side *s, const Run *r, size_t index, bool server, int peer
         (void) fcntl(fds[0], F_SETFL, O_NONBLOCK);
         s->n = 0;
         s->lines = fds[0];
-        e = agent_send(s->agent, &m, (int[]){ peer, fds[1] });
+        e = agent_send(s->agent, &m, (int[]){peer, fds[1]});
         close(fds[1]);
         s->running = e >= 0;
         return e;
@@ -62,7 +62,8 @@ static int sides_wait(Side sides[2], long deadline) {
                 if (left <= 0)
                         return 1;
                 for (int i = 0; i < 2; i++)
-                        p[i] = (struct pollfd){ .fd = sides[i].running ? sides[i].agent : -1, .events = POLLIN };
+                        p[i] = (struct pollfd){.fd = sides[i].running ? sides[i].agent : -1,
+                                               .events = POLLIN};
                 if (poll(p, 2, (int) (left < 100 ? left : 100)) < 0 && errno != EINTR)
                         return -errno;
                 for (int i = 0; i < 2; i++) {
@@ -125,7 +126,8 @@ static int run_case(const Run *r, Side sides[2], size_t index, FILE *out) {
                 for (int i = 0; i < 2; i++) {
                         timeout[i] = sides[i].running;
                         if (sides[i].running)
-                                (void) agent_send(sides[i].agent, &(AgentMessage){ .command = AGENT_KILL }, NULL);
+                                (void) agent_send(sides[i].agent, &(AgentMessage){.command = AGENT_KILL},
+                                                  NULL);
                 }
                 waited = sides_wait(sides, now_ms() + KILL_LIMIT_MS);
         }

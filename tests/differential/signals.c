@@ -21,7 +21,7 @@ static void on_signal(int sig) {
 }
 
 static void handle(int sig, int flags) {
-        struct sigaction sa = { .sa_handler = on_signal, .sa_flags = flags };
+        struct sigaction sa = {.sa_handler = on_signal, .sa_flags = flags};
 
         n_signals = 0;
         (void) sigaction(sig, &sa, NULL);
@@ -29,8 +29,8 @@ static void handle(int sig, int flags) {
 
 static void alarm_in(int ms, int every_ms) {
         const struct itimerval it = {
-                .it_value = { ms / 1000, ms % 1000 * 1000 },
-                .it_interval = { every_ms / 1000, every_ms % 1000 * 1000 },
+                        .it_value = {ms / 1000, ms % 1000 * 1000},
+                        .it_interval = {every_ms / 1000, every_ms % 1000 * 1000},
         };
 
         (void) setitimer(ITIMER_REAL, &it, NULL);
@@ -85,7 +85,7 @@ static void accept_restart(Ctx *c) {
 }
 
 static void accept_timeo_restart(Ctx *c) {
-        const struct timeval tv = { 0, 300000 };
+        const struct timeval tv = {0, 300000};
         int l = own_listener(c, 5);
 
         must(c, "setsockopt", setsockopt(l, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
@@ -229,7 +229,7 @@ static void connect_full_eintr(Ctx *c) {
 }
 
 static void connect_full_timeout(Ctx *c) {
-        const struct timeval tv = { 0, 200000 };
+        const struct timeval tv = {0, 200000};
         int l, fd;
         long start;
 
@@ -377,7 +377,7 @@ static void recv_eintr(Ctx *c) {
         own_pair(c, &a, &b);
         handle(SIGALRM, 0);
         alarm_in(100, 0);
-        did(c, "recv", recv(a, &(char){ 0 }, 1, 0));
+        did(c, "recv", recv(a, &(char){0}, 1, 0));
         handle(SIGALRM, SA_RESTART);
         alarm_in(50, 0);
         if (fork() == 0) {
@@ -385,13 +385,13 @@ static void recv_eintr(Ctx *c) {
                 send_all(c, b, "x", 1);
                 _exit(0);
         }
-        did(c, "recv, restarted", recv(a, &(char){ 0 }, 1, 0));
+        did(c, "recv, restarted", recv(a, &(char){0}, 1, 0));
         say(c, "signals %d", n_signals);
 }
 
 static void poll_eintr(Ctx *c) {
         int l = own_listener(c, 5);
-        struct pollfd p = { .fd = l, .events = POLLIN };
+        struct pollfd p = {.fd = l, .events = POLLIN};
 
         handle(SIGALRM, SA_RESTART);
         alarm_in(100, 0);
@@ -420,7 +420,7 @@ static void sigpipe(Ctx *c) {
         handle(SIGPIPE, 0);
         reset_close(b);
         (void) wait_events(a, POLLIN, 1000);
-        did(c, "recv", recv(a, &(char){ 0 }, 1, 0));
+        did(c, "recv", recv(a, &(char){0}, 1, 0));
         did(c, "send", send(a, "x", 1, 0));
         say(c, "SIGPIPE %d", n_signals);
         did(c, "send MSG_NOSIGNAL", send(a, "x", 1, MSG_NOSIGNAL));
@@ -463,28 +463,34 @@ static void sigpipe_kills(Ctx *c) {
 #define S "signal(7): "
 
 static const Case cases[] = {
-        ALONE("signals/accept-eintr", S "without SA_RESTART: EINTR", accept_eintr),
-        ALONE("signals/accept-restart", S "with SA_RESTART accept is restarted", accept_restart),
-        ALONE("signals/accept-timeout-restart", S "with SO_RCVTIMEO: EINTR even with SA_RESTART", accept_timeo_restart),
-        ALONE("signals/accept-storm-restart", S "no connection is lost", accept_storm),
-        ALONE("signals/accept-storm-eintr", S "no connection is lost or doubled", accept_storm_eintr),
-        ALONE("signals/connect-storm", S "no connection is lost or doubled", connect_storm),
-        ALONE("signals/connect-full-eintr", "connect(2): EINTR; then EALREADY", connect_full_eintr),
-        ALONE("signals/connect-full-timeout", "socket(7): SO_SNDTIMEO on connect is EINPROGRESS", connect_full_timeout),
-        ALONE("signals/connect-alarm", "connect(2)", connect_alarm_well),
-        ALONE("signals/accept-killed", S "SIGKILL of who waits loses nothing", accept_killed),
-        ALONE("signals/accept-stopped", S "SIGSTOP, SIGCONT", accept_stopped),
-        ALONE("signals/accept-stop-continue", S "SIGSTOP and SIGCONT restart accept", accept_stop_idle),
-        ALONE("signals/connect-killed", S "SIGKILL of who connects", connect_killed),
-        ALONE("signals/accept-five-times", S "EINTR", accept_five_times),
-        ALONE("signals/accept-blocked", S "a blocked signal interrupts nothing", accept_signal_thread),
-        ALONE("signals/accept-ignored", S "an ignored signal interrupts nothing", accept_ignored_signal),
-        ALONE("signals/recv", S "recv", recv_eintr),
-        ALONE("signals/poll", S "poll is never restarted", poll_eintr),
-        ALONE("signals/sigpipe", "send(2): EPIPE and SIGPIPE, MSG_NOSIGNAL", sigpipe),
-        ALONE("signals/sigpipe-shutdown", "send(2): EPIPE and SIGPIPE", sigpipe_shutdown),
-        ALONE("signals/sigpipe-fresh", "send(2): EPIPE and SIGPIPE", sigpipe_fresh),
-        ALONE("signals/sigpipe-kills", S "SIGPIPE terminates", sigpipe_kills),
+                ALONE("signals/accept-eintr", S "without SA_RESTART: EINTR", accept_eintr),
+                ALONE("signals/accept-restart", S "with SA_RESTART accept is restarted", accept_restart),
+                ALONE("signals/accept-timeout-restart", S "with SO_RCVTIMEO: EINTR even with SA_RESTART",
+                      accept_timeo_restart),
+                ALONE("signals/accept-storm-restart", S "no connection is lost", accept_storm),
+                ALONE("signals/accept-storm-eintr", S "no connection is lost or doubled",
+                      accept_storm_eintr),
+                ALONE("signals/connect-storm", S "no connection is lost or doubled", connect_storm),
+                ALONE("signals/connect-full-eintr", "connect(2): EINTR; then EALREADY", connect_full_eintr),
+                ALONE("signals/connect-full-timeout", "socket(7): SO_SNDTIMEO on connect is EINPROGRESS",
+                      connect_full_timeout),
+                ALONE("signals/connect-alarm", "connect(2)", connect_alarm_well),
+                ALONE("signals/accept-killed", S "SIGKILL of who waits loses nothing", accept_killed),
+                ALONE("signals/accept-stopped", S "SIGSTOP, SIGCONT", accept_stopped),
+                ALONE("signals/accept-stop-continue", S "SIGSTOP and SIGCONT restart accept",
+                      accept_stop_idle),
+                ALONE("signals/connect-killed", S "SIGKILL of who connects", connect_killed),
+                ALONE("signals/accept-five-times", S "EINTR", accept_five_times),
+                ALONE("signals/accept-blocked", S "a blocked signal interrupts nothing",
+                      accept_signal_thread),
+                ALONE("signals/accept-ignored", S "an ignored signal interrupts nothing",
+                      accept_ignored_signal),
+                ALONE("signals/recv", S "recv", recv_eintr),
+                ALONE("signals/poll", S "poll is never restarted", poll_eintr),
+                ALONE("signals/sigpipe", "send(2): EPIPE and SIGPIPE, MSG_NOSIGNAL", sigpipe),
+                ALONE("signals/sigpipe-shutdown", "send(2): EPIPE and SIGPIPE", sigpipe_shutdown),
+                ALONE("signals/sigpipe-fresh", "send(2): EPIPE and SIGPIPE", sigpipe_fresh),
+                ALONE("signals/sigpipe-kills", S "SIGPIPE terminates", sigpipe_kills),
 };
 
 CaseTable signals_cases(void) {

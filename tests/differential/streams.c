@@ -107,7 +107,7 @@ static void dontwait(Ctx *c) {
         int a, b;
 
         own_pair(c, &a, &b);
-        did(c, "recv", recv(a, &(char){ 0 }, 1, MSG_DONTWAIT));
+        did(c, "recv", recv(a, &(char){0}, 1, MSG_DONTWAIT));
         say(c, "O_NONBLOCK %d", !!(fcntl(a, F_GETFL) & O_NONBLOCK));
 }
 
@@ -331,7 +331,7 @@ static void linger_reset_send(Ctx *c) {
 }
 
 static void linger_before(Ctx *c) {
-        const struct linger l = { .l_onoff = 1 };
+        const struct linger l = {.l_onoff = 1};
         int k = own_listener(c, 5), a = sock(c), b;
 
         /* Set before connect, it is to have its effect after. */
@@ -350,7 +350,7 @@ static void linger_exit(Ctx *c) {
         own_pair(c, &a, &b);
         pid = fork();
         if (pid == 0) {
-                const struct linger l = { .l_onoff = 1 };
+                const struct linger l = {.l_onoff = 1};
 
                 close(b);
                 (void) setsockopt(a, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
@@ -363,7 +363,7 @@ static void linger_exit(Ctx *c) {
 }
 
 static void linger_wait(Ctx *c) {
-        const struct linger l = { .l_onoff = 1, .l_linger = 1 };
+        const struct linger l = {.l_onoff = 1, .l_linger = 1};
         int a, b;
         long start;
 
@@ -451,14 +451,14 @@ static void recvfrom_null(Ctx *c) {
 static void recvmsg_name(Ctx *c) {
         SockAddr sa = {};
         char buf[16], control[64];
-        struct iovec iov = { buf, sizeof(buf) };
+        struct iovec iov = {buf, sizeof(buf)};
         struct msghdr mh = {
-                .msg_name = &sa,
-                .msg_namelen = sizeof(sa),
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = control,
-                .msg_controllen = sizeof(control),
+                        .msg_name = &sa,
+                        .msg_namelen = sizeof(sa),
+                        .msg_iov = &iov,
+                        .msg_iovlen = 1,
+                        .msg_control = control,
+                        .msg_controllen = sizeof(control),
         };
         int a, b;
 
@@ -472,8 +472,8 @@ static void recvmsg_name(Ctx *c) {
 static void sendmsg_name(Ctx *c) {
         SockAddr sa;
         socklen_t size = address_of(c, WHO_FOREIGN, 9, &sa);
-        struct iovec iov = { (void *) "hello", 5 };
-        struct msghdr mh = { .msg_name = &sa, .msg_namelen = size, .msg_iov = &iov, .msg_iovlen = 1 };
+        struct iovec iov = {(void *) "hello", 5};
+        struct msghdr mh = {.msg_name = &sa, .msg_namelen = size, .msg_iov = &iov, .msg_iovlen = 1};
         int a, b;
 
         own_pair(c, &a, &b);
@@ -486,12 +486,12 @@ static void sendmsg_rights(Ctx *c) {
                 struct cmsghdr header;
                 char space[CMSG_SPACE(sizeof(int))];
         } control = {};
-        struct iovec iov = { (void *) "x", 1 };
+        struct iovec iov = {(void *) "x", 1};
         struct msghdr mh = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
+                        .msg_iov = &iov,
+                        .msg_iovlen = 1,
+                        .msg_control = &control,
+                        .msg_controllen = sizeof(control),
         };
         struct cmsghdr *h = CMSG_FIRSTHDR(&mh);
         int a, b;
@@ -504,7 +504,8 @@ static void sendmsg_rights(Ctx *c) {
         did(c, "sendmsg with SCM_RIGHTS", sendmsg(a, &mh, MSG_NOSIGNAL));
         mh.msg_controllen = sizeof(control);
         did(c, "recvmsg", recvmsg(b, &mh, MSG_DONTWAIT));
-        say(c, "control %s", mh.msg_controllen && mh.msg_controllen < sizeof(control) ? "some" : "as it was");
+        say(c, "control %s",
+            mh.msg_controllen && mh.msg_controllen < sizeof(control) ? "some" : "as it was");
 }
 
 /* Urgent data. */
@@ -590,7 +591,7 @@ static void fionread(Ctx *c) {
         wait_bytes(c, b, 5);
         (void) ioctl(b, FIONREAD, &n);
         say(c, "%d", n);
-        (void) recv(b, &(char){ 0 }, 1, 0);
+        (void) recv(b, &(char){0}, 1, 0);
         (void) ioctl(b, FIONREAD, &n);
         say(c, "%d", n);
         close(a);
@@ -651,17 +652,18 @@ static void seek(Ctx *c) {
 
         own_pair(c, &a, &b);
         did(c, "lseek", lseek(a, 0, SEEK_SET));
-        did(c, "pread", pread(a, &(char){ 0 }, 1, 0));
+        did(c, "pread", pread(a, &(char){0}, 1, 0));
         did(c, "pwrite", pwrite(a, "x", 1, 0));
         did(c, "ftruncate", ftruncate(a, 0));
         did(c, "fsync", fsync(a));
-        say(c, "mmap %s", mmap(NULL, 4096, PROT_READ, MAP_SHARED, a, 0) == MAP_FAILED ? error_name(errno) : "well");
+        say(c, "mmap %s",
+            mmap(NULL, 4096, PROT_READ, MAP_SHARED, a, 0) == MAP_FAILED ? error_name(errno) : "well");
 }
 
 static void vectors(Ctx *c) {
         char one[4] = "", two[8] = "";
-        struct iovec out[] = { { (void *) "ab", 2 }, { (void *) "", 0 }, { (void *) "cdefg", 5 } };
-        struct iovec in[] = { { one, 3 }, { two, 7 } };
+        struct iovec out[] = {{(void *) "ab", 2}, {(void *) "", 0}, {(void *) "cdefg", 5}};
+        struct iovec in[] = {{one, 3}, {two, 7}};
         int a, b;
 
         own_pair(c, &a, &b);
@@ -673,9 +675,9 @@ static void vectors(Ctx *c) {
 
 static void mmsg(Ctx *c) {
         char buf[3][8] = {};
-        struct iovec out = { (void *) "abc", 3 }, in[3];
-        struct mmsghdr s[2] = { { .msg_hdr = { .msg_iov = &out, .msg_iovlen = 1 } },
-                                { .msg_hdr = { .msg_iov = &out, .msg_iovlen = 1 } } };
+        struct iovec out = {(void *) "abc", 3}, in[3];
+        struct mmsghdr s[2] = {{.msg_hdr = {.msg_iov = &out, .msg_iovlen = 1}},
+                               {.msg_hdr = {.msg_iov = &out, .msg_iovlen = 1}}};
         struct mmsghdr r[3] = {};
         int a, b;
 
@@ -683,8 +685,8 @@ static void mmsg(Ctx *c) {
         did(c, "sendmmsg", sendmmsg(a, s, 2, 0));
         wait_bytes(c, b, 6);
         for (int i = 0; i < 3; i++) {
-                in[i] = (struct iovec){ buf[i], 4 };
-                r[i].msg_hdr = (struct msghdr){ .msg_iov = &in[i], .msg_iovlen = 1 };
+                in[i] = (struct iovec){buf[i], 4};
+                r[i].msg_hdr = (struct msghdr){.msg_iov = &in[i], .msg_iovlen = 1};
         }
         did(c, "recvmmsg", recvmmsg(b, r, 3, MSG_DONTWAIT, NULL));
         say(c, "%u %u", r[0].msg_len, r[1].msg_len);
@@ -754,9 +756,9 @@ static void both_write(Ctx *c, size_t total, size_t piece) {
         barrier(c);
 }
 
-#define BOTH_WRITE(name, total, piece)                                                                       \
-        static void name(Ctx *c) {                                                                           \
-                both_write(c, total, piece);                                                                 \
+#define BOTH_WRITE(name, total, piece)                                                                      \
+        static void name(Ctx *c) {                                                                          \
+                both_write(c, total, piece);                                                                \
         }
 
 BOTH_WRITE(both_write_64, 64 * 1024, 64)
@@ -823,7 +825,8 @@ static void small_buffers(Ctx *c) {
 
 static void partial_send(Ctx *c) {
         const size_t size = 64 << 20;
-        char *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        char *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                          -1, 0);
         ssize_t n;
         int a, b;
 
@@ -898,11 +901,11 @@ static void tee_socket(Ctx *c) {
         did(c, "splice back", splice(q[0], NULL, b, NULL, 5, 0));
         wait_bytes(c, a, 5);
         say_recv(c, "recv", a, 0);
-        did(c, "splice with an offset", splice(p[0], NULL, a, &(loff_t){ 0 }, 5, 0));
+        did(c, "splice with an offset", splice(p[0], NULL, a, &(loff_t){0}, 5, 0));
 }
 
 static void vmsplice_socket(Ctx *c) {
-        struct iovec iov = { (void *) "hello", 5 };
+        struct iovec iov = {(void *) "hello", 5};
         int a, b, p[2];
 
         own_pair(c, &a, &b);
@@ -977,76 +980,88 @@ static void ping_pong_client(Ctx *c) {
 }
 
 static const Case cases[] = {
-        ALONE("streams/peek", "recv(2): MSG_PEEK", peek),
-        ALONE("streams/peek-trunc", "tcp(7): MSG_TRUNC with MSG_PEEK", peek_trunc),
-        ALONE("streams/trunc-drops", "tcp(7): MSG_TRUNC discards", trunc_drops),
-        ALONE("streams/trunc-null", "tcp(7): MSG_TRUNC discards", trunc_null),
-        CASE("streams/waitall", "recv(2): MSG_WAITALL", waitall_server, waitall_client),
-        ALONE("streams/waitall-eof", "recv(2): MSG_WAITALL", waitall_eof),
-        ALONE("streams/waitall-dontwait", "recv(2): MSG_WAITALL, MSG_DONTWAIT", waitall_peek),
-        ALONE("streams/dontwait", "recv(2): MSG_DONTWAIT is per call", dontwait),
-        ALONE("streams/zero-length", "recv(2), send(2)", zero_length),
-        ALONE("streams/zero-length-data", "recv(2): zero-length reads", zero_length_data),
-        ALONE("streams/half-close", "shutdown(2): SHUT_WR", half_close),
-        BOTH("streams/half-close-halves", "shutdown(2): SHUT_WR", half_close_server, half_close_client),
-        ALONE("streams/shut-read", "shutdown(2): SHUT_RD", shut_read),
-        ALONE("streams/shut-read-queued", "shutdown(2): SHUT_RD", shut_read_queued),
-        ALONE("streams/shut-both", "shutdown(2): SHUT_RDWR", shut_both_send),
-        ALONE("streams/shut-bad", "shutdown(2): EINVAL", shut_bad),
-        ALONE("streams/peer-closed-send", "tcp(7): RST after data to a closed socket", peer_closed_send),
-        ALONE("streams/peer-closed-recv", "tcp(7): RST after data to a closed socket", peer_closed_send_recv),
-        ALONE("streams/peer-closed-data", "recv(2): 0 at the end, after the data", peer_closed_data_first),
-        ALONE("streams/closed-unread", "RFC 1122 4.2.2.13: close with unread data resets", closed_unread),
-        ALONE("streams/closed-unread-answered", "RFC 1122 4.2.2.13: close with unread data resets", closed_unread_answered),
-        ALONE("streams/linger-reset", "socket(7): SO_LINGER 0 resets", linger_reset),
-        ALONE("streams/linger-reset-data", "socket(7): SO_LINGER 0 resets", linger_reset_data),
-        BOTH("streams/linger-reset-blocked", "socket(7): SO_LINGER 0 resets", linger_reset_blocked_server, linger_reset_blocked_client),
-        ALONE("streams/linger-reset-send", "send(2): ECONNRESET, EPIPE", linger_reset_send),
-        ALONE("streams/linger-before-connect", "socket(7): SO_LINGER 0 set before connect", linger_before),
-        ALONE("streams/linger-killed", "socket(7): SO_LINGER 0 and the end of the process", linger_exit),
-        ALONE("streams/linger-wait", "socket(7): SO_LINGER", linger_wait),
-        ALONE("streams/sendto-address", "send(2): the address is ignored on connected streams", sendto_connected),
-        ALONE("streams/sendto-fresh", "send(2): EPIPE", sendto_fresh),
-        ALONE("streams/sendto-fastopen", "tcp(7): MSG_FASTOPEN", sendto_fastopen),
-        ALONE("streams/recvfrom-address", "recv(2): src_addr of a stream", recvfrom_address),
-        ALONE("streams/recvfrom-null", "recv(2): addrlen", recvfrom_null),
-        ALONE("streams/recvmsg-name", "recv(2): msg_name of a stream", recvmsg_name),
-        ALONE("streams/sendmsg-name", "send(2): msg_name of a stream", sendmsg_name),
-        ALONE("streams/sendmsg-rights", "unix(7): SCM_RIGHTS is for AF_UNIX", sendmsg_rights),
-        ALONE("streams/oob", "tcp(7): MSG_OOB, SIOCATMARK", oob),
-        ALONE("streams/oob-none", "recv(2): MSG_OOB EINVAL", oob_none),
-        ALONE("streams/oob-many", "tcp(7): the last byte is urgent", oob_many),
-        ALONE("streams/oob-twice", "tcp(7): MSG_OOB", oob_twice),
-        ALONE("streams/more", "send(2): MSG_MORE", more),
-        ALONE("streams/flags", "send(2), recv(2): other flags", flags_unknown),
-        ALONE("streams/fionread", "tcp(7): SIOCINQ", fionread),
-        ALONE("streams/fionread-listener", "tcp(7): SIOCINQ of a listener is EINVAL", fionread_listener),
-        ALONE("streams/siocoutq", "tcp(7): SIOCOUTQ", siocoutq),
-        ALONE("streams/ioctl-others", "socket(7): SIOCGSTAMP", siocinq_names),
-        ALONE("streams/ioctl-interface", "netdevice(7)", sifaddr),
-        ALONE("streams/seek", "lseek(2): ESPIPE", seek),
-        ALONE("streams/vectors", "writev(2), readv(2)", vectors),
-        ALONE("streams/mmsg", "sendmmsg(2), recvmmsg(2)", mmsg),
-        ALONE("streams/faults", "send(2), recv(2): EFAULT", faults),
-        BOTH("streams/bulk", "tcp(7): a reliable stream", bulk_server, bulk_client),
-        CASE("streams/both-write-1", "tcp(7): buffers", both_write_1, both_write_1),
-        CASE("streams/both-write-64", "tcp(7): buffers", both_write_64, both_write_64),
-        CASE("streams/both-write-1k", "tcp(7): buffers", both_write_1k, both_write_1k),
-        CASE("streams/both-write-16k", "tcp(7): buffers", both_write_16k, both_write_16k),
-        CASE("streams/both-write-256k", "tcp(7): buffers", both_write_256k, both_write_256k),
-        ALONE("streams/capacity-64", "tcp(7): buffers", capacity_64),
-        ALONE("streams/capacity-64k", "tcp(7): buffers", capacity_64k),
-        ALONE("streams/small-buffers", "socket(7): SO_SNDBUF, SO_RCVBUF", small_buffers),
-        ALONE("streams/partial-send", "send(2)", partial_send),
-        ALONE("streams/sendfile", "sendfile(2)", send_file),
-        ALONE("streams/sendfile-shut", "sendfile(2)", send_file_closed),
-        ALONE("streams/splice", "splice(2)", splice_both),
-        ALONE("streams/tee", "tee(2): EINVAL unless both are pipes", tee_socket),
-        ALONE("streams/vmsplice", "vmsplice(2)", vmsplice_socket),
-        ALONE("streams/splice-listener", "splice(2)", splice_listener),
-        CASE("streams/peer-killed", "close(2) at the end of a process", peer_dies_server, peer_dies_client),
-        ALONE("streams/boundaries", "tcp(7): record boundaries are not preserved", boundaries),
-        BOTH("streams/ping-pong", "tcp(7)", ping_pong_server, ping_pong_client),
+                ALONE("streams/peek", "recv(2): MSG_PEEK", peek),
+                ALONE("streams/peek-trunc", "tcp(7): MSG_TRUNC with MSG_PEEK", peek_trunc),
+                ALONE("streams/trunc-drops", "tcp(7): MSG_TRUNC discards", trunc_drops),
+                ALONE("streams/trunc-null", "tcp(7): MSG_TRUNC discards", trunc_null),
+                CASE("streams/waitall", "recv(2): MSG_WAITALL", waitall_server, waitall_client),
+                ALONE("streams/waitall-eof", "recv(2): MSG_WAITALL", waitall_eof),
+                ALONE("streams/waitall-dontwait", "recv(2): MSG_WAITALL, MSG_DONTWAIT", waitall_peek),
+                ALONE("streams/dontwait", "recv(2): MSG_DONTWAIT is per call", dontwait),
+                ALONE("streams/zero-length", "recv(2), send(2)", zero_length),
+                ALONE("streams/zero-length-data", "recv(2): zero-length reads", zero_length_data),
+                ALONE("streams/half-close", "shutdown(2): SHUT_WR", half_close),
+                BOTH("streams/half-close-halves", "shutdown(2): SHUT_WR", half_close_server,
+                     half_close_client),
+                ALONE("streams/shut-read", "shutdown(2): SHUT_RD", shut_read),
+                ALONE("streams/shut-read-queued", "shutdown(2): SHUT_RD", shut_read_queued),
+                ALONE("streams/shut-both", "shutdown(2): SHUT_RDWR", shut_both_send),
+                ALONE("streams/shut-bad", "shutdown(2): EINVAL", shut_bad),
+                ALONE("streams/peer-closed-send", "tcp(7): RST after data to a closed socket",
+                      peer_closed_send),
+                ALONE("streams/peer-closed-recv", "tcp(7): RST after data to a closed socket",
+                      peer_closed_send_recv),
+                ALONE("streams/peer-closed-data", "recv(2): 0 at the end, after the data",
+                      peer_closed_data_first),
+                ALONE("streams/closed-unread", "RFC 1122 4.2.2.13: close with unread data resets",
+                      closed_unread),
+                ALONE("streams/closed-unread-answered", "RFC 1122 4.2.2.13: close with unread data resets",
+                      closed_unread_answered),
+                ALONE("streams/linger-reset", "socket(7): SO_LINGER 0 resets", linger_reset),
+                ALONE("streams/linger-reset-data", "socket(7): SO_LINGER 0 resets", linger_reset_data),
+                BOTH("streams/linger-reset-blocked", "socket(7): SO_LINGER 0 resets",
+                     linger_reset_blocked_server, linger_reset_blocked_client),
+                ALONE("streams/linger-reset-send", "send(2): ECONNRESET, EPIPE", linger_reset_send),
+                ALONE("streams/linger-before-connect", "socket(7): SO_LINGER 0 set before connect",
+                      linger_before),
+                ALONE("streams/linger-killed", "socket(7): SO_LINGER 0 and the end of the process",
+                      linger_exit),
+                ALONE("streams/linger-wait", "socket(7): SO_LINGER", linger_wait),
+                ALONE("streams/sendto-address", "send(2): the address is ignored on connected streams",
+                      sendto_connected),
+                ALONE("streams/sendto-fresh", "send(2): EPIPE", sendto_fresh),
+                ALONE("streams/sendto-fastopen", "tcp(7): MSG_FASTOPEN", sendto_fastopen),
+                ALONE("streams/recvfrom-address", "recv(2): src_addr of a stream", recvfrom_address),
+                ALONE("streams/recvfrom-null", "recv(2): addrlen", recvfrom_null),
+                ALONE("streams/recvmsg-name", "recv(2): msg_name of a stream", recvmsg_name),
+                ALONE("streams/sendmsg-name", "send(2): msg_name of a stream", sendmsg_name),
+                ALONE("streams/sendmsg-rights", "unix(7): SCM_RIGHTS is for AF_UNIX", sendmsg_rights),
+                ALONE("streams/oob", "tcp(7): MSG_OOB, SIOCATMARK", oob),
+                ALONE("streams/oob-none", "recv(2): MSG_OOB EINVAL", oob_none),
+                ALONE("streams/oob-many", "tcp(7): the last byte is urgent", oob_many),
+                ALONE("streams/oob-twice", "tcp(7): MSG_OOB", oob_twice),
+                ALONE("streams/more", "send(2): MSG_MORE", more),
+                ALONE("streams/flags", "send(2), recv(2): other flags", flags_unknown),
+                ALONE("streams/fionread", "tcp(7): SIOCINQ", fionread),
+                ALONE("streams/fionread-listener", "tcp(7): SIOCINQ of a listener is EINVAL",
+                      fionread_listener),
+                ALONE("streams/siocoutq", "tcp(7): SIOCOUTQ", siocoutq),
+                ALONE("streams/ioctl-others", "socket(7): SIOCGSTAMP", siocinq_names),
+                ALONE("streams/ioctl-interface", "netdevice(7)", sifaddr),
+                ALONE("streams/seek", "lseek(2): ESPIPE", seek),
+                ALONE("streams/vectors", "writev(2), readv(2)", vectors),
+                ALONE("streams/mmsg", "sendmmsg(2), recvmmsg(2)", mmsg),
+                ALONE("streams/faults", "send(2), recv(2): EFAULT", faults),
+                BOTH("streams/bulk", "tcp(7): a reliable stream", bulk_server, bulk_client),
+                CASE("streams/both-write-1", "tcp(7): buffers", both_write_1, both_write_1),
+                CASE("streams/both-write-64", "tcp(7): buffers", both_write_64, both_write_64),
+                CASE("streams/both-write-1k", "tcp(7): buffers", both_write_1k, both_write_1k),
+                CASE("streams/both-write-16k", "tcp(7): buffers", both_write_16k, both_write_16k),
+                CASE("streams/both-write-256k", "tcp(7): buffers", both_write_256k, both_write_256k),
+                ALONE("streams/capacity-64", "tcp(7): buffers", capacity_64),
+                ALONE("streams/capacity-64k", "tcp(7): buffers", capacity_64k),
+                ALONE("streams/small-buffers", "socket(7): SO_SNDBUF, SO_RCVBUF", small_buffers),
+                ALONE("streams/partial-send", "send(2)", partial_send),
+                ALONE("streams/sendfile", "sendfile(2)", send_file),
+                ALONE("streams/sendfile-shut", "sendfile(2)", send_file_closed),
+                ALONE("streams/splice", "splice(2)", splice_both),
+                ALONE("streams/tee", "tee(2): EINVAL unless both are pipes", tee_socket),
+                ALONE("streams/vmsplice", "vmsplice(2)", vmsplice_socket),
+                ALONE("streams/splice-listener", "splice(2)", splice_listener),
+                CASE("streams/peer-killed", "close(2) at the end of a process", peer_dies_server,
+                     peer_dies_client),
+                ALONE("streams/boundaries", "tcp(7): record boundaries are not preserved", boundaries),
+                BOTH("streams/ping-pong", "tcp(7)", ping_pong_server, ping_pong_client),
 };
 
 CaseTable streams_cases(void) {
