@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -191,6 +192,19 @@ int listener_sockets_accept_native(ListenerSockets *l, int *ret_connection, Endp
         }
         *ret_connection = fd;
         return 0;
+}
+
+void listener_sockets_hold(ListenerSockets *l, bool hold) {
+        struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+        const struct sock_fprog program = { .len = 1, .filter = &nothing };
+
+        if (l->held == hold)
+                return;
+        if (hold)
+                (void) setsockopt(l->native, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+        else
+                (void) setsockopt(l->native, SOL_SOCKET, SO_DETACH_FILTER, &(int){ 0 }, sizeof(int));
+        l->held = hold;
 }
 
 bool listener_sockets_hung_up(const ListenerSockets *l) {

@@ -37,6 +37,7 @@ typedef struct ListenerSockets {
         bool v6only;
         unsigned backlog;
         unsigned queued; /* connections in the kernel's queue */
+        bool held;       /* the native socket does not answer */
         uint64_t netns;  /* cookie of the app's namespace */
 } ListenerSockets;
 
@@ -90,6 +91,12 @@ int listener_sockets_pop(ListenerSockets *l, int app_end, int *ret_connection, E
  * Returns 0, -EAGAIN if there is none, or another negative errno of accept(2).
  */
 int listener_sockets_accept_native(ListenerSockets *l, int *ret_connection, Endpoint *ret_peer);
+
+/*
+ * Lets the native socket not answer for a while (a filter that passes nothing,
+ * socket(7)), so that a client waits as before a full queue; or answer again.
+ */
+void listener_sockets_hold(ListenerSockets *l, bool hold);
 
 /* Whether all copies of the app's end are closed. */
 bool listener_sockets_hung_up(const ListenerSockets *l);

@@ -33,10 +33,11 @@ static int deliver(Call *call, Listener *l, int connection, const Endpoint *peer
                 socklen_t size = endpoint_to_sockaddr(peer, l->sockets.family, &sa);
 
                 r = call_answer(call, call_arg(call, 1), call_arg(call, 2), &sa, size, true);
-                if (r < 0) {
-                        (void) call_fail(call, r);
+                /* Who was interrupted, or is dead, has no bad address. */
+                if (r < 0 && call_fail(call, r) < 0)
+                        return -ENOENT;
+                if (r < 0)
                         return r;
-                }
         }
         if ((flags & SOCK_NONBLOCK) && fcntl(connection, F_SETFL, O_NONBLOCK) < 0)
                 return -errno;
@@ -79,6 +80,7 @@ void accept_take_native(Listener *l) {
         Endpoint peer;
 
         while (l->sockets.queued == 0) {
+                listener_sockets_hold(&l->sockets, false);
                 if (listener_sockets_accept_native(&l->sockets, &connection, &peer) < 0) {
                         (void) sd_event_source_set_enabled(l->native_source, SD_EVENT_ON);
                         return;
@@ -87,6 +89,9 @@ void accept_take_native(Listener *l) {
                         requeue(l, connection, &peer);
                 connection = safe_close(connection);
         }
+        /* A backlog of 0 holds one connection, and that one is in our queue now. */
+        if (l->sockets.backlog == 0)
+                listener_sockets_hold(&l->sockets, true);
         /* Until the queue is empty again there is nothing to do about the others. */
         (void) sd_event_source_set_enabled(l->native_source, SD_EVENT_OFF);
 }
@@ -119,6 +124,9 @@ void handle_accept(Call *call) {
         }
         r = call_get_socket(call, &info);
         if (r < 0)
+                return;
+        /* A copy of a listener from before listen(2), in a child maybe: it becomes a listener, too. */
+        if (info.kind == SOCKET_NATIVE && listen_again(call) >= 0 && call_get_socket(call, &info) < 0)
                 return;
         /* The kernel knows why one cannot accept on what is not a listener. */
         if (info.kind != SOCKET_LISTENER) {

@@ -20,6 +20,13 @@ void handle_setsockopt(Call *call);
 void handle_epoll_create(Call *call); /* also epoll_create1 */
 
 /*
+ * Puts a listener of its own over the caller's descriptor (argument 0) if that
+ * is a native socket that listens: a copy of one from before listen(2). Returns
+ * 0, or a negative errno if it is none; the call goes on in any case.
+ */
+int listen_again(Call *call);
+
+/*
  * Gives a connection to an accept that waits already, past the queue. Returns
  * 0, or -EAGAIN if there is none. `connection` stays the caller's.
  */
