@@ -49,7 +49,7 @@ static const int trapped_levels[] = { IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6 };
 /* Of SOL_SOCKET. */
 static const int trapped_options[] = {
         SO_TYPE,     SO_DOMAIN,   SO_PROTOCOL, SO_ACCEPTCONN, SO_REUSEPORT,   SO_ZEROCOPY,
-        SO_PEERCRED, SO_PEERNAME, SO_PEERSEC,  SO_PEERGROUPS, SO_PEERPIDFD,
+        SO_PEERCRED, SO_PEERNAME, SO_PEERSEC,  SO_PEERGROUPS, SO_PEERPIDFD, SO_MARK,
 };
 
 /* Families that reach other machines and do not know network namespaces. */

@@ -47,7 +47,7 @@ static bool is_readable(int level, int option) {
         switch (level) {
         case SOL_SOCKET:
                 return option == SO_TYPE || option == SO_DOMAIN || option == SO_PROTOCOL || option == SO_ACCEPTCONN ||
-                                option == SO_PEERCRED;
+                                option == SO_PEERCRED || option == SO_MARK;
         case IPPROTO_TCP:
                 return option == TCP_INFO || option == TCP_ULP;
         case IPPROTO_IP:
@@ -225,6 +225,11 @@ static void set_pair_option(Call *call, const SocketInfo *info) {
         /* What takes TCP cannot be had any more; the app's next connections are TCP. */
         if (option_wants_tcp(level, option)) {
                 (void) call_fail(call, level == IPPROTO_TCP && option == TCP_ULP ? -ENOENT : -EOPNOTSUPP);
+                return;
+        }
+        /* The mark of a pair is ours (transport/pair.h), and the app needs a right for it that it has not. */
+        if (level == SOL_SOCKET && option == SO_MARK) {
+                (void) call_fail(call, -EPERM);
                 return;
         }
         fd = stand_in(info->family);
