@@ -29,15 +29,19 @@ int error_exit_status(const char *name) {
 static bool is_unreachable(const char *name) {
         static const char *const names[] = {
                 SD_BUS_ERROR_SERVICE_UNKNOWN,          SD_BUS_ERROR_NAME_HAS_NO_OWNER,
-                "org.freedesktop.systemd1.LoadFailed", "org.freedesktop.systemd1.NoSuchUnit",
-                "org.freedesktop.systemd1.UnitMasked",
+        };
+        static const char *const prefixes[] = {
+                "org.freedesktop.DBus.Error.Spawn.",
+                "org.freedesktop.systemd1.", /* the service manager could not activate it */
         };
 
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 if (strcmp(name, names[i]) == 0)
                         return true;
-        return strncmp(name, "org.freedesktop.DBus.Error.Spawn.",
-                       strlen("org.freedesktop.DBus.Error.Spawn.")) == 0;
+        for (size_t i = 0; i < ELEMENTSOF(prefixes); i++)
+                if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+                        return true;
+        return false;
 }
 
 int error_report(const char *what, const sd_bus_error *error, int r) {
