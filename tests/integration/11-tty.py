@@ -520,9 +520,10 @@ def _():
         t.expect("INNER> ")
         t.type("jobs\n")
         t.expect(r"Stopped\s+sleep 88")
-        t.type("kill %1; exit 7\n")
+        t.type("kill -KILL %1\n")
+        t.expect("INNER> ")
         time.sleep(0.3)
-        t.type("exit 7\n")
+        t.type("jobs; exit 7\n")
         t.expect("PROMPT> ")
         equal(run(t, "echo $?"), "7\n")
 

@@ -128,7 +128,7 @@ for x in l: x.close()
 for i in range(300):
     socket.create_server(("", 0)).close()
 print("done")'
-is "$OUT" done 'failures'
+is "$OUT" 'done' 'failures'
 after=$(figures)
 compare "$before" "$after" 'failures'
 

@@ -26,7 +26,7 @@ six=$(grep -F "fdaa:a55:317c::1902]:$port6" <<<"$OUT")
 diag "$four" "$six"
 is "$(wc -l <<<"$four")" 2 'the two ends of a connection are there' || diag "$(grep ax: <<<"$OUT")"
 like "$four" "198\.18\.19\.2:$port4.198\.18\.19\.1:7[^\"]*\"python3\",pid=$client_pid," 'the client: its address, that of the server, its process'
-like "$four" "198\.18\.19\.1\]:7.\[::ffff:198\.18\.19\.2\]:$port4[^\"]*\"python3\",pid=$server_pid," 'the server: its address, that of the client, its process'
+like "$four" "198\.18\.19\.1\]:7.\[::ffff:198\.18\.19\.2\]:${port4}[^\"]*\"python3\",pid=$server_pid," 'the server: its address, that of the client, its process'
 unlike "$four" 'appswitchd' 'the daemon holds no end'
 is "$(wc -l <<<"$six")" 2 'the same with IPv6'
 like "$six" "fdaa:a55:317c::1902\]:$port6.*pid=$client_pid," 'the client'

@@ -1381,7 +1381,9 @@ def _():
 def _():
     with listener() as l, client_socket() as client:
         name = l.getsockname()
-        connected = in_thread(lambda: (time.sleep(0.3), client.connect(name)))
+        # What is far away takes a descriptor before there are none.
+        connected = in_thread(lambda: (client.fileno(), time.sleep(0.4), client.connect(name)))
+        time.sleep(0.1)
         with no_descriptor_left():
             fails(errno.EMFILE, l.accept)
         connected.join()
@@ -1495,6 +1497,27 @@ def run_check(function, seconds):
     return [line for line in text.decode().splitlines() if line != "fine"]
 
 
+# What differs in an app (AX=1) today: appswitch(7), "What differs from TCP". By role, which says if it is a pair.
+KNOWN = {
+    "a listener can neither be read nor written": ("both", "server"),
+    "a forked child that has the socket from before listen accepts": ("both", "server"),
+    "EMFILE in a blocked accept: the connection waits": ("server",),
+    "sendto with an address on a connected stream is a send": ("server", "client"),
+    "a full backlog makes the client wait, and loses nothing": ("client",),
+    "connect to AF_UNSPEC disconnects, and the socket connects anew": ("client",),
+    "a duplicate of a client, made before connect, is connected": ("client",),
+}
+
+
+def verdict(text, trouble):
+    """One line of TAP. A known difference that is gone is a failure, so that the list and the manual stay true."""
+    if not os.environ.get("AX") or ROLE not in KNOWN.get(text, ()):
+        return ("not ok " if trouble else "ok ") + text
+    if trouble:
+        return f"ok {text} (differs as documented)"
+    return f"not ok {text} (is documented to differ, and does not)"
+
+
 def main():
     patterns = sys.argv[1:]
     if patterns[:1] == ["--agent"]:
@@ -1509,8 +1532,9 @@ def main():
         if patterns and not any(re.search(p, text) for p in patterns):
             continue
         n += 1
-        trouble = run_check(function, float(os.environ.get("CHECK_TIMEOUT", "20")))
-        print(("not ok " if trouble else "ok ") + text)
+        known = os.environ.get("AX") and ROLE in KNOWN.get(text, ())
+        trouble = run_check(function, 5 if known else float(os.environ.get("CHECK_TIMEOUT", "10")))
+        print(verdict(text, trouble))
         for line in trouble[-8:]:
             print("# " + line)
         sys.stdout.flush()
