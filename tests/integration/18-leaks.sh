@@ -49,8 +49,8 @@ figure() {
 # compare BEFORE AFTER WHAT
 compare() {
     local key
-    diag "$3: $(paste -d' ' <(cut -d' ' -f1 <<<"$1") <(cut -d' ' -f2 <<<"$1") <(cut -d' ' -f2 <<<"$2") |
-        awk '{ printf "%s%s %s -> %s", (NR > 1 ? ", " : ""), $1, $2, $3 }')"
+    diag "$3, before and after:" "
+$(paste -d' ' <(cut -d' ' -f1 <<<"$1") <(cut -d' ' -f2 <<<"$1") <(cut -d' ' -f2 <<<"$2") | column -t)"
     for key in appswitchd-pid appswitch-dnsd-pid appswitch-exec-pid; do
         is "$(figure "$2" "$key")" "$(figure "$1" "$key")" "$3: ${key%-pid} is the same process"
     done
