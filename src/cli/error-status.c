@@ -28,7 +28,9 @@ int error_exit_status(const char *name) {
 /* The bus answers these itself when nobody has the name and nobody could be started to take it. */
 static bool is_unreachable(const char *name) {
         static const char *const names[] = {
-                SD_BUS_ERROR_SERVICE_UNKNOWN,          SD_BUS_ERROR_NAME_HAS_NO_OWNER,
+                SD_BUS_ERROR_SERVICE_UNKNOWN,
+                SD_BUS_ERROR_NAME_HAS_NO_OWNER,
+                SD_BUS_ERROR_FILE_EXISTS, /* the alias of a unit that is masked */
         };
         static const char *const prefixes[] = {
                 "org.freedesktop.DBus.Error.Spawn.",

@@ -181,13 +181,13 @@ static void _printf_(3, 4) app_fail(App *app, const char *error, const char *for
         if (vasprintf(&message, format, ap) < 0)
                 message = NULL;
         va_end(ap);
+        /* It may be on the other side of execve(2) already, and must not go on without us. */
+        if (app->leader_pidfd >= 0)
+                (void) syscall(SYS_pidfd_send_signal, app->leader_pidfd, SIGKILL, NULL, 0);
+        if (app->in_scope)
+                (void) scope_stop(app->manager->scopes, app->unit);
         if (app->started)
                 app->started(app, error, message ?: "Out of memory", app->userdata);
-        app_forget(app);
-        app_free(app);
-}
-
-void app_cancel(App *app) {
         app_forget(app);
         app_free(app);
 }
@@ -212,7 +212,7 @@ static int owner_on_gone(sd_bus_track *track, void *userdata) {
         App *app = userdata;
 
         if (app->state == APP_STARTING)
-                app_cancel(app);
+                app_fail(app, ERROR_UNIT_FAILED, "The caller went away");
         else if (leader_is_alive(app))
                 (void) app_stop(app, NULL, NULL);
         /* Handled: with 0 sd-bus would call again and again. */

@@ -88,9 +88,6 @@ struct App {
 int app_start(Manager *m, const AppRequest *request, AppStarted started, void *userdata, App **ret,
               const char **ret_error, char **ret_message);
 
-/* The caller of app_start() does not wait any more: the start is given up. */
-void app_cancel(App *app);
-
 /* Asks for the end of the app's scope. `ended` is called when it is gone. Returns 0 or a negative errno. */
 int app_stop(App *app, AppEnded ended, void *userdata);
 

@@ -9,11 +9,11 @@
 sockets=$PROGRAMS/sockets.py
 
 subtests 'native' host python3 "$sockets"
-subtests 'one app' client --name sockets-one -- python3 "$sockets"
+subtests 'one app' client --name sockets-one -- env AX=1 python3 "$sockets"
 
 # self ADDRESS...: the program with itself at addresses that are not loopback
 self() {
-    client --ip 198.18.16.1 --ip fdaa:a55:317c::1601 -- env ADDR4=198.18.16.1 ADDR6=fdaa:a55:317c::1601 python3 "$sockets"
+    client --ip 198.18.16.1 --ip fdaa:a55:317c::1601 -- env AX=1 ADDR4=198.18.16.1 ADDR6=fdaa:a55:317c::1601 python3 "$sockets"
 }
 subtests 'one app, by its addresses' self
 
@@ -21,11 +21,11 @@ start_app --name sockets-agent --ip 198.18.16.2 --ip fdaa:a55:317c::1602 -- pyth
 agent=$APP
 ok 'the agent is ready' wait_until 10 host grep -q ready "$APP_LOG"
 as_server() {
-    client --ip 198.18.16.1 --ip fdaa:a55:317c::1601 -- env AGENT=/tmp/sockets-agent ROLE=server \
+    client --ip 198.18.16.1 --ip fdaa:a55:317c::1601 -- env AX=1 AGENT=/tmp/sockets-agent ROLE=server \
         ADDR4=198.18.16.1 ADDR6=fdaa:a55:317c::1601 CLIENT4=198.18.16.2 CLIENT6=fdaa:a55:317c::1602 python3 "$sockets"
 }
 as_client() {
-    client --ip 198.18.16.1 --ip fdaa:a55:317c::1601 -- env AGENT=/tmp/sockets-agent ROLE=client \
+    client --ip 198.18.16.1 --ip fdaa:a55:317c::1601 -- env AX=1 AGENT=/tmp/sockets-agent ROLE=client \
         ADDR4=198.18.16.2 ADDR6=fdaa:a55:317c::1602 CLIENT4=198.18.16.1 CLIENT6=fdaa:a55:317c::1601 python3 "$sockets"
 }
 subtests 'server' as_server

@@ -1501,7 +1501,6 @@ def run_check(function, seconds):
 KNOWN = {
     "a listener can neither be read nor written": ("both", "server"),
     "a forked child that has the socket from before listen accepts": ("both", "server"),
-    "EMFILE in a blocked accept: the connection waits": ("server",),
     "sendto with an address on a connected stream is a send": ("server", "client"),
     "a full backlog makes the client wait, and loses nothing": ("client",),
     "connect to AF_UNSPEC disconnects, and the socket connects anew": ("client",),
