@@ -275,8 +275,11 @@ static int option_shortcut(Run *run, sd_bus_message *m, sd_bus_error *error) {
         return run->request.shortcut >= 0 ? 0 : invalid(error, ERROR_INVALID_ARGUMENT, "shortcut", value, "it must be auto, unix or tcp");
 }
 
+/* Scopes of apps are always unloaded; taken so that it can be said. */
 static int option_collect(Run *run, sd_bus_message *m, sd_bus_error *error) {
-        return read_bool(m, &run->request.collect);
+        bool collect;
+
+        return read_bool(m, &collect);
 }
 
 static int option_terminal(Run *run, sd_bus_message *m, sd_bus_error *error) {
@@ -367,12 +370,45 @@ static int check_strings(const Run *run, sd_bus_error *error) {
         return 0;
 }
 
+/* As sd_bus_message_read_strv(3), which takes a time that grows with the square of their number. */
+static int read_many(sd_bus_message *m, char ***ret) {
+        char **words = NULL;
+        size_t n = 0, room = 0;
+        const char *s;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "s");
+        while (r >= 0 && (r = sd_bus_message_read_basic(m, 's', &s)) > 0) {
+                if (n + 1 >= room) {
+                        char **grown = reallocarray(words, room = MAX2(room * 2, (size_t) 64), sizeof(char *));
+
+                        if (!grown) {
+                                r = -ENOMEM;
+                                break;
+                        }
+                        words = grown;
+                }
+                words[n] = strdup(s);
+                words[n + 1] = NULL;
+                if (!words[n++])
+                        r = -ENOMEM;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r < 0) {
+                strv_free(words);
+                return r;
+        }
+        *ret = words;
+        return 0;
+}
+
 static int parse(Run *run, sd_bus_message *m, sd_bus_error *error) {
         int r;
 
-        r = sd_bus_message_read_strv(m, &run->request.argv);
+        r = read_many(m, &run->request.argv);
         if (r >= 0)
-                r = sd_bus_message_read_strv(m, &run->request.environment);
+                r = read_many(m, &run->request.environment);
         if (r >= 0)
                 r = sd_bus_message_enter_container(m, 'a', "{sv}");
         if (r < 0)

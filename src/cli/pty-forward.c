@@ -417,6 +417,7 @@ int pty_forward_resume(PtyForward *f) {
         if (f->running)
                 return 0;
         f->running = true;
+        enter_raw(f); /* at once: an app that has ended already may have left output */
         pty_forward_resize(f);
         return sd_event_source_set_enabled(f->again_source, SD_EVENT_ONESHOT);
 }

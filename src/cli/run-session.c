@@ -157,7 +157,8 @@ static int on_control(sd_event_source *source, int fd, uint32_t events, void *us
 
 /* From here on the app has the terminal. */
 static int session_begin(RunSession *s) {
-        if (s->forward && !s->has_end) {
+        /* Also for the last output of an app that has ended already: it comes as its terminal made it. */
+        if (s->forward) {
                 int r = pty_forward_resume(s->forward);
 
                 if (r < 0)

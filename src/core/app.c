@@ -101,7 +101,7 @@ App *app_free(App *app) {
         m = app->manager;
         sd_event_source_disable_unref(app->timeout);
         launch_free(app->launch);
-        scope_job_free(app->scope);
+        scope_job_abandon(app->scope);
         sd_bus_track_unref(app->track);
         trap_free(app->trap);
         if (app->dns_udp >= 0 && m->feed)
@@ -296,7 +296,6 @@ static void launch_on_user(Launch *launch, pid_t pid, uid_t uid, gid_t gid, void
                 .slice = app->slice,
                 .description = app->description,
                 .pid = pid,
-                .collect = app->collect,
         }, scope_on_started, app, &app->scope);
         if (r < 0) {
                 app_fail(app, ERROR_UNIT_FAILED, "Failed to start scope %s: %s", app->unit, strerror(-r));
@@ -478,7 +477,6 @@ static int app_describe(App *app, const AppRequest *request) {
         app_register(app);
 
         app->owner_uid = app->uid = request->uid;
-        app->collect = request->collect;
         app->shortcut = request->shortcut;
         for (; *tags; tags++) {
                 r = tags_add(&app->party.tags, *tags);

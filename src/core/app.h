@@ -30,7 +30,7 @@ typedef struct AppRequest {
         const char *user, *group; /* to run as, or NULL */
         const char *unit, *slice, *description; /* or NULL */
         Shortcut shortcut;
-        bool collect, terminal;
+        bool terminal;
         const char *owner; /* unique bus name that the app ends with, or NULL */
         int fds[_EXEC_FD_MAX];
 } AppRequest;
@@ -51,7 +51,6 @@ struct App {
         uid_t uid; /* the credentials it runs with */
         uid_t owner_uid; /* who started it, and so may end it */
         char *unit, *slice, *description;
-        bool collect;
         Shortcut shortcut;
         char **argv;
         pid_t leader;

@@ -15,7 +15,8 @@ struct ScopeJob {
         Scopes *scopes;
         sd_bus_slot *call; /* StartTransientUnit, until its reply */
         char *path;        /* of the job, from then on */
-        ScopeCallback callback;
+        char *unit;
+        ScopeCallback callback; /* NULL: abandoned */
         void *userdata;
         ScopeJob *prev, *next;
 };
@@ -52,11 +53,23 @@ ScopeJob *scope_job_free(ScopeJob *job) {
                 forget_early(job->scopes);
         sd_bus_slot_unref(job->call);
         free(job->path);
+        free(job->unit);
         free(job);
         return NULL;
 }
 
+void scope_job_abandon(ScopeJob *job) {
+        if (job)
+                job->callback = NULL;
+}
+
 static void job_end(ScopeJob *job, const char *result) {
+        if (!job->callback) {
+                /* Its process may be dead by now, and then nothing else would end it. */
+                (void) scope_stop(job->scopes, job->unit);
+                scope_job_free(job);
+                return;
+        }
         job->callback(strcmp(result, "done") == 0 ? NULL : result, job->userdata);
 }
 
@@ -89,6 +102,10 @@ static int on_started(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
         job->call = sd_bus_slot_unref(job->call);
         if (sd_bus_message_is_method_error(m, NULL)) {
+                if (!job->callback) {
+                        scope_job_free(job);
+                        return 0;
+                }
                 job->callback(sd_bus_message_get_error(m)->message, job->userdata);
                 return 0;
         }
@@ -141,7 +158,8 @@ static int append_properties(sd_bus_message *m, const ScopeRequest *request) {
                 r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "PIDs", "au", 1, (uint32_t) request->pid, "Slice",
                                           "s", request->slice, "Description", "s", request->description,
                                           "TimeoutStopUSec", "t", (uint64_t) STOP_TIMEOUT_USEC);
-        if (r >= 0 && request->collect)
+        /* A scope whose process is dead before it begins is a failed one, and nobody would tidy it away. */
+        if (r >= 0)
                 r = sd_bus_message_append(m, "(sv)", "CollectMode", "s", "inactive-or-failed");
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
@@ -169,6 +187,11 @@ int scope_start(Scopes *scopes, const ScopeRequest *request, ScopeCallback callb
                 return -ENOMEM;
         *job = (ScopeJob){ .scopes = scopes, .callback = callback, .userdata = userdata };
         DL_APPEND(scopes->jobs, job);
+        job->unit = strdup(request->unit);
+        if (!job->unit) {
+                scope_job_free(job);
+                return -ENOMEM;
+        }
         r = sd_bus_call_async(scopes->bus, &job->call, m, on_started, job, 0);
         if (r < 0) {
                 scope_job_free(job);

@@ -22,7 +22,6 @@ typedef struct ScopeRequest {
         const char *slice;
         const char *description;
         pid_t pid;
-        bool collect; /* also forget it when it failed */
 } ScopeRequest;
 
 /* Subscribes to the signals of the service manager. Returns 0 or a negative errno. */
@@ -36,6 +35,9 @@ Scopes *scopes_free(Scopes *scopes);
 int scope_start(Scopes *scopes, const ScopeRequest *request, ScopeCallback callback, void *userdata,
                 ScopeJob **ret);
 ScopeJob *scope_job_free(ScopeJob *job);
+
+/* Nobody waits for it any more: the scope is stopped as soon as it has started. The job frees itself. */
+void scope_job_abandon(ScopeJob *job);
 
 /* Asks for a scope to be stopped; its processes get SIGTERM, then SIGKILL. Returns 0 or a negative errno. */
 int scope_stop(Scopes *scopes, const char *unit);

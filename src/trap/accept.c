@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * accept(2), accept4(2). A connection goes from the listener's queue to the
- * caller in one step of the kernel (ADDFD with SEND): if the caller was
- * interrupted meanwhile, it goes back into the queue and is not lost.
+ * accept(2), accept4(2). A connection stays in the listener's queue until the
+ * caller has got it, in one step of the kernel (ADDFD with SEND): if the caller
+ * was interrupted meanwhile, or we were killed, it is not lost.
  */
 
 #include <fcntl.h>
@@ -111,8 +111,39 @@ static uint64_t receive_timeout(int fd) {
         return (uint64_t) tv.tv_sec * USEC_PER_SEC + (uint64_t) tv.tv_usec;
 }
 
+/* Takes the connection that was delivered, or is lost, out of the queue. */
+static void finish(Listener *l, int app_end) {
+        int connection;
+        Endpoint peer;
+
+        if (listener_sockets_pop(&l->sockets, app_end, &connection, &peer) >= 0)
+                safe_close(connection);
+        /* poll(2) after this accept is to tell of the next one. */
+        accept_take_native(l);
+        connect_serve(l);
+}
+
+void accept_finish(Call *call) {
+        SocketInfo info;
+
+        if (call_get_socket(call, &info) < 0)
+                return;
+        if (info.kind == SOCKET_LISTENER && info.listener)
+                finish(info.listener, call->fd);
+        call_drop(call);
+}
+
+static void accept_wait(Call *call, Listener *l) {
+        int flags = fcntl(call->fd, F_GETFL);
+
+        if (flags < 0 || (flags & O_NONBLOCK))
+                (void) call_fail(call, -EAGAIN);
+        else
+                call_park(call, l, &l->accepts, receive_timeout(call->fd), on_timeout);
+}
+
 void handle_accept(Call *call) {
-        _cleanup_close_ int connection = -EBADF;
+        _cleanup_close_ int connection = -EBADF, app_end = -EBADF;
         Endpoint peer;
         SocketInfo info;
         Listener *l;
@@ -139,30 +170,26 @@ void handle_accept(Call *call) {
                 return;
         }
 
-        r = listener_sockets_pop(&l->sockets, call->fd, &connection, &peer);
-        if (r == -EAGAIN)
-                r = listener_sockets_accept_native(&l->sockets, &connection, &peer);
-        else
-                accept_take_native(l); /* poll(2) after this accept is to tell of the next one */
+        r = listener_sockets_peek(&l->sockets, call->fd, &connection, &peer);
         if (r == -EAGAIN) {
-                int flags = fcntl(call->fd, F_GETFL);
-
-                if (flags < 0 || (flags & O_NONBLOCK))
-                        (void) call_fail(call, -EAGAIN);
-                else
-                        call_park(call, l, &l->accepts, receive_timeout(call->fd), on_timeout);
+                accept_take_native(l);
+                r = listener_sockets_peek(&l->sockets, call->fd, &connection, &peer);
+        }
+        if (r == -EAGAIN) {
+                accept_wait(call, l);
                 return;
         }
         if (r < 0) {
                 (void) call_fail(call, r);
                 return;
         }
+        /* It lies in the queue until the caller has it: who interrupts us, or kills us, loses nothing. */
+        app_end = TAKE_FD(call->fd);
+        call->slot->stage = CALL_DELIVERING;
         r = deliver(call, l, connection, &peer);
         /* With a bad address the connection is lost, as it is in __sys_accept4_file(). */
-        if (r < 0 && r != -EFAULT && r != -EINVAL)
-                requeue(l, connection, &peer);
-        else
-                connect_serve(l);
+        if (r >= 0 || r == -EFAULT || r == -EINVAL)
+                finish(l, app_end);
 }
 
 void accept_abandon(Listener *l) {

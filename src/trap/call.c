@@ -186,7 +186,7 @@ void calls_resume(Calls *c, Trap *(*find)(uint64_t number, void *userdata), void
                         c->free = call;
                         continue;
                 }
-                *call = (Call){ .trap = trap, .slot = slot, .fd = -EBADF };
+                *call = (Call){ .trap = trap, .slot = slot, .resumed = true, .fd = -EBADF };
                 trap->n_calls++;
                 trap->sw->n_calls++;
                 resume(call);

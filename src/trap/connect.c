@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -87,24 +88,6 @@ static void connect_other(Call *call) {
                 (void) call_fail(call, -ECONNREFUSED);
         else
                 (void) call_continue(call);
-}
-
-/* A second connect on the same descriptor. */
-static void connect_again(Call *call) {
-        SockAddr sa;
-        ssize_t n;
-
-        n = call_read_sockaddr(call, call_arg(call, 1), call_arg(call, 2), &sa);
-        if (n < 0) {
-                (void) call_fail(call, (int) n);
-                return;
-        }
-        if (!pair_get_mark(call->fd, PAIR_MARK_UNREPORTED)) {
-                (void) call_fail(call, -EISCONN);
-                return;
-        }
-        (void) pair_set_mark(call->fd, PAIR_MARK_UNREPORTED, false);
-        (void) call_return(call, 0);
 }
 
 static void log_refusal(Trap *trap, const Connect *c, const Route *route) {
@@ -346,6 +329,42 @@ static bool is_own_business(const Connect *c, const Route *route) {
                         (route->verdict == ROUTE_BACKEND && route->backend->party == trap->party);
 }
 
+/* Finds the server and connects to it. Ends or parks the call. */
+static void connect_route(Connect *c, const SockAddr *sa, socklen_t size) {
+        Trap *trap = c->call->trap;
+        int r;
+
+        /* Each turn of the loop takes one dead backend out of the directory. */
+        for (;;) {
+                Route route = route_connect(trap->sw->directory, trap->party, &c->to);
+
+                if (route.verdict == ROUTE_NATIVE) {
+                        if (c->foreign)
+                                (void) call_fail(c->call, -ENETUNREACH);
+                        else
+                                (void) call_continue(c->call);
+                        return;
+                }
+                if (is_own_business(c, &route)) {
+                        connect_self(c, sa, size);
+                        return;
+                }
+                if (route.verdict == ROUTE_REFUSED)
+                        log_refusal(trap, c, &route);
+                if (route.verdict != ROUTE_BACKEND) {
+                        (void) call_fail(c->call, -route_verdict_to_errno(route.verdict));
+                        return;
+                }
+                r = connect_backend(c, &route);
+                if (r != -EPIPE) {
+                        if (r < 0)
+                                (void) call_fail(c->call, r);
+                        return;
+                }
+                trap_flush_listeners(backend_listener(route.backend)->trap);
+        }
+}
+
 static void connect_native(Connect *c) {
         Trap *trap = c->call->trap;
         uint64_t netns;
@@ -378,35 +397,45 @@ static void connect_native(Connect *c) {
         if (route_is_own(trap->party, &c->to.address))
                 trap_flush_listeners(trap);
 
-        /* Each turn of the loop takes one dead backend out of the directory. */
-        for (;;) {
-                Route route = route_connect(trap->sw->directory, trap->party, &c->to);
+        connect_route(c, &sa, (socklen_t) size);
+}
 
-                if (route.verdict == ROUTE_NATIVE) {
-                        if (c->foreign)
-                                (void) call_fail(c->call, -ENETUNREACH);
-                        else
-                                (void) call_continue(c->call);
-                        return;
-                }
-                if (is_own_business(c, &route)) {
-                        connect_self(c, &sa, (socklen_t) size);
-                        return;
-                }
-                if (route.verdict == ROUTE_REFUSED)
-                        log_refusal(trap, c, &route);
-                if (route.verdict != ROUTE_BACKEND) {
-                        (void) call_fail(c->call, -route_verdict_to_errno(route.verdict));
-                        return;
-                }
-                r = connect_backend(c, &route);
-                if (r != -EPIPE) {
-                        if (r < 0)
-                                (void) call_fail(c->call, r);
-                        return;
-                }
-                trap_flush_listeners(backend_listener(route.backend)->trap);
+/* Whether the other end of the pair is gone. */
+static bool hung_up(int fd) {
+        struct pollfd p = { .fd = fd };
+
+        return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
+}
+
+/* A second connect on the same descriptor. */
+static void connect_again(Connect *c) {
+        Call *call = c->call;
+        SockAddr sa;
+        ssize_t n;
+
+        n = call_read_sockaddr(call, call_arg(call, 1), call_arg(call, 2), &sa);
+        if (n < 0) {
+                (void) call_fail(call, (int) n);
+                return;
         }
+        if (!pair_get_mark(call->fd, PAIR_MARK_UNREPORTED)) {
+                (void) call_fail(call, -EISCONN);
+                return;
+        }
+        /* The daemon that made the pair died before it gave the other end to the server: once more. */
+        if (call->resumed && hung_up(call->fd)) {
+                SocketName name = c->socket.name;
+
+                c->socket.bound = (Endpoint){ .address.family = name.local.address.family };
+                c->foreign = true;
+                c->flags = call_get_fd_flags(call);
+                if (c->flags >= 0 && endpoint_from_sockaddr(&sa, (size_t) n, &c->to) >= 0) {
+                        connect_route(c, &sa, (socklen_t) n);
+                        return;
+                }
+        }
+        (void) pair_set_mark(call->fd, PAIR_MARK_UNREPORTED, false);
+        (void) call_return(call, 0);
 }
 
 void handle_connect(Call *call) {
@@ -421,7 +450,7 @@ void handle_connect(Call *call) {
                 connect_other(call);
                 break;
         case SOCKET_PAIR:
-                connect_again(call);
+                connect_again(&c);
                 break;
         case SOCKET_LISTENER:
                 (void) call_fail(call, -EISCONN);

@@ -128,8 +128,13 @@ static Trap *find_trap(uint64_t number, void *userdata) {
 }
 
 static void resume_call(Call *call) {
+        bool delivering = call->slot->stage == CALL_DELIVERING;
+
+        call->slot->stage = CALL_RECEIVED;
         if (notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
                 dispatch_call(call);
+        else if (delivering)
+                accept_finish(call);
         else
                 call_drop(call);
 }

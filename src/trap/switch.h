@@ -69,6 +69,7 @@ bool trap_uses_tcp(const Trap *trap);
 struct Call {
         Trap *trap;
         CallSlot *slot; /* in the shared memory; holds the notification */
+        bool resumed;   /* an earlier daemon received it */
         int fd;         /* our copy of the socket that the call is about, or -EBADF */
 
         /* While parked: */

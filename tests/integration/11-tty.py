@@ -225,7 +225,7 @@ def _():
 
 @check("the line that says as which unit it runs")
 def _():
-    with Terminal(["ax", "run", "--name", "tty-info", "--ip", "198.18.11.1", "--", "true"]) as t:
+    with Terminal(["ax", "run", "--name", "tty-info", "--ip", "198.18.11.1", "--", "sleep", "0.5"]) as t:
         equal(t.end(), 0)
         if not re.match(r"Running as unit appswitch-tty-info_\d+\.scope \(name tty-info, addresses 198\.18\.11\.1.*\)\.\r\n$", t.all):
             raise Failed(repr(t.all))
