@@ -137,7 +137,7 @@ run host ax list --no-legend
 unlike "$OUT" 'run-block' 'also not in the list'
 
 run host_sh 'ax run --unit appswitch-run-daemon.scope -- sh -c "setsid sleep 63 </dev/null >/dev/null 2>&1 & echo done"; echo $?; sleep 0.3
-    systemctl is-active appswitch-run-daemon.scope; pgrep -fx "sleep 63" | wc -l; ax list --no-legend | wc -l'
+    systemctl is-active appswitch-run-daemon.scope; pgrep -fx "sleep 63" | wc -l; ax list --no-legend | grep -c run-daemon'
 is "$(tr '\n' ' ' <<<"$OUT")" 'done 0 active 1 1 ' 'what an app leaves behind lives on in its scope'
 run host_sh 'pkill -fx "sleep 63"'
 ok 'and the scope ends with it' wait_until 5 gone appswitch-run-daemon.scope

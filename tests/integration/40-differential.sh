@@ -6,6 +6,7 @@
 #
 #   DIFFTEST_FILTER='streams/*' tools/test 40-differential     # some cases only
 #   DIFFTEST_REPORT=FILE                                       # what differs goes there, too
+# timeout: 400
 . "$(dirname "$0")/lib.sh"
 
 # NAME KIND [OPTION OF AX RUN...]: both halves in one app (same) or each in an app of its own (two).
