@@ -96,7 +96,8 @@ host_sh 'setsid ax run --quiet -- python3 '"$load"' load 198.18.17.1 7 8 8 >/tmp
     setsid ax run --quiet -- python3 '"$load"' load restart-alice 7 8 2 >/tmp/restart-load2 2>&1 </dev/null &
     sleep 0.5
     for i in $(seq 24); do
-        kill -KILL $(systemctl show -P MainPID appswitchd); sleep 0.2$i
+        until pid=$(systemctl show -P MainPID appswitchd) && [ "$pid" -gt 0 ]; do sleep 0.05; done
+        kill -KILL "$pid"; sleep 0.2$i
         if [ $((i % 8)) = 0 ]; then systemctl restart appswitchd; sleep 0.2; fi
     done
     wait'
@@ -162,7 +163,7 @@ for unit in appswitch-dnsd appswitch-exec; do
     is "$OUT" 'one:1 two:1' "$unit is restarted: apps start and names are known"
 done
 # Many times: the start limit must not be hit.
-host_sh 'for i in $(seq 8); do for u in appswitch-dnsd appswitch-exec; do kill -KILL $(systemctl show -P MainPID $u) 2>/dev/null; done; sleep 0.15; done'
+host_sh 'for i in $(seq 8); do for u in appswitch-dnsd appswitch-exec; do p=$(systemctl show -P MainPID $u); [ "$p" = 0 ] || kill -KILL $p 2>/dev/null; done; sleep 0.15; done'
 run client -- python3 "$load" connects restart-server 7 2
 is "$OUT" 'one:1 two:1' 'killed again and again: apps start and names are known'
 
