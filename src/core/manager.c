@@ -16,6 +16,7 @@
 #include "basic/log.h"
 #include "core/app.h"
 #include "core/state.h"
+#include "trap/delivery.h"
 
 #define STATE_DIRECTORY "/run/appswitch/apps"
 
@@ -208,7 +209,7 @@ static int restore(Manager *m) {
         if (stored.n < 0)
                 return stored.n;
         r = switch_init(&m->sw, m->event, &m->directory, stored_take(&stored, SWITCH_CALLS_FD_NAME),
-                        &switch_hooks, m);
+                        stored_take(&stored, DELIVERY_FD_NAME), &switch_hooks, m);
         if (r >= 0) {
                 m->sw.listeners_per_trap_max = m->config.listeners_per_app_max;
                 r = restore_apps(m, &stored);

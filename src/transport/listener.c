@@ -152,14 +152,18 @@ int listener_sockets_push(ListenerSockets *l, int connection, const Endpoint *pe
         return r;
 }
 
-static int receive_connection(int app_end, int flags, int *ret_connection, Endpoint *ret_peer) {
+int listener_sockets_pop(ListenerSockets *l, int app_end, int *ret_connection, Endpoint *ret_peer) {
         int fd = -EBADF;
         size_t n_fds = 1;
         ssize_t n;
 
-        n = recv_with_fds(app_end, ret_peer, sizeof(*ret_peer), &fd, &n_fds, MSG_DONTWAIT | flags);
+        n = recv_with_fds(app_end, ret_peer, sizeof(*ret_peer), &fd, &n_fds, MSG_DONTWAIT);
+        if (n == -EAGAIN)
+                l->queued = 0;
         if (n < 0)
                 return (int) n;
+        if (l->queued > 0)
+                l->queued--;
         if (n == 0)
                 return -EINVAL;
         if (n_fds != 1 || n != sizeof(*ret_peer)) {
@@ -169,24 +173,6 @@ static int receive_connection(int app_end, int flags, int *ret_connection, Endpo
         }
         *ret_connection = fd;
         return 0;
-}
-
-int listener_sockets_peek(ListenerSockets *l, int app_end, int *ret_connection, Endpoint *ret_peer) {
-        int r = receive_connection(app_end, MSG_PEEK, ret_connection, ret_peer);
-
-        if (r == -EAGAIN)
-                l->queued = 0;
-        return r;
-}
-
-int listener_sockets_pop(ListenerSockets *l, int app_end, int *ret_connection, Endpoint *ret_peer) {
-        int r = receive_connection(app_end, 0, ret_connection, ret_peer);
-
-        if (r == -EAGAIN)
-                l->queued = 0;
-        else if (l->queued > 0)
-                l->queued--;
-        return r;
 }
 
 int listener_sockets_accept_native(ListenerSockets *l, int *ret_connection, Endpoint *ret_peer) {

@@ -80,12 +80,6 @@ bool listener_sockets_full(const ListenerSockets *l);
 int listener_sockets_push(ListenerSockets *l, int connection, const Endpoint *peer);
 
 /*
- * Gives a copy of the next connection, which stays in the queue. Returns as
- * listener_sockets_pop().
- */
-int listener_sockets_peek(ListenerSockets *l, int app_end, int *ret_connection, Endpoint *ret_peer);
-
-/*
  * Takes the next connection out of the queue through a copy of the app's end.
  * Returns 0; -EAGAIN if none waits; -EINVAL if the socket was shut down; or
  * another negative errno.

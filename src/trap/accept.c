@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * accept(2), accept4(2). A connection stays in the listener's queue until the
- * caller has got it, in one step of the kernel (ADDFD with SEND): if the caller
- * was interrupted meanwhile, or we were killed, it is not lost.
+ * accept(2), accept4(2). A connection goes from the listener's queue to the
+ * caller in one step of the kernel (ADDFD with SEND): if the caller was
+ * interrupted meanwhile, it goes back into the queue, and if we were killed,
+ * the next daemon puts it there (trap/delivery.h).
  */
 
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 
 #include "basic/fd.h"
 #include "basic/log.h"
+#include "trap/delivery.h"
 #include "trap/handlers.h"
 #include "trap/notify.h"
 
@@ -41,7 +43,9 @@ static int deliver(Call *call, Listener *l, int connection, const Endpoint *peer
         }
         if ((flags & SOCK_NONBLOCK) && fcntl(connection, F_SETFL, O_NONBLOCK) < 0)
                 return -errno;
+        delivery_begin(call, l, connection, peer);
         r = notify_answer_with_fd(trap->notify_fd, call->slot->notif.id, connection, flags & SOCK_CLOEXEC);
+        delivery_end(trap->sw);
         if (r >= 0) {
                 call_drop(call);
                 return 0;
@@ -111,28 +115,6 @@ static uint64_t receive_timeout(int fd) {
         return (uint64_t) tv.tv_sec * USEC_PER_SEC + (uint64_t) tv.tv_usec;
 }
 
-/* Takes the connection that was delivered, or is lost, out of the queue. */
-static void finish(Listener *l, int app_end) {
-        int connection;
-        Endpoint peer;
-
-        if (listener_sockets_pop(&l->sockets, app_end, &connection, &peer) >= 0)
-                safe_close(connection);
-        /* poll(2) after this accept is to tell of the next one. */
-        accept_take_native(l);
-        connect_serve(l);
-}
-
-void accept_finish(Call *call) {
-        SocketInfo info;
-
-        if (call_get_socket(call, &info) < 0)
-                return;
-        if (info.kind == SOCKET_LISTENER && info.listener)
-                finish(info.listener, call->fd);
-        call_drop(call);
-}
-
 static void accept_wait(Call *call, Listener *l) {
         int flags = fcntl(call->fd, F_GETFL);
 
@@ -143,7 +125,7 @@ static void accept_wait(Call *call, Listener *l) {
 }
 
 void handle_accept(Call *call) {
-        _cleanup_close_ int connection = -EBADF, app_end = -EBADF;
+        _cleanup_close_ int connection = -EBADF;
         Endpoint peer;
         SocketInfo info;
         Listener *l;
@@ -170,11 +152,11 @@ void handle_accept(Call *call) {
                 return;
         }
 
-        r = listener_sockets_peek(&l->sockets, call->fd, &connection, &peer);
-        if (r == -EAGAIN) {
-                accept_take_native(l);
-                r = listener_sockets_peek(&l->sockets, call->fd, &connection, &peer);
-        }
+        r = listener_sockets_pop(&l->sockets, call->fd, &connection, &peer);
+        if (r == -EAGAIN)
+                r = listener_sockets_accept_native(&l->sockets, &connection, &peer);
+        else
+                accept_take_native(l); /* poll(2) after this accept is to tell of the next one */
         if (r == -EAGAIN) {
                 accept_wait(call, l);
                 return;
@@ -183,13 +165,12 @@ void handle_accept(Call *call) {
                 (void) call_fail(call, r);
                 return;
         }
-        /* It lies in the queue until the caller has it: who interrupts us, or kills us, loses nothing. */
-        app_end = TAKE_FD(call->fd);
-        call->slot->stage = CALL_DELIVERING;
         r = deliver(call, l, connection, &peer);
         /* With a bad address the connection is lost, as it is in __sys_accept4_file(). */
-        if (r >= 0 || r == -EFAULT || r == -EINVAL)
-                finish(l, app_end);
+        if (r < 0 && r != -EFAULT && r != -EINVAL)
+                requeue(l, connection, &peer);
+        else
+                connect_serve(l);
 }
 
 void accept_abandon(Listener *l) {

@@ -11,15 +11,8 @@ typedef struct Calls Calls;
 /* What lies in the shared memory for each call under way. */
 struct CallSlot {
         uint64_t trap;  /* number of the trap, 0: free */
-        uint64_t stage; /* CallStage */
         struct seccomp_notif notif;
 };
-
-/* How far a call has come, for the daemon that finds it. */
-typedef enum CallStage {
-        CALL_RECEIVED,
-        CALL_DELIVERING, /* an accept whose connection is being given to the caller, and lies in the queue still */
-} CallStage;
 
 /* Makes the memory, or takes that of an earlier daemon (`fd`, taken in any case). */
 int calls_new(int fd, Calls **ret);
@@ -36,7 +29,7 @@ void call_drop(Call *call);
 int calls_get_fd(const Calls *calls);
 
 /*
- * Hands what an earlier daemon received and did not answer, or did not finish, to `resume`, as new
+ * Hands what an earlier daemon received and did not answer to `resume`, as new
  * calls of the trap that `find` finds by its number (NULL: gone, dropped).
  */
 void calls_resume(Calls *calls, Trap *(*find)(uint64_t number, void *userdata), void (*resume)(Call *call),

@@ -42,12 +42,6 @@ void accept_take_native(Listener *listener);
 /* The queue has room: lets parked connects go on, as many as fit. */
 void connect_serve(Listener *listener);
 
-/*
- * An earlier daemon gave the caller a connection and did not live to take it
- * out of the queue. Ends the call.
- */
-void accept_finish(Call *call);
-
 /* The listener is gone: parked connects look for another backend, parked accepts end. */
 void connect_abandon(Listener *listener);
 void accept_abandon(Listener *listener);

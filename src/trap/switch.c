@@ -15,6 +15,7 @@
 #include "basic/worker.h"
 #include "transport/tcp-net.h"
 #include "trap/call.h"
+#include "trap/delivery.h"
 #include "trap/epoll.h"
 #include "trap/handlers.h"
 #include "trap/notify.h"
@@ -76,8 +77,8 @@ static uint64_t now_usec(clockid_t clock) {
         return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / NSEC_PER_USEC;
 }
 
-int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd, const SwitchHooks *hooks,
-                void *userdata) {
+int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd, int delivery_fd,
+                const SwitchHooks *hooks, void *userdata) {
         int r;
 
         *sw = (Switch){
@@ -90,6 +91,10 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
                 .listeners_per_trap_max = LISTENERS_PER_TRAP_MAX,
         };
         r = calls_new(calls_fd, &sw->calls);
+        if (r >= 0)
+                r = delivery_new(delivery_fd, &sw->delivery);
+        else
+                safe_close(delivery_fd);
         if (r >= 0)
                 r = epoll_helper_new(&sw->epoll);
         if (r >= 0)
@@ -105,6 +110,7 @@ void switch_done(Switch *sw) {
         assert(!sw->listeners && !sw->traps);
         sw->pause_timer = sd_event_source_disable_unref(sw->pause_timer);
         sw->tcp = tcp_net_free(sw->tcp);
+        sw->delivery = delivery_free(sw->delivery);
         sw->worker = worker_free(sw->worker);
         sw->epoll = epoll_helper_free(sw->epoll);
         sw->calls = calls_free(sw->calls);
@@ -128,18 +134,14 @@ static Trap *find_trap(uint64_t number, void *userdata) {
 }
 
 static void resume_call(Call *call) {
-        bool delivering = call->slot->stage == CALL_DELIVERING;
-
-        call->slot->stage = CALL_RECEIVED;
         if (notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
                 dispatch_call(call);
-        else if (delivering)
-                accept_finish(call);
         else
                 call_drop(call);
 }
 
 void switch_resume(Switch *sw) {
+        delivery_resume(sw);
         calls_resume(sw->calls, find_trap, resume_call, sw);
 }
 

@@ -133,6 +133,7 @@ struct Switch {
         Listener *listeners; /* uthash */
         uint64_t next_listener;
         struct Worker *worker;
+        struct Delivery *delivery;
         struct EpollHelper *epoll;
         struct TcpNet *tcp; /* made when it is needed first */
         struct Calls *calls; /* calls under way, in shared memory */
@@ -145,11 +146,12 @@ struct Switch {
 };
 
 /*
- * Begins. `calls_fd` is the shared memory of an earlier daemon, or -EBADF; it
- * is taken in any case. Returns 0 or a negative errno.
+ * Begins. `calls_fd` and `delivery_fd` are what an earlier daemon left under
+ * SWITCH_CALLS_FD_NAME and DELIVERY_FD_NAME, or -EBADF; they are taken in any
+ * case. Returns 0 or a negative errno.
  */
-int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd, const SwitchHooks *hooks,
-                void *userdata);
+int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd, int delivery_fd,
+                const SwitchHooks *hooks, void *userdata);
 void switch_done(Switch *sw);
 
 /*
