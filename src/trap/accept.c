@@ -26,7 +26,7 @@ static int accept_flags(const Call *call) {
  * errno if the connection was not given to anybody; it stays the caller's of
  * this function in any case.
  */
-static int deliver(Call *call, Listener *l, int connection, const Endpoint *peer) {
+static int give(Call *call, Listener *l, int connection, const Endpoint *peer) {
         Trap *trap = call->trap;
         int flags = accept_flags(call), r;
 
@@ -43,9 +43,7 @@ static int deliver(Call *call, Listener *l, int connection, const Endpoint *peer
         }
         if ((flags & SOCK_NONBLOCK) && fcntl(connection, F_SETFL, O_NONBLOCK) < 0)
                 return -errno;
-        delivery_begin(call, l, connection, peer);
         r = notify_answer_with_fd(trap->notify_fd, call->slot->notif.id, connection, flags & SOCK_CLOEXEC);
-        delivery_end(trap->sw);
         if (r >= 0) {
                 call_drop(call);
                 return 0;
@@ -57,6 +55,17 @@ static int deliver(Call *call, Listener *l, int connection, const Endpoint *peer
                 call_drop(call);
         } else /* EMFILE and the like: the caller's affair */
                 (void) call_fail(call, r);
+        return r;
+}
+
+/* The same, in such a way that a daemon that is killed meanwhile loses nothing. */
+static int deliver(Call *call, Listener *l, int connection, const Endpoint *peer) {
+        Switch *sw = call->trap->sw;
+        int r;
+
+        delivery_begin(call, l, connection, peer);
+        r = give(call, l, connection, peer);
+        delivery_end(sw);
         return r;
 }
 
