@@ -89,7 +89,9 @@ static int receive_native(int end, int flags) {
         ssize_t n;
         char c;
 
-        n = recv_with_fds(end, &c, sizeof(c), &fd, &n_fds, flags | MSG_DONTWAIT);
+        do
+                n = recv_with_fds(end, &c, sizeof(c), &fd, &n_fds, flags | MSG_DONTWAIT);
+        while (n == -ECONNRESET); /* said once if the app left connections in its queue */
         if (n < 0)
                 return (int) n;
         return n_fds == 1 ? fd : -EBADMSG;

@@ -4,7 +4,8 @@
  * connect(2). The order of the steps is what makes a connect that is
  * interrupted, or whose daemon dies, harmless to do again: the pair goes over
  * the client's descriptor, its other end to the server, then the answer to the
- * client. Asked again, the x
+ * client. Asked again, the call finds a pair in place of its socket, and a mark
+ * on it that says whether the client was told.
  */
 
 #include <fcntl.h>

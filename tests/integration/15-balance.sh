@@ -160,6 +160,24 @@ two_listen() {
 }
 ok 'listeners of one instance with SO_REUSEPORT share in turn' wait_until 5 two_listen
 
+# A listener that is closed with connections in its queue leaves its port at once.
+start_app --name balance-rebind --ip 198.18.15.34 -- python3 -c '
+import select, socket
+for i in range(300):
+    l = socket.create_server(("", 7))
+    select.select([l], [], [])
+    l.close()
+print("done", flush=True)'
+rebind=$APP_LOG
+host_sh 'timeout 30 ax run --quiet -- python3 -c "
+import socket
+while True:
+    try: socket.create_connection((\"198.18.15.34\", 7), timeout=1)
+    except ConnectionError: pass
+    except OSError: break"; true'
+is "$(app_log "$rebind" | tail -n 1)" 'done' 'a port is free as soon as its listener is closed, also with clients in the queue' ||
+    diag "$(app_log "$rebind")"
+
 # The tags of each instance count.
 start_app --name balance-tags --ip 198.18.15.32 --tag zone=red -- python3 "$echo_py" red 7
 wait_for_listen "$APP" 7
