@@ -27,3 +27,12 @@ void caps_resume(const Caps *caps) {
         if (syscall(SYS_capset, &h, caps->data) < 0)
                 abort(); /* it was in the permitted set and still is */
 }
+
+int caps_keep(uint64_t set) {
+        struct __user_cap_header_struct h = header();
+        Caps caps = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(caps.data); i++)
+                caps.data[i].permitted = caps.data[i].effective = (uint32_t) (set >> (32 * i));
+        return syscall(SYS_capset, &h, caps.data) < 0 ? -errno : 0;
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Doing without one's capabilities for a while (capabilities(7)). */
+/* Doing without one's capabilities, for a while or for good (capabilities(7)). */
 
 #include <linux/capability.h>
 #include "basic/macro.h"
@@ -15,3 +15,6 @@ int caps_suspend(Caps *ret);
 
 /* Takes them back. */
 void caps_resume(const Caps *caps);
+
+/* Gives up for good all but these (bits of 1 << CAP_…). Returns 0 or a negative errno of capset(2). */
+int caps_keep(uint64_t set);

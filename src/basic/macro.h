@@ -22,6 +22,9 @@
 #define MIN2(a, b) ({ typeof(a) _a = (a); typeof(b) _b = (b); _a < _b ? _a : _b; })
 #define MAX2(a, b) ({ typeof(a) _a = (a); typeof(b) _b = (b); _a > _b ? _a : _b; })
 
+/* The structure of this type whose `member` is at `ptr`. */
+#define CONTAINER_OF(ptr, type, member) ((type *) ((char *) (ptr) - offsetof(type, member)))
+
 #define USEC_PER_SEC ((uint64_t) 1000000)
 #define USEC_PER_MSEC ((uint64_t) 1000)
 #define NSEC_PER_USEC ((uint64_t) 1000)

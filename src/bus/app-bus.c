@@ -8,6 +8,7 @@
 #include "bus/app-bus.h"
 #include "bus/caller.h"
 #include "core/errors.h"
+#include "trap/listener.h"
 
 #define APP_PREFIX "/io/appswitch1/app"
 #define APP_INTERFACE "io.appswitch1.App"
@@ -202,9 +203,11 @@ static int get_listeners(sd_bus *bus, const char *path, const char *interface, c
         char text[ADDRESS_STRING_MAX];
         int r;
 
+        if (app->trap)
+                trap_flush_listeners(app->trap);
         r = sd_bus_message_open_container(reply, 'a', "(ssq)");
         for (const Listener *l = app->trap ? app->trap->listeners : NULL; r >= 0 && l; l = l->next) {
-                const Endpoint *bound = &l->sockets.bound;
+                const Endpoint *bound = &l->backend.bound;
 
                 r = sd_bus_message_append(reply, "(ssq)", "tcp",
                                           address_is_unspecified(&bound->address)

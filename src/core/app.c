@@ -19,6 +19,7 @@
 #include "core/app.h"
 #include "core/errors.h"
 #include "core/state.h"
+#include "transport/socket-name.h"
 
 /* From the request to execve(2). */
 #define START_TIMEOUT_USEC (30 * USEC_PER_SEC)
@@ -327,7 +328,7 @@ static void launch_on_network(Launch *launch, uint64_t netns, int dns_udp, int d
 static int app_trap(App *app, int listener) {
         int r;
 
-        r = trap_new(&app->manager->sw, &app->party, app->number, listener, app, &app->trap);
+        r = trap_new(&app->manager->sw, &app->party, app->number, listener, app->dns_udp, app, &app->trap);
         if (r < 0)
                 return r;
         app->trap->shortcut = app->shortcut;

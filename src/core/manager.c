@@ -17,6 +17,8 @@
 #include "core/app.h"
 #include "core/state.h"
 #include "trap/delivery.h"
+#include "trap/listener.h"
+#include "trap/pending.h"
 
 #define STATE_DIRECTORY "/run/appswitch/apps"
 
@@ -144,42 +146,27 @@ static int restore_apps(Manager *m, Stored *stored) {
         return 0;
 }
 
-static App *find_number(Manager *m, uint64_t number) {
-        for (App *app = m->apps; app; app = app->hh.next)
-                if (app->number == number)
-                        return app;
-        return NULL;
+static Trap *find_trap(uint64_t number, void *userdata) {
+        return switch_find_trap(userdata, number);
 }
 
-static int restore_listener(Manager *m, uint64_t trap, uint64_t number, int end) {
-        ListenerSockets sockets = LISTENER_SOCKETS_NONE;
-        App *app = find_number(m, trap);
-        int r;
-
-        if (!app)
-                return -ESRCH;
-        r = listener_sockets_adopt(&sockets, number, end);
-        if (r < 0)
-                return r;
-        r = listener_new(app->trap, &sockets, false, NULL);
-        if (r < 0)
-                safe_close(sockets.native);
-        return r;
-}
-
+/* What apps listen on, and then what waits there. */
 static void restore_listeners(Manager *m, Stored *stored) {
         for (int i = 0; i < stored->n; i++) {
-                int end = SD_LISTEN_FDS_START + i;
-                uint64_t trap, number;
+                int r;
 
-                if (!stored->names[i] || listener_parse_fd_name(stored->names[i], &trap, &number) < 0)
-                        continue;
-                if (restore_listener(m, trap, number, end) < 0) {
-                        (void) fd_store_remove(stored->names[i]);
-                        safe_close(end);
+                r = stored->names[i] ? listener_restore(stored->names[i], SD_LISTEN_FDS_START + i, find_trap, &m->sw) : 0;
+                if (r >= 0) {
+                        free(stored->names[i]);
+                        stored->names[i] = NULL;
                 }
-                free(stored->names[i]);
-                stored->names[i] = NULL;
+        }
+        for (App *app = m->apps; app; app = app->hh.next) {
+                int spool = stored_take_number(stored, PENDING_FD_NAME, app->number);
+
+                if (spool >= 0)
+                        pending_restore(app->trap, spool);
+                trap_flush_listeners(app->trap);
         }
 }
 

@@ -14,12 +14,15 @@
 
 #include "basic/fd.h"
 #include "exec/network.h"
+#include "transport/dial.h"
 
 enum {
         LOOPBACK_IFINDEX = 1, /* in a new namespace */
         PORT_DOMAIN = 53,
         TABLE_DOMAIN = 53, /* the routing table for what goes to that port */
-        RULE_PRIORITY = 100,
+        TABLE_DIAL = 54,   /* and for what belongs to connections of other apps */
+        RULE_DIAL_PRIORITY = 99,
+        RULE_DOMAIN_PRIORITY = 100,
         TCP_BACKLOG = 128,
 };
 
@@ -93,19 +96,32 @@ static int add_address(MnlSocket *nl, const Address *a) {
         return request_send(nl, &r);
 }
 
-/* Routing rule: what goes to port 53 is looked up in a table of its own (FRA_DPORT_RANGE, since Linux 4.17). */
-static int add_rule(MnlSocket *nl, int family, uint8_t protocol) {
-        const struct fib_rule_port_range port = { PORT_DOMAIN, PORT_DOMAIN };
+static void rule_init(Request *r, int family, uint8_t table, uint32_t priority) {
         struct fib_rule_hdr *rule;
+
+        rule = request_init(r, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*rule));
+        rule->family = (uint8_t) family;
+        rule->table = table;
+        rule->action = FR_ACT_TO_TBL;
+        mnl_attr_put_u32(r->n, FRA_PRIORITY, priority);
+}
+
+/* Routing rule: what goes to port 53 is looked up in a table of its own (FRA_DPORT_RANGE, since Linux 4.17). */
+static int add_domain_rule(MnlSocket *nl, int family, uint8_t protocol) {
+        const struct fib_rule_port_range port = { PORT_DOMAIN, PORT_DOMAIN };
         Request r;
 
-        rule = request_init(&r, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*rule));
-        rule->family = (uint8_t) family;
-        rule->table = TABLE_DOMAIN;
-        rule->action = FR_ACT_TO_TBL;
-        mnl_attr_put_u32(r.n, FRA_PRIORITY, RULE_PRIORITY);
+        rule_init(&r, family, TABLE_DOMAIN, RULE_DOMAIN_PRIORITY);
         mnl_attr_put_u8(r.n, FRA_IP_PROTO, protocol);
         mnl_attr_put(r.n, FRA_DPORT_RANGE, sizeof(port), &port);
+        return request_send(nl, &r);
+}
+
+static int add_dial_rule(MnlSocket *nl, int family) {
+        Request r;
+
+        rule_init(&r, family, TABLE_DIAL, RULE_DIAL_PRIORITY);
+        mnl_attr_put_u32(r.n, FRA_FWMARK, DIAL_MARK);
         return request_send(nl, &r);
 }
 
@@ -129,13 +145,20 @@ static int add_local_route(MnlSocket *nl, int family, uint8_t table, const Addre
 static int route_dns(MnlSocket *nl, const Address *source) {
         int r;
 
-        r = add_rule(nl, source->family, IPPROTO_UDP);
+        r = add_domain_rule(nl, source->family, IPPROTO_UDP);
         if (r < 0)
                 return r;
-        r = add_rule(nl, source->family, IPPROTO_TCP);
+        r = add_domain_rule(nl, source->family, IPPROTO_TCP);
         if (r < 0)
                 return r;
         return add_local_route(nl, source->family, TABLE_DOMAIN, source);
+}
+
+static int route_dialed(MnlSocket *nl, int family) {
+        int r;
+
+        r = add_dial_rule(nl, family);
+        return r < 0 ? r : add_local_route(nl, family, TABLE_DIAL, NULL);
 }
 
 typedef struct Sysctl {
@@ -170,35 +193,15 @@ static int enter_namespace(MnlSocket **ret) {
         return 0;
 }
 
-int network_enter_any(void) {
-        static const Sysctl sysctls[] = {
-                { "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0" },
-                { "/proc/sys/net/ipv4/ip_nonlocal_bind", "1" },
-                /* sendto(2) with MSG_FASTOPEN would be a connect(2) that nobody sees. */
-                { "/proc/sys/net/ipv4/tcp_fastopen", "0" },
-        };
-        static const Sysctl sysctls6[] = { { "/proc/sys/net/ipv6/ip_nonlocal_bind", "1" } };
-        _cleanup_(mnl_socket_closerp) MnlSocket *nl = NULL;
-        int r;
-
-        r = enter_namespace(&nl);
-        if (r >= 0)
-                r = add_local_route(nl, AF_INET, RT_TABLE_LOCAL, NULL);
-        if (r >= 0)
-                r = set_sysctls(sysctls, ELEMENTSOF(sysctls));
-        if (r < 0)
-                return r;
-        r = add_local_route(nl, AF_INET6, RT_TABLE_LOCAL, NULL);
-        if (r == -EAFNOSUPPORT || r == -EOPNOTSUPP)
-                return 0;
-        return r < 0 ? r : set_sysctls(sysctls6, ELEMENTSOF(sysctls6));
-}
-
 int network_enter_new(const ExecNetwork *network) {
         static const Sysctl sysctls[] = {
                 { "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0" },
                 { "/proc/sys/net/ipv4/ping_group_range", "0 2147483647" },
+                /* Answers to who was dialed find their way by his mark, refusals, too. */
+                { "/proc/sys/net/ipv4/tcp_fwmark_accept", "1" },
+                { "/proc/sys/net/ipv4/fwmark_reflect", "1" },
         };
+        static const Sysctl sysctls6[] = { { "/proc/sys/net/ipv6/fwmark_reflect", "1" } };
         _cleanup_(mnl_socket_closerp) MnlSocket *nl = NULL;
         bool routed4 = false, routed6 = false;
         int r;
@@ -213,6 +216,8 @@ int network_enter_new(const ExecNetwork *network) {
                 r = add_address(nl, a);
                 if (r >= 0 && !*routed) {
                         r = route_dns(nl, a);
+                        if (r >= 0)
+                                r = route_dialed(nl, a->family);
                         *routed = true;
                 }
                 /* A kernel that was booted without IPv6 has apps without it. */
@@ -221,7 +226,8 @@ int network_enter_new(const ExecNetwork *network) {
                 if (r < 0)
                         return r;
         }
-        return set_sysctls(sysctls, ELEMENTSOF(sysctls));
+        r = set_sysctls(sysctls, ELEMENTSOF(sysctls));
+        return r < 0 || !routed6 ? r : set_sysctls(sysctls6, ELEMENTSOF(sysctls6));
 }
 
 static int open_dns_socket(int type) {

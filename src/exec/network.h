@@ -10,16 +10,11 @@
  * `lo`, up, with the given addresses on it; all ports may be bound by anybody
  * and ping needs no privilege. Whatever is sent to port 53, of any address,
  * is delivered in the namespace itself, so that the app's name service answers
- * whichever server its resolver asks. Returns 0 or a negative errno of
+ * whichever server its resolver asks; and what carries the mark of
+ * transport/dial.h stays in the namespace, too. Returns 0 or a negative errno of
  * unshare(2), rtnetlink(7) or of writing sysctls.
  */
 int network_enter_new(const ExecNetwork *network);
-
-/*
- * Moves the calling process into a new network namespace where every address
- * is local, for TCP between apps. Returns as network_enter_new().
- */
-int network_enter_any(void);
 
 /*
  * Makes the sockets that the name service answers on: UDP and listening TCP,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Makes TCP sockets in a namespace of its own, for appswitchd (transport/tcp-net.h). */
+/* Makes TCP sockets in the namespaces of apps, for appswitchd (transport/dial.h). */
 
-/* Serves them over the connection until it is closed, without rights. Does not return. */
+/* Serves them over the connection until it is closed, with no rights but those for it. Does not return. */
 _Noreturn void sockets_serve(int connection);

@@ -35,9 +35,9 @@ enum {
 
 /*
  * A request with `sockets` set asks for no app, but for a process that makes
- * TCP sockets in a namespace of its own where all addresses are local
- * (transport/tcp-net.h): each message of 4 bytes with a family is answered by
- * one of 4 bytes with FD_PASS_MAX sockets. It ends with the connection.
+ * TCP sockets in the namespaces of apps (transport/dial.h): each DialRequest,
+ * with the namespace, is answered by the same with the sockets. It ends with
+ * the connection.
  */
 
 /* Descriptors that go with the request, in this order; those whose flag is missing are left out. */

@@ -48,7 +48,7 @@ int launch_set_network(Launch *launch, const Address *addresses, size_t n_addres
 int launch_go(Launch *launch);
 
 /*
- * Asks appswitch-exec for a process that makes sockets (transport/tcp-net.h).
+ * Asks appswitch-exec for a process that makes sockets (transport/dial.h).
  * Returns the connection to it or a negative errno.
  */
 int launch_sockets(void);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -38,10 +37,7 @@ int socket_name_bind(int fd, const SocketName *name) {
         struct sockaddr_un un = { .sun_family = AF_UNIX };
         int n;
 
-        if (name->type == SOCKET_NAME_LISTENER)
-                (void) snprintf(rest, sizeof(rest), "%" PRIx64, name->number);
-        else
-                (void) endpoint_format(&name->peer, name->family, rest);
+        (void) endpoint_format(&name->peer, name->family, rest);
         n = snprintf(un.sun_path + 1, sizeof(un.sun_path) - 1, "%s%s%c%s", prefix,
                      endpoint_format(&name->local, name->family, local), name->type, rest);
         assert(n > 0 && (size_t) n + 1 + HASH_LENGTH < sizeof(un.sun_path));
@@ -75,37 +71,25 @@ int socket_name_parse(const struct sockaddr *sa, socklen_t size, SocketName *ret
         if (text[n] != '#' || memcmp(text + n + 1, hash, HASH_LENGTH) != 0)
                 return -EINVAL;
         for (size_t i = 0; i < n && !separator; i++)
-                if (text[i] == SOCKET_NAME_CLIENT || text[i] == SOCKET_NAME_SERVER ||
-                    text[i] == SOCKET_NAME_LISTENER)
+                if (text[i] == SOCKET_NAME_CLIENT || text[i] == SOCKET_NAME_SERVER)
                         separator = text + i;
         if (!separator || endpoint_parse(text, (size_t) (separator - text), &name.local, &name.family) < 0)
                 return -EINVAL;
 
         name.type = (SocketNameType) *separator;
         rest = n - (size_t) (separator + 1 - text);
-        if (name.type == SOCKET_NAME_LISTENER) {
-                char number[17];
-
-                if (rest == 0 || rest >= sizeof(number))
-                        return -EINVAL;
-                memcpy(number, separator + 1, rest);
-                number[rest] = '\0';
-                if (strspn(number, "0123456789abcdef") != rest)
-                        return -EINVAL;
-                name.number = strtoull(number, NULL, 16);
-        } else if (endpoint_parse(separator + 1, rest, &name.peer, &family) < 0 || family != name.family)
+        if (endpoint_parse(separator + 1, rest, &name.peer, &family) < 0 || family != name.family)
                 return -EINVAL;
 
         *ret = name;
         return 0;
 }
 
-bool socket_name_fits(SocketNameType type, int fd) {
-        int actual;
-        socklen_t size = sizeof(actual);
+bool socket_name_fits(int fd) {
+        int type;
+        socklen_t size = sizeof(type);
 
-        return getsockopt(fd, SOL_SOCKET, SO_TYPE, &actual, &size) >= 0 &&
-                        actual == (type == SOCKET_NAME_LISTENER ? SOCK_SEQPACKET : SOCK_STREAM);
+        return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) >= 0 && type == SOCK_STREAM;
 }
 
 int socket_netns_cookie(int fd, uint64_t *ret) {

@@ -10,14 +10,13 @@
  *   ax:198.18.0.10:40000>198.18.0.20:80#k0Fq_3aZ   client's end of a pair: its
  *                                         own address, then its peer's
  *   ax:198.18.0.20:80<198.18.0.10:40000#Zt5-x9Aa   server's end of that pair
- *   ax:0.0.0.0:80|1f#pQ7_2xYb             app's end of a listener, number 0x1f
  *
  * Addresses are spelled as the app sees them, so "[::ffff:198.18.0.10]:40000"
  * on an AF_INET6 socket. Anybody could bind such a name, in the host's
  * namespace or in that of an app: so what follows the # is a keyed hash of what
  * is before it. Nobody can make a name that is believed, nor take one that will
- * be needed. A name that was seen could be used again, but once for each type
- * of socket only: who reads one looks at the type, too.
+ * be needed. A name that was seen could be used again by a socket of another
+ * type: who reads one looks at the type, too.
  */
 
 #include "model/address.h"
@@ -25,15 +24,12 @@
 typedef enum SocketNameType {
         SOCKET_NAME_CLIENT = '>',
         SOCKET_NAME_SERVER = '<',
-        SOCKET_NAME_LISTENER = '|',
 } SocketNameType;
 
 typedef struct SocketName {
         SocketNameType type;
         int family;     /* of the TCP socket this stands for */
-        Endpoint local; /* listener: what it is bound to */
-        Endpoint peer;  /* pair only */
-        uint64_t number; /* listener only */
+        Endpoint local, peer;
 } SocketName;
 
 enum { SOCKET_NAME_KEY_SIZE = 16 };
@@ -47,8 +43,8 @@ int socket_name_bind(int fd, const SocketName *name);
 /* Reads a name out of a socket address as getsockname(2) gave it. Returns 0, or -EINVAL if it is none of ours. */
 int socket_name_parse(const struct sockaddr *sa, socklen_t size, SocketName *ret);
 
-/* Whether the socket is of the type that goes with a name of this type. */
-bool socket_name_fits(SocketNameType type, int fd);
+/* Whether the socket is of the type that names of ours are for. */
+bool socket_name_fits(int fd);
 
 /* The cookie of the network namespace of a socket. Returns 0 or a negative errno of getsockopt(2). */
 int socket_netns_cookie(int fd, uint64_t *ret);

@@ -1,56 +1,69 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * accept(2), accept4(2). A connection goes from the listener's queue to the
- * caller in one step of the kernel (ADDFD with SEND): if the caller was
- * interrupted meanwhile, it goes back into the queue, and if we were killed,
- * the next daemon puts it there (trap/delivery.h).
+ * accept(2), accept4(2). What is in the queue is accepted here, with our copy of
+ * the app's socket; if it was dialed for another app, what is pending for it is
+ * given in its place (trap/pending.h). The caller gets it in one step of the
+ * kernel (ADDFD with SEND): if he was interrupted meanwhile, it goes back into
+ * the queue, and if we were killed, the next daemon puts it there
+ * (trap/delivery.h).
  */
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "basic/deadline.h"
 #include "basic/fd.h"
 #include "basic/log.h"
+#include "transport/dial.h"
+#include "trap/accept.h"
 #include "trap/delivery.h"
 #include "trap/handlers.h"
+#include "trap/listener.h"
 #include "trap/notify.h"
+#include "trap/option-memory.h"
+#include "trap/pending.h"
+
+/* For how long another process can make us wait by accepting what we were about to. */
+#define ACCEPT_DEADLINE_USEC (10 * USEC_PER_MSEC)
 
 static int accept_flags(const Call *call) {
         return call->slot->notif.data.nr == SYS_accept4 ? (int) call_arg(call, 3) : 0;
 }
 
 /*
- * Gives the connection to the caller. Ends the call. Returns 0, or a negative
- * errno if the connection was not given to anybody; it stays the caller's of
- * this function in any case.
+ * Gives the connection to the caller and ends the call. Returns 0, or a
+ * negative errno if it was not given to anybody.
  */
-static int give(Call *call, Listener *l, int connection, const Endpoint *peer) {
+static int give(Call *call, const Connection *c, int family) {
         Trap *trap = call->trap;
         int flags = accept_flags(call), r;
 
         if (call_arg(call, 1)) {
                 SockAddr sa;
-                socklen_t size = endpoint_to_sockaddr(peer, l->sockets.family, &sa);
+                socklen_t size = endpoint_to_sockaddr(&c->peer, family, &sa);
 
                 r = call_answer(call, call_arg(call, 1), call_arg(call, 2), &sa, size, true);
                 /* Who was interrupted, or is dead, has no bad address. */
-                if (r < 0 && call_fail(call, r) < 0)
-                        return -ENOENT;
                 if (r < 0)
-                        return r;
+                        return call_fail(call, r) < 0 ? -ENOENT : r;
         }
-        if ((flags & SOCK_NONBLOCK) && fcntl(connection, F_SETFL, O_NONBLOCK) < 0)
-                return -errno;
-        r = notify_answer_with_fd(trap->notify_fd, call->slot->notif.id, connection, flags & SOCK_CLOEXEC);
+        if ((flags & SOCK_NONBLOCK) && fcntl(c->fd, F_SETFL, O_NONBLOCK) < 0) {
+                r = -errno;
+                (void) call_fail(call, r);
+                return r;
+        }
+        r = notify_answer_with_fd(trap->notify_fd, call->slot->notif.id, c->fd, flags & SOCK_CLOEXEC);
         if (r >= 0) {
                 call_drop(call);
                 return 0;
         }
         if (flags & SOCK_NONBLOCK)
-                (void) fcntl(connection, F_SETFL, 0);
-        if (r == -ENOENT) {
+                (void) fcntl(c->fd, F_SETFL, 0);
+        /* ESRCH: interrupted in the middle of it. */
+        if (r == -ENOENT || r == -ESRCH) {
                 trap->sw->n_gone++;
                 call_drop(call);
         } else /* EMFILE and the like: the caller's affair */
@@ -58,55 +71,142 @@ static int give(Call *call, Listener *l, int connection, const Endpoint *peer) {
         return r;
 }
 
-/* The same, in such a way that a daemon that is killed meanwhile loses nothing. */
-static int deliver(Call *call, Listener *l, int connection, const Endpoint *peer) {
-        Switch *sw = call->trap->sw;
-        int r;
-
-        delivery_begin(call, l, connection, peer);
-        r = give(call, l, connection, peer);
-        delivery_end(sw);
-        return r;
+/* Whether the connection is over with the call: it was given, or is lost as in __sys_accept4_file(). */
+static bool is_over(int r) {
+        return r >= 0 || r == -EFAULT || r == -EINVAL;
 }
 
-/* Back into the queue; the client waits on. */
-static void requeue(Listener *l, int connection, const Endpoint *peer) {
-        int r;
-
-        r = listener_sockets_push(&l->sockets, connection, peer);
-        if (r < 0)
-                log_debug_errno(r, "%s: failed to put a connection back, dropping it: %m", l->trap->party->id);
+static int family_of(const Listener *l) {
+        return l->backend.family;
 }
 
-int accept_hand_over(Listener *l, int connection, const Endpoint *peer) {
+int accept_hand_over(Listener *l, const Connection *c, uint64_t connect) {
         while (l->accepts) {
-                int r = deliver(l->accepts, l, connection, peer);
+                int r;
 
-                if (r >= 0 || r == -EFAULT || r == -EINVAL)
+                delivery_begin(l->accepts, l, c, connect);
+                r = give(l->accepts, c, family_of(l));
+                if (is_over(r))
                         return 0;
+                delivery_end(l->trap->sw);
         }
         return -EAGAIN;
 }
 
-void accept_take_native(Listener *l) {
-        _cleanup_close_ int connection = -EBADF;
-        Endpoint peer;
+/* Nobody has it. */
+static void connection_return(Listener *l, Connection *c) {
+        if (c->pending)
+                pending_return(l, c->pending);
+        else
+                pending_return_fd(l, c->fd, &c->peer);
+}
 
-        while (l->sockets.queued == 0) {
-                listener_sockets_hold(&l->sockets, false);
-                if (listener_sockets_accept_native(&l->sockets, &connection, &peer) < 0) {
-                        (void) sd_event_source_set_enabled(l->native_source, SD_EVENT_ON);
+static void connection_done(Connection *c) {
+        if (c->pending)
+                pending_free(c->pending);
+        else
+                safe_close(c->fd);
+}
+
+/*
+ * The app has this socket, too, and may have it in a mode that waits. A
+ * connection is there when we call accept(2), but if somebody outside of the app
+ * has a copy and is faster, we would wait for the next one.
+ */
+static int accept_nowait(int fd, SockAddr *sa, socklen_t *size) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        int flags, connection;
+
+        flags = fcntl(fd, F_GETFL);
+        if (flags < 0)
+                return -errno;
+        if (!(flags & O_NONBLOCK)) {
+                if (poll(&p, 1, 0) <= 0)
+                        return -EAGAIN;
+                deadline_begin(ACCEPT_DEADLINE_USEC);
+        }
+        connection = accept4(fd, &sa->sa, size, SOCK_CLOEXEC);
+        if (connection < 0)
+                connection = errno == EINTR ? -EAGAIN : -errno;
+        if (!(flags & O_NONBLOCK))
+                deadline_end();
+        return connection;
+}
+
+/* What stands for a connection that was dialed, if anything does. */
+static Pending *find_pending(Listener *l, int fd, const Endpoint *peer) {
+        SockAddr sa;
+        socklen_t size = sizeof(sa);
+        Endpoint local;
+
+        if (l->trap->n_pending == 0 || getsockname(fd, &sa.sa, &size) < 0 ||
+            endpoint_from_sockaddr(&sa, size, &local) < 0)
+                return NULL;
+        return pending_find(l->trap, peer, &local);
+}
+
+/* Takes the next connection. Returns 0; -EAGAIN if there is none; or another negative errno of accept(2). */
+static int next_connection(Listener *l, int listening, Connection *ret) {
+        SockAddr sa;
+        socklen_t size = sizeof(sa);
+        Endpoint peer;
+        Pending *p;
+        int fd, r;
+
+        if (l->returned) {
+                p = l->returned;
+                *ret = (Connection){ p->fd, p->client, p };
+                pending_accepted(p);
+                return 0;
+        }
+        fd = accept_nowait(listening, &sa, &size);
+        if (fd < 0)
+                return fd;
+        r = endpoint_from_sockaddr(&sa, size, &peer);
+        if (r < 0) {
+                safe_close(fd);
+                return r;
+        }
+        p = find_pending(l, fd, &peer);
+        if (!p) {
+                *ret = (Connection){ fd, peer, NULL };
+                return 0;
+        }
+        pending_accepted(p);
+        option_memory_inherit(l->trap, l->trap, fd, p->fd, false);
+        safe_close(fd);
+        *ret = (Connection){ p->fd, p->client, p };
+        return 0;
+}
+
+static void fail_all(Listener *l, int error) {
+        while (l->accepts)
+                (void) call_fail(l->accepts, error);
+}
+
+void accept_ready(Listener *l) {
+        const uint64_t cookie = l->cookie;
+        Switch *sw = l->trap->sw;
+
+        /* An answer can be the end of the listener. */
+        while ((l = switch_find_listener(sw, cookie)) && l->accepts) {
+                Connection c;
+                int r;
+
+                r = next_connection(l, l->waiting_fd, &c);
+                if (r == -EAGAIN)
+                        return;
+                if (r < 0) {
+                        /* It was shut down (EINVAL), or we are out of descriptors. */
+                        fail_all(l, r);
                         return;
                 }
-                if (accept_hand_over(l, connection, &peer) < 0)
-                        requeue(l, connection, &peer);
-                connection = safe_close(connection);
+                if (accept_hand_over(l, &c, 0) >= 0) {
+                        connection_done(&c);
+                        delivery_end(sw);
+                } else
+                        connection_return(l, &c);
         }
-        /* A backlog of 0 holds one connection, and that one is in our queue now. */
-        if (l->sockets.backlog == 0)
-                listener_sockets_hold(&l->sockets, true);
-        /* Until the queue is empty again there is nothing to do about the others. */
-        (void) sd_event_source_set_enabled(l->native_source, SD_EVENT_OFF);
 }
 
 static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -125,18 +225,29 @@ static uint64_t receive_timeout(int fd) {
 }
 
 static void accept_wait(Call *call, Listener *l) {
-        int flags = fcntl(call->fd, F_GETFL);
+        int flags = fcntl(call->fd, F_GETFL), fd;
+        uint64_t timeout;
 
-        if (flags < 0 || (flags & O_NONBLOCK))
+        if (flags < 0 || (flags & O_NONBLOCK)) {
                 (void) call_fail(call, -EAGAIN);
-        else
-                call_park(call, l, &l->accepts, receive_timeout(call->fd), on_timeout);
+                return;
+        }
+        timeout = receive_timeout(call->fd);
+        fd = TAKE_FD(call->fd);
+        call_park(call, l, timeout, on_timeout);
+        listener_wait(l, fd);
+}
+
+static bool listens(int fd) {
+        int on = 0;
+        socklen_t size = sizeof(on);
+
+        return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) >= 0 && on;
 }
 
 void handle_accept(Call *call) {
-        _cleanup_close_ int connection = -EBADF;
-        Endpoint peer;
         SocketInfo info;
+        Connection c;
         Listener *l;
         int r;
 
@@ -147,25 +258,18 @@ void handle_accept(Call *call) {
         r = call_get_socket(call, &info);
         if (r < 0)
                 return;
-        /* A copy of a listener from before listen(2), in a child maybe: it becomes a listener, too. */
-        if (info.kind == SOCKET_NATIVE && listen_again(call) >= 0 && call_get_socket(call, &info) < 0)
-                return;
-        /* The kernel knows why one cannot accept on what is not a listener. */
-        if (info.kind != SOCKET_LISTENER) {
+        /* The kernel knows why one cannot accept on what is not a listener; and by TCP nothing is ever pending. */
+        if (info.kind != SOCKET_NATIVE || !listens(call->fd) || call->trap->shortcut == SHORTCUT_TCP) {
                 (void) call_continue(call);
                 return;
         }
-        l = info.listener;
-        if (!l) {
-                (void) call_fail(call, -EINVAL);
+        r = listener_get(call, &l);
+        if (r == -EXDEV) { /* in a namespace that is no app's */
+                (void) call_continue(call);
                 return;
         }
-
-        r = listener_sockets_pop(&l->sockets, call->fd, &connection, &peer);
-        if (r == -EAGAIN)
-                r = listener_sockets_accept_native(&l->sockets, &connection, &peer);
-        else
-                accept_take_native(l); /* poll(2) after this accept is to tell of the next one */
+        if (r >= 0)
+                r = next_connection(l, call->fd, &c);
         if (r == -EAGAIN) {
                 accept_wait(call, l);
                 return;
@@ -174,15 +278,15 @@ void handle_accept(Call *call) {
                 (void) call_fail(call, r);
                 return;
         }
-        r = deliver(call, l, connection, &peer);
-        /* With a bad address the connection is lost, as it is in __sys_accept4_file(). */
-        if (r < 0 && r != -EFAULT && r != -EINVAL)
-                requeue(l, connection, &peer);
+        delivery_begin(call, l, &c, 0);
+        r = give(call, &c, info.family);
+        if (is_over(r))
+                connection_done(&c);
         else
-                connect_serve(l);
+                connection_return(l, &c);
+        delivery_end(l->trap->sw);
 }
 
 void accept_abandon(Listener *l) {
-        while (l->accepts)
-                (void) call_fail(l->accepts, -EINVAL);
+        fail_all(l, -EINVAL);
 }

@@ -17,6 +17,7 @@
 #include "basic/log.h"
 #include "basic/worker.h"
 #include "trap/call.h"
+#include "trap/listener.h"
 #include "trap/notify.h"
 
 #ifndef PIDFD_THREAD
@@ -124,12 +125,10 @@ void call_unpark(Call *call) {
         call->timer = sd_event_source_disable_unref(call->timer);
         if (!call->listener)
                 return;
-        /* An accept waits in the one list, a connect in the other. */
-        if (call->slot->notif.data.nr == SYS_connect)
-                DL_DELETE(call->listener->connects, call);
-        else
-                DL_DELETE(call->listener->accepts, call);
+        DL_DELETE(call->listener->accepts, call);
         DL_DELETE2(trap->calls, call, trap_prev, trap_next);
+        if (!call->listener->accepts)
+                listener_stop_waiting(call->listener);
         call->listener = NULL;
 }
 
@@ -152,7 +151,7 @@ void call_drop(Call *call) {
                 switch_unpause(sw);
 }
 
-void call_park(Call *call, Listener *listener, Call **list, uint64_t timeout, sd_event_time_handler_t on_timeout) {
+void call_park(Call *call, Listener *listener, uint64_t timeout, sd_event_time_handler_t on_timeout) {
         Trap *trap = call->trap;
         Call *other, *tmp;
 
@@ -163,34 +162,40 @@ void call_park(Call *call, Listener *listener, Call **list, uint64_t timeout, sd
 
         call->fd = safe_close(call->fd);
         call->listener = listener;
-        DL_APPEND(*list, call);
+        DL_APPEND(listener->accepts, call);
         DL_APPEND2(trap->calls, call, trap_prev, trap_next);
         if (timeout > 0)
                 (void) sd_event_add_time_relative(trap->sw->event, &call->timer, CLOCK_MONOTONIC, timeout, 0,
                                                   on_timeout, call);
 }
 
+static void resume_slot(Calls *c, size_t i, Trap *(*find)(uint64_t number, void *userdata),
+                        void (*resume)(Call *call), void *userdata) {
+        CallSlot *slot = &c->slots[i];
+        Call *call = &c->calls[i];
+        Trap *trap;
+
+        trap = find(slot->trap, userdata);
+        if (!trap) {
+                slot->trap = 0;
+                call->next = c->free;
+                c->free = call;
+                return;
+        }
+        *call = (Call){ .trap = trap, .slot = slot, .resumed = true, .fd = -EBADF };
+        trap->n_calls++;
+        trap->sw->n_calls++;
+        resume(call);
+}
+
 void calls_resume(Calls *c, Trap *(*find)(uint64_t number, void *userdata), void (*resume)(Call *call),
                   void *userdata) {
-        for (size_t i = 0; i < c->n_left; i++) {
-                CallSlot *slot = &c->slots[i];
-                Call *call = &c->calls[i];
-                Trap *trap;
-
-                if (slot->trap == 0 || call->trap)
-                        continue;
-                trap = find(slot->trap, userdata);
-                if (!trap) {
-                        slot->trap = 0;
-                        call->next = c->free;
-                        c->free = call;
-                        continue;
-                }
-                *call = (Call){ .trap = trap, .slot = slot, .resumed = true, .fd = -EBADF };
-                trap->n_calls++;
-                trap->sw->n_calls++;
-                resume(call);
-        }
+        /* Connects first: to what accepts get then, anything can happen. */
+        for (unsigned accepts = 0; accepts < 2; accepts++)
+                for (size_t i = 0; i < c->n_left; i++)
+                        if (c->slots[i].trap != 0 && !c->calls[i].trap &&
+                            (c->slots[i].notif.data.nr != SYS_connect) == accepts)
+                                resume_slot(c, i, find, resume, userdata);
         c->n_left = 0;
 }
 
@@ -295,14 +300,16 @@ pid_t call_get_tgid(Call *call) {
 }
 
 static void classify_unix(Call *call, const SockAddr *sa, socklen_t size, SocketInfo *info) {
-        if (socket_name_parse(&sa->sa, size, &info->name) < 0 || !socket_name_fits(info->name.type, call->fd))
+        if (socket_name_parse(&sa->sa, size, &info->name) < 0 || !socket_name_fits(call->fd))
                 return;
         info->family = info->name.family;
-        if (info->name.type == SOCKET_NAME_LISTENER) {
-                info->kind = SOCKET_LISTENER;
-                info->listener = switch_find_listener(call->trap->sw, info->name.number);
-        } else
-                info->kind = SOCKET_PAIR;
+        info->kind = SOCKET_PAIR;
+}
+
+bool call_socket_is_foreign(const Call *call) {
+        uint64_t netns;
+
+        return socket_netns_cookie(call->fd, &netns) < 0 || netns != call->trap->netns;
 }
 
 int call_get_socket(Call *call, SocketInfo *ret) {

@@ -51,27 +51,25 @@ int call_return(Call *call, int64_t value);
 int call_fail(Call *call, int error); /* negative errno */
 int call_continue(Call *call);        /* never to enforce anything: the caller can change what it points to */
 
-/* Parks the call with a listener: as a waiting accept, or as a waiting connect. `timeout` in µs, 0: none. */
-void call_park(Call *call, Listener *listener, Call **list, uint64_t timeout, sd_event_time_handler_t on_timeout);
+/* Parks an accept with its listener. `timeout` in µs, 0: none. */
+void call_park(Call *call, Listener *listener, uint64_t timeout, sd_event_time_handler_t on_timeout);
 
 /* Takes a parked call out of the list that it waits in. */
 void call_unpark(Call *call);
 
 typedef enum SocketKind {
         SOCKET_OTHER,    /* none of ours: the kernel's business */
-        SOCKET_NATIVE,   /* a TCP socket in the app's namespace */
+        SOCKET_NATIVE,   /* a TCP socket, in the app's namespace or in that of a server */
         SOCKET_PAIR,     /* an end of a pair */
-        SOCKET_LISTENER, /* the app's end of a listener */
 } SocketKind;
 
 typedef struct SocketInfo {
         SocketKind kind;
         int family; /* of the TCP socket that it is or stands for */
         union {
-                SocketName name;  /* SOCKET_PAIR, SOCKET_LISTENER */
+                SocketName name;  /* SOCKET_PAIR */
                 Endpoint bound;   /* SOCKET_NATIVE */
         };
-        Listener *listener; /* SOCKET_LISTENER */
 } SocketInfo;
 
 /*
@@ -81,6 +79,12 @@ typedef struct SocketInfo {
  * call is ended then.
  */
 int call_get_socket(Call *call, SocketInfo *ret);
+
+/*
+ * Whether `call->fd` is a socket of another namespace than the app's: it
+ * connects the app to another one by TCP, or did.
+ */
+bool call_socket_is_foreign(const Call *call);
 
 /* Copies any descriptor of the caller. Returns it or a negative errno. */
 int call_get_fd(Call *call, int fd);

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * connect(2). The order of the steps is what makes a connect that is
- * interrupted, or whose daemon dies, harmless to do again: the pair goes over
- * the client's descriptor, its other end to the server, then the answer to the
- * client. Asked again, the call finds a pair in place of its socket, and a mark
- * on it that says whether the client was told.
+ * connect(2). Each connection to another app begins as a TCP connection to its
+ * listener, in its own namespace (transport/dial.h), so that backlog and
+ * refusal are the kernel's. Then it becomes a pair: one end goes over the
+ * client's descriptor, the other one is given to the server in place of what it
+ * accepts (trap/pending.h). If a pair will not do, or the queue is full, the
+ * client gets the TCP socket. A server that waits in accept(2) gets its end of
+ * the pair at once, and nothing is dialed.
+ *
+ * The order of the steps is what makes a connect that is interrupted, or whose
+ * daemon dies, harmless to do again: the pair goes over the client's
+ * descriptor, its other end to the server, then the answer to the client. Asked
+ * again, the call finds a pair in place of its socket, and a mark on it that
+ * says whether the client was told.
  */
 
 #include <fcntl.h>
@@ -24,17 +32,19 @@
 #include "basic/log.h"
 #include "launch/launch.h"
 #include "model/route.h"
+#include "transport/dial.h"
 #include "transport/pair.h"
-#include "transport/tcp-net.h"
+#include "trap/accept.h"
+#include "trap/delivery.h"
+#include "trap/dialer.h"
 #include "trap/epoll.h"
 #include "trap/handlers.h"
+#include "trap/listener.h"
 #include "trap/notify.h"
 #include "trap/option-memory.h"
+#include "trap/pending.h"
 
 enum {
-        /* ip_local_port_range as Linux has it by default (ip(7)). */
-        PORT_FIRST = 32768,
-        PORT_LAST = 60999,
         /* The loop must not look for long. */
         PORT_TRIES_MAX = 512,
         /* Records of refusals of one app in a window of time; what is more is counted. */
@@ -44,7 +54,7 @@ enum {
 
 /* The listener that a backend of the directory is part of. */
 static Listener *backend_listener(Backend *backend) {
-        return (Listener *) ((char *) backend - offsetof(Listener, backend));
+        return CONTAINER_OF(backend, Listener, backend);
 }
 
 typedef struct Connect {
@@ -53,7 +63,7 @@ typedef struct Connect {
         Endpoint to;
         int flags; /* of the descriptor */
         bool foreign; /* the socket is not of the app's namespace, so the kernel must not connect it */
-        bool tcp;  /* it becomes a TCP connection, not a pair */
+        bool tcp;  /* it stays a TCP connection */
 } Connect;
 
 /*
@@ -151,165 +161,185 @@ static int check_address(Connect *c, const SockAddr *sa, ssize_t size) {
         return 0;
 }
 
-/* Joins the ends by a pair, or by TCP where one of the apps wants that. */
-static int join(Connect *c, const PairEnds *ends, int *ret_client, int *ret_server) {
-        Switch *sw = c->call->trap->sw;
-        int r;
-
-        if (!c->tcp)
-                return pair_new(ends, ret_client, ret_server);
-        if (!sw->tcp) {
-                r = launch_sockets();
-                if (r >= 0)
-                        r = tcp_net_new(r, &sw->tcp);
-                if (r < 0)
-                        return r;
-        }
-        r = tcp_net_connect(sw->tcp, ends, ret_client, ret_server);
-        if (r == -ENOTCONN) /* its process is gone; the next connect makes a new one */
-                sw->tcp = tcp_net_free(sw->tcp);
-        if (r >= 0 && ends->client_nonblock && fcntl(*ret_client, F_SETFL, O_NONBLOCK) < 0)
-                r = -errno;
-        return r;
-}
-
-/* What the client's end is called: where it is bound to, or where the route begins, and a port of its own. */
-static int make_pair(Connect *c, const Route *route, Endpoint *ret_client, int *ret_client_fd, int *ret_server_fd) {
+/* Where the connection begins, but for an ephemeral port. */
+static int get_source(const Connect *c, const Route *route, Endpoint *ret) {
         const Endpoint *bound = &c->socket.bound;
-        const Listener *l = backend_listener(route->backend);
-        Trap *trap = c->call->trap;
-        PairEnds ends = {
-                .client = { route->source, bound->port },
-                .server = { route->to, c->to.port },
-                .client_family = c->socket.family,
-                .server_family = l->sockets.family,
-                .client_nonblock = c->flags & O_NONBLOCK,
-        };
-        int r = -EADDRNOTAVAIL;
 
-        if (!address_is_unspecified(&bound->address)) {
-                /* As ip_route_output_key_hash_rcu() says to who leaves loopback from a loopback address. */
-                if (address_is_loopback(&bound->address) && !address_is_loopback(&route->to))
-                        return -EINVAL;
-                /* With IP_FREEBIND a socket can be bound to an address that is somebody else's. */
-                if (!route_is_own(trap->party, &bound->address))
-                        return -EADDRNOTAVAIL;
-                ends.client.address = bound->address;
-        }
-        if (bound->port != 0) {
-                *ret_client = ends.client;
-                r = join(c, &ends, ret_client_fd, ret_server_fd);
-                return r == -EADDRINUSE ? -EADDRNOTAVAIL : r;
-        }
-        for (unsigned i = 0; i < PORT_TRIES_MAX; i++) {
-                /* A step of a large prime visits all ports, and is far from those in use after a few tries. */
-                trap->next_port += i < 2 ? 1 : 7919;
-                ends.client.port = (uint16_t) (PORT_FIRST + trap->next_port % (PORT_LAST - PORT_FIRST + 1));
-                r = join(c, &ends, ret_client_fd, ret_server_fd);
-                if (r != -EADDRINUSE)
-                        break;
-        }
-        *ret_client = ends.client;
-        return r == -EADDRINUSE ? -EADDRNOTAVAIL : r;
-}
-
-/* The connection is the server's: into its hands if it waits, else into its queue. */
-static int give_to_server(Listener *l, int fd, const Endpoint *client) {
-        if (accept_hand_over(l, fd, client) >= 0)
+        *ret = (Endpoint){ route->source, bound->port };
+        if (address_is_unspecified(&bound->address))
                 return 0;
-        return listener_sockets_push(&l->sockets, fd, client);
-}
-
-static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
-        (void) call_fail(userdata, -EINPROGRESS);
+        /* As ip_route_output_key_hash_rcu() says to who leaves loopback from a loopback address. */
+        if (address_is_loopback(&bound->address) && !address_is_loopback(&route->to))
+                return -EINVAL;
+        /* With IP_FREEBIND a socket can be bound to an address that is somebody else's. */
+        if (!route_is_own(c->call->trap->party, &bound->address))
+                return -EADDRNOTAVAIL;
+        ret->address = bound->address;
         return 0;
 }
 
-/* SO_SNDTIMEO is the time of a connect, too (socket(7)). In µs, 0 for none. */
-static uint64_t send_timeout(int fd) {
-        struct timeval tv = {};
-        socklen_t size = sizeof(tv);
+/* A connection that is being made. */
+typedef struct Link {
+        Listener *listener;
+        PairEnds ends;
+        int client, server; /* the pair, or -EBADF */
+        int dialed;         /* or -EBADF */
+        DialState state;    /* of that */
+} Link;
 
-        if (getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, &size) < 0)
-                return 0;
-        return (uint64_t) tv.tv_sec * USEC_PER_SEC + (uint64_t) tv.tv_usec;
+static inline void link_done(Link *link) {
+        safe_close(link->client);
+        safe_close(link->server);
+        safe_close(link->dialed);
 }
 
-static void report(Connect *c, int client) {
-        /* TCP never is connected at once on a socket that must not wait. */
-        if (c->flags & O_NONBLOCK)
-                (void) call_fail(c->call, -EINPROGRESS);
-        else if (call_return(c->call, 0) >= 0 && !c->tcp)
-                (void) pair_set_mark(client, PAIR_MARK_UNREPORTED, false);
-}
-
-/*
- * Connects to the backend that the route chose. Returns 0 if the call is ended
- * or parked, or a negative errno for the caller; -EPIPE if the backend turned
- * out to be gone.
- */
-static int connect_backend(Connect *c, const Route *route) {
-        Listener *l = backend_listener(route->backend);
-        _cleanup_close_ int client = -EBADF, server = -EBADF;
-        Trap *trap = c->call->trap;
-        Endpoint client_endpoint;
+/* Dials, and makes the pair unless it is to be TCP. Returns 0, or -EADDRINUSE if the port is taken. */
+static int link_try(Connect *c, Link *link, bool direct) {
         int r;
 
-        if (listener_sockets_hung_up(&l->sockets))
-                return -EPIPE;
-        if (listener_sockets_full(&l->sockets) && !(c->flags & O_NONBLOCK)) {
-                call_park(c->call, l, &l->connects, send_timeout(c->call->fd), on_timeout);
-                return 0;
+        if (!direct) {
+                link->dialed = r = trap_take_socket(link->listener->trap, c->socket.family);
+                if (r >= 0)
+                        r = dial(link->dialed, &link->ends.client, &link->ends.server, c->socket.family);
+                if (r < 0) {
+                        link->dialed = safe_close(link->dialed);
+                        return r;
+                }
+                link->state = (DialState) r;
+                c->tcp = c->tcp || link->state == DIAL_WAITS;
+                if (link->state == DIAL_REFUSED || c->tcp)
+                        return 0;
         }
-        c->tcp = trap_uses_tcp(trap) || trap_uses_tcp(l->trap);
-        r = make_pair(c, route, &client_endpoint, &client, &server);
+        r = pair_new(&link->ends, &link->client, &link->server);
         if (r < 0)
-                return r;
-        option_memory_inherit(trap, trap, c->call->fd, client, c->tcp);
-        option_memory_inherit(l->trap, l->trap, l->sockets.native, server, c->tcp);
-        r = notify_replace_fd(trap->notify_fd, c->call->slot->notif.id, client, call_fd_arg(c->call),
-                              c->flags & O_CLOEXEC);
-        if (r == -ENOENT) {
+                link->dialed = safe_close(link->dialed);
+        return r;
+}
+
+static int link_make(Connect *c, Link *link, bool direct) {
+        int r = -EADDRINUSE;
+
+        if (c->socket.bound.port != 0)
+                r = link_try(c, link, direct);
+        else
+                for (unsigned i = 0; i < PORT_TRIES_MAX && r == -EADDRINUSE; i++) {
+                        link->ends.client.port = trap_next_port(c->call->trap, i);
+                        r = link_try(c, link, direct);
+                }
+        return r == -EADDRINUSE ? -EADDRNOTAVAIL : r;
+}
+
+/* Puts the client's end over his descriptor. Returns 1, 0 if he is gone and the call with him, or a negative errno. */
+static int replace_client(Connect *c, int fd) {
+        Trap *trap = c->call->trap;
+        int r;
+
+        r = notify_replace_fd(trap->notify_fd, c->call->slot->notif.id, fd, call_fd_arg(c->call), c->flags & O_CLOEXEC);
+        if (r == -ENOENT || r == -ESRCH) {
                 trap->sw->n_gone++;
                 call_drop(c->call);
                 return 0;
         }
         if (r < 0)
                 return r;
-        epoll_replace(c->call, c->call->fd, client);
-        r = give_to_server(l, server, &client_endpoint);
-        if (r < 0)
-                /* The server closed its listener this very moment; the client sees the end of the stream. */
-                log_debug_errno(r, "%s: the listener of %s went away during a connect: %m", trap->party->id,
-                                l->trap->party->id);
+        epoll_replace(c->call, c->call->fd, fd);
         trap->sw->n_connections++;
-        report(c, client);
+        return 1;
+}
+
+static void report(Connect *c, int client) {
+        /* TCP never is connected at once on a socket that must not wait. */
+        if (c->flags & O_NONBLOCK)
+                (void) call_fail(c->call, -EINPROGRESS);
+        else if (call_return(c->call, 0) >= 0)
+                (void) pair_set_mark(client, PAIR_MARK_UNREPORTED, false);
+}
+
+/*
+ * The client gets the TCP socket. If the listener's queue is full and he is one
+ * that waits, he connects it himself, so that he waits in the kernel: it cannot
+ * be connected to anything else.
+ */
+static int connect_tcp(Connect *c, Link *link) {
+        int r;
+
+        r = link->state == DIAL_WAITS && !(c->flags & O_NONBLOCK) ? dial_undo(link->dialed) : 0;
+        if (r >= 0)
+                r = dial_hand_out(link->dialed, &link->ends.client, &link->ends.server);
+        if (r < 0)
+                return r;
+        option_memory_inherit(c->call->trap, c->call->trap, c->call->fd, link->dialed, true);
+        if ((c->flags & O_NONBLOCK) && fcntl(link->dialed, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+        r = replace_client(c, link->dialed);
+        if (r <= 0)
+                return r;
+        if (c->flags & O_NONBLOCK)
+                (void) call_fail(c->call, -EINPROGRESS);
+        else
+                (void) call_continue(c->call);
+        return 0;
+}
+
+static int connect_pair(Connect *c, Link *link) {
+        Switch *sw = c->call->trap->sw;
+        Listener *l = link->listener;
+        int r;
+
+        option_memory_inherit(c->call->trap, c->call->trap, c->call->fd, link->client, false);
+        r = replace_client(c, link->client);
+        if (r <= 0)
+                return r;
+        if (link->dialed >= 0)
+                (void) pending_add(l->trap, &link->ends.client, &link->ends.server, TAKE_FD(link->server),
+                                   TAKE_FD(link->dialed));
+        else {
+                const uint64_t cookie = l->cookie;
+
+                option_memory_inherit(l->trap, l->trap, l->waiting_fd, link->server, false);
+                r = accept_hand_over(l, &(Connection){ link->server, link->ends.client, NULL }, c->call->slot->notif.id);
+                /* Who waited was interrupted this very moment: into the queue. */
+                l = switch_find_listener(sw, cookie);
+                if (r < 0 && l)
+                        pending_return_fd(l, TAKE_FD(link->server), &link->ends.client);
+        }
+        report(c, link->client);
+        delivery_end(sw);
         return 0;
 }
 
 /*
- * To itself an app connects as it would without us: by TCP in its own
- * namespace, where its listeners listen natively. Everything about such a
- * connection is the kernel's. A connect that does not wait is made here, so
- * that the listener tells of it before the client goes on; else the client
- * makes it itself.
+ * Connects to the backend that the route chose. Returns 0 if the call is
+ * ended, or a negative errno for the caller; -EPIPE if the backend turned out
+ * to be gone.
  */
-static void connect_self(Connect *c, const SockAddr *sa, socklen_t size) {
-        Trap *trap = c->call->trap;
-        int error;
+static int connect_backend(Connect *c, const Route *route) {
+        Listener *l = backend_listener(route->backend);
+        _cleanup_(link_done) Link link = {
+                .listener = l,
+                .ends = {
+                        .server = { route->to, c->to.port },
+                        .client_family = c->socket.family,
+                        .server_family = l->backend.family,
+                        .client_nonblock = c->flags & O_NONBLOCK,
+                },
+                .client = -EBADF,
+                .server = -EBADF,
+                .dialed = -EBADF,
+        };
+        int r;
 
-        if (!(c->flags & O_NONBLOCK)) {
-                (void) call_continue(c->call);
-                return;
-        }
-        error = connect(c->call->fd, &sa->sa, size) < 0 ? -errno : 0;
-        for (Listener *l = trap->listeners; l; l = l->next)
-                if (l->sockets.bound.port == c->to.port)
-                        accept_take_native(l);
-        if (error < 0)
-                (void) call_fail(c->call, error);
-        else
-                (void) call_return(c->call, 0);
+        r = get_source(c, route, &link.ends.client);
+        if (r < 0)
+                return r;
+        listener_sweep(l);
+        c->tcp = trap_uses_tcp(c->call->trap) || trap_uses_tcp(l->trap) || !pending_has_room(l->trap);
+        r = link_make(c, &link, !c->tcp && l->accepts);
+        if (r < 0)
+                return r;
+        if (link.dialed >= 0 && link.state == DIAL_REFUSED)
+                return -EPIPE;
+        return c->tcp ? connect_tcp(c, &link) : connect_pair(c, &link);
 }
 
 /* The state of a TCP socket (tcp(7)), which is the first byte of TCP_INFO; or a negative errno. */
@@ -320,7 +350,11 @@ static int tcp_state(int fd) {
         return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &size) < 0 ? -errno : state;
 }
 
-/* Whether it is the app's own business: nobody else would be found at that address. */
+/*
+ * Whether it is the app's own business: nobody else would be found at that
+ * address. To itself an app connects as it would without us, in its own
+ * namespace.
+ */
 static bool is_own_business(const Connect *c, const Route *route) {
         const Trap *trap = c->call->trap;
 
@@ -330,8 +364,8 @@ static bool is_own_business(const Connect *c, const Route *route) {
                         (route->verdict == ROUTE_BACKEND && route->backend->party == trap->party);
 }
 
-/* Finds the server and connects to it. Ends or parks the call. */
-static void connect_route(Connect *c, const SockAddr *sa, socklen_t size) {
+/* Finds the server and connects to it. Ends the call. */
+static void connect_route(Connect *c) {
         Trap *trap = c->call->trap;
         int r;
 
@@ -347,7 +381,7 @@ static void connect_route(Connect *c, const SockAddr *sa, socklen_t size) {
                         return;
                 }
                 if (is_own_business(c, &route)) {
-                        connect_self(c, sa, size);
+                        (void) call_continue(c->call);
                         return;
                 }
                 if (route.verdict == ROUTE_REFUSED)
@@ -362,19 +396,55 @@ static void connect_route(Connect *c, const SockAddr *sa, socklen_t size) {
                                 (void) call_fail(c->call, r);
                         return;
                 }
-                trap_flush_listeners(backend_listener(route.backend)->trap);
+                listener_withdraw(backend_listener(route.backend));
         }
+}
+
+/*
+ * connect(2) with AF_UNSPEC ends a connection, and the socket can be used
+ * anew: by one of the app's own namespace.
+ */
+static void disconnect(Connect *c) {
+        const struct linger reset = { .l_onoff = 1 };
+        _cleanup_close_ int fd = -EBADF;
+        Call *call = c->call;
+        int r;
+
+        c->flags = call_get_fd_flags(call);
+        fd = r = c->flags < 0 ? -EBADF : trap_take_plain_socket(call->trap, c->socket.family);
+        if (r >= 0 && (c->flags & O_NONBLOCK) && fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+                r = -errno;
+        if (r < 0) {
+                (void) call_fail(call, r);
+                return;
+        }
+        option_memory_inherit(call->trap, call->trap, call->fd, fd, true);
+        r = replace_client(c, fd);
+        if (r < 0)
+                (void) call_fail(call, r);
+        if (r <= 0)
+                return;
+        (void) setsockopt(call->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        (void) call_return(call, 0);
 }
 
 static void connect_native(Connect *c) {
         Trap *trap = c->call->trap;
-        uint64_t netns;
         SockAddr sa;
         ssize_t size;
         int r;
 
+        c->foreign = call_socket_is_foreign(c->call);
         size = call_read_sockaddr(c->call, call_arg(c->call, 1), call_arg(c->call, 2), &sa);
         if (size >= (ssize_t) sizeof(sa_family_t) && sa.sa.sa_family == AF_UNSPEC) {
+                if (c->foreign)
+                        disconnect(c);
+                else
+                        (void) call_continue(c->call);
+                return;
+        }
+        /* Connected already, or on the way: the kernel knows what to say. */
+        if (tcp_state(c->call->fd) != TCP_CLOSE) {
                 (void) call_continue(c->call);
                 return;
         }
@@ -388,17 +458,11 @@ static void connect_native(Connect *c) {
                 (void) call_fail(c->call, -EBADF);
                 return;
         }
-        c->foreign = socket_netns_cookie(c->call->fd, &netns) < 0 || netns != trap->netns;
-        /* Connected to itself already, or on the way: the kernel knows what to say. */
-        if (tcp_state(c->call->fd) != TCP_CLOSE) {
-                connect_self(c, &sa, (socklen_t) size);
-                return;
-        }
-        /* The kernel would still find a listener that was closed just now. */
+        /* The kernel would still find a listener that is closed, but for the copy that we have while an accept waits. */
         if (route_is_own(trap->party, &c->to.address))
-                trap_flush_listeners(trap);
+                trap_sweep_listeners(trap);
 
-        connect_route(c, &sa, (socklen_t) size);
+        connect_route(c);
 }
 
 /* Whether the other end of the pair is gone. */
@@ -415,23 +479,32 @@ static void connect_again(Connect *c) {
         ssize_t n;
 
         n = call_read_sockaddr(call, call_arg(call, 1), call_arg(call, 2), &sa);
+        if (n >= 0 && n < (ssize_t) sizeof(sa_family_t))
+                n = -EINVAL;
         if (n < 0) {
                 (void) call_fail(call, (int) n);
+                return;
+        }
+        if (sa.sa.sa_family == AF_UNSPEC) {
+                disconnect(c);
                 return;
         }
         if (!pair_get_mark(call->fd, PAIR_MARK_UNREPORTED)) {
                 (void) call_fail(call, -EISCONN);
                 return;
         }
-        /* The daemon that made the pair died before it gave the other end to the server: once more. */
-        if (call->resumed && hung_up(call->fd)) {
+        /*
+         * The daemon that made the pair died before it gave the other end to the server: once more. Unless the server
+         * had it, and is through with it.
+         */
+        if (call->resumed && hung_up(call->fd) && call->trap->sw->delivered_connect != call->slot->notif.id) {
                 SocketName name = c->socket.name;
 
                 c->socket.bound = (Endpoint){ .address.family = name.local.address.family };
                 c->foreign = true;
                 c->flags = call_get_fd_flags(call);
                 if (c->flags >= 0 && endpoint_from_sockaddr(&sa, (size_t) n, &c->to) >= 0) {
-                        connect_route(c, &sa, (socklen_t) n);
+                        connect_route(c);
                         return;
                 }
         }
@@ -453,33 +526,8 @@ void handle_connect(Call *call) {
         case SOCKET_PAIR:
                 connect_again(&c);
                 break;
-        case SOCKET_LISTENER:
-                (void) call_fail(call, -EISCONN);
-                break;
         case SOCKET_NATIVE:
                 connect_native(&c);
                 break;
-        }
-}
-
-void connect_serve(Listener *l) {
-        Switch *sw = l->trap->sw;
-        const uint64_t number = l->sockets.number;
-
-        /* A connect can find that this very listener is gone. */
-        while ((l = switch_find_listener(sw, number)) && l->connects && !listener_sockets_full(&l->sockets)) {
-                Call *call = l->connects;
-
-                call_unpark(call);
-                handle_connect(call);
-        }
-}
-
-void connect_abandon(Listener *l) {
-        while (l->connects) {
-                Call *call = l->connects;
-
-                call_unpark(call);
-                handle_connect(call);
         }
 }

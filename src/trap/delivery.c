@@ -6,11 +6,14 @@
 #include "basic/fd-store.h"
 #include "trap/delivery.h"
 #include "trap/notify.h"
+#include "trap/pending.h"
 
 /* What lies with the copy. */
 typedef struct Note {
         uint64_t trap, call;   /* who is given it: number of the trap, id of the notification */
-        uint64_t listener;     /* whose it was */
+        uint64_t listener;     /* cookie of the listener */
+        uint64_t pending;      /* id of what was pending, or 0 */
+        uint64_t connect;      /* id of the notification of the connect that waits for it, or 0 */
         Endpoint peer;
 } Note;
 
@@ -60,15 +63,17 @@ Delivery *delivery_free(Delivery *d) {
         return NULL;
 }
 
-void delivery_begin(Call *call, const Listener *l, int connection, const Endpoint *peer) {
+void delivery_begin(Call *call, const Listener *l, const Connection *c, uint64_t connect) {
         const Note note = {
                 .trap = call->trap->number,
                 .call = call->slot->notif.id,
-                .listener = l->sockets.number,
-                .peer = *peer,
+                .listener = l->cookie,
+                .pending = c->pending ? c->pending->id : 0,
+                .connect = connect,
+                .peer = c->peer,
         };
 
-        (void) send_with_fds(call->trap->sw->delivery->in, &note, sizeof(note), &connection, 1, MSG_DONTWAIT);
+        (void) send_with_fds(call->trap->sw->delivery->in, &note, sizeof(note), &c->fd, 1, MSG_DONTWAIT);
 }
 
 void delivery_end(Switch *sw) {
@@ -79,16 +84,23 @@ void delivery_end(Switch *sw) {
 
 void delivery_resume(Switch *sw) {
         Delivery *d = sw->delivery;
-        const uint64_t number = d->note.trap;
+        const Note *note = &d->note;
         Listener *l;
         Trap *trap;
 
         if (d->left < 0)
                 return;
-        HASH_FIND(hh, sw->traps, &number, sizeof(number), trap);
-        l = switch_find_listener(sw, d->note.listener);
-        /* Who does not wait any more has got it. */
-        if (trap && l && notify_is_valid(trap->notify_fd, d->note.call))
-                (void) listener_sockets_push(&l->sockets, d->left, &d->note.peer);
+        trap = switch_find_trap(sw, note->trap);
+        l = switch_find_listener(sw, note->listener);
+        if (trap && l && notify_is_valid(trap->notify_fd, note->call)) {
+                /* He waits still. What is pending is in the queue again (pending_restore()). */
+                if (note->pending == 0)
+                        pending_return_fd(l, TAKE_FD(d->left), &note->peer);
+        } else {
+                /* Who does not wait any more has got it. */
+                if (l && note->pending != 0)
+                        pending_forget_id(l->trap, note->pending);
+                sw->delivered_connect = note->connect;
+        }
         d->left = safe_close(d->left);
 }

@@ -2,13 +2,14 @@
 #pragma once
 
 /*
- * The connection that is being given to an accept(2) is out of the listener's
- * queue and not yet in the caller's hands. For as long as that takes a copy of
- * it lies in a socket that is in the descriptor store: should the daemon be
- * killed then, the next one puts it back. There is never more than one.
+ * The connection that is being given to an accept(2). For as long as that takes
+ * a note of it, with a copy, lies in a socket that is in the descriptor store:
+ * should the daemon be killed then, the next one finds out whether the caller
+ * got it, and gives it to him or takes it off its lists. There is never more
+ * than one.
  */
 
-#include "trap/call.h"
+#include "trap/accept.h"
 
 #define DELIVERY_FD_NAME "delivery"
 
@@ -18,9 +19,12 @@ typedef struct Delivery Delivery;
 int delivery_new(int fd, Delivery **ret);
 Delivery *delivery_free(Delivery *delivery);
 
-/* Before and after the caller is given the connection. */
-void delivery_begin(Call *call, const Listener *l, int connection, const Endpoint *peer);
+/*
+ * Before and after the caller is given the connection. `connect` is the id of
+ * the connect that it comes by and that was not answered yet, or 0.
+ */
+void delivery_begin(Call *call, const Listener *l, const Connection *connection, uint64_t connect);
 void delivery_end(Switch *sw);
 
-/* Puts back what an earlier daemon did not deliver: the caller waits still. */
+/* Does what an earlier daemon could not. To be called when all apps, listeners and pending connections are back. */
 void delivery_resume(Switch *sw);

@@ -28,12 +28,6 @@ static void handle_name(Call *call, bool peer) {
         case SOCKET_OTHER:
                 (void) call_continue(call);
                 break;
-        case SOCKET_LISTENER:
-                if (peer)
-                        (void) call_fail(call, -ENOTCONN);
-                else
-                        write_endpoint(call, &info.name.local, info.family);
-                break;
         case SOCKET_PAIR:
                 write_endpoint(call, peer ? &info.name.peer : &info.name.local, info.family);
                 break;

@@ -114,6 +114,13 @@ void option_memory_note(Trap *trap, int level, int option) {
                         trap->options_set |= UINT64_C(1) << i;
 }
 
+bool option_memory_noted(const Trap *trap, int level, int option) {
+        for (size_t i = 0; i < ELEMENTSOF(inherited); i++)
+                if (inherited[i].level == level && inherited[i].option == option)
+                        return trap->options_set & (UINT64_C(1) << i);
+        return false;
+}
+
 static bool make_key(int fd, int level, int option, OptionKey *ret) {
         socklen_t size = sizeof(ret->cookie);
 

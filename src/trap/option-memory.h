@@ -32,6 +32,9 @@ bool option_wants_tcp(int level, int option);
 /* Notes that the app set this option on a socket of its own, so that it is looked for when that is replaced. */
 void option_memory_note(Trap *trap, int level, int option);
 
+/* Whether it did, or may have. */
+bool option_memory_noted(const Trap *trap, int level, int option);
+
 /* Remembers the value for a Unix socket. What does not fit is not remembered. */
 void option_memory_set(Trap *trap, int fd, int level, int option, const void *value, size_t size);
 

@@ -3,8 +3,7 @@
 /*
  * getsockopt(2), setsockopt(2), for the options that trap/filter.c picks.
  *
- * A listener has its native TCP socket, which is asked. For an end of a pair a
- * new TCP socket of the same family stands in: it knows which options there
+ * For an end of a pair a new TCP socket of the same family stands in: it knows which options there
  * are, which values they take and what they are by default, so errors are the
  * kernel's. What was set is remembered (trap/option-memory.h); none of it means
  * anything between two programs of one host.
@@ -248,8 +247,16 @@ static void set_pair_option(Call *call, const SocketInfo *info) {
         (void) call_return(call, 0);
 }
 
+/* What was set on a connection by us (transport/dial.h), the app does not know of. */
+static bool is_ours(const Call *call) {
+        int level = call_level(call), option = call_option(call);
+
+        return ((level == SOL_SOCKET && option == SO_MARK) || (level == IPPROTO_IP && option == IP_TRANSPARENT) ||
+                (level == IPPROTO_IPV6 && option == IPV6_TRANSPARENT)) &&
+                        dial_is_marked(call->fd);
+}
+
 static void handle_option(Call *call, bool set) {
-        OptionValue value;
         SocketInfo info;
         int r;
 
@@ -262,25 +269,14 @@ static void handle_option(Call *call, bool set) {
                         option_memory_note(call->trap, call_level(call), call_option(call));
                         call->trap->wants_tcp = call->trap->wants_tcp ||
                                         option_wants_tcp(call_level(call), call_option(call));
+                } else if (is_ours(call)) {
+                        return_option_int(call, 0);
+                        break;
                 }
                 (void) call_continue(call);
                 break;
         case SOCKET_OTHER:
                 (void) call_continue(call);
-                break;
-        case SOCKET_LISTENER:
-                if (!info.listener)
-                        (void) call_fail(call, -EINVAL);
-                else if (!set)
-                        get_from_socket(call, info.listener->sockets.native);
-                else {
-                        option_memory_note(call->trap, call_level(call), call_option(call));
-                        r = set_on_socket(call, info.listener->sockets.native, &value);
-                        if (r < 0)
-                                (void) call_fail(call, r);
-                        else
-                                (void) call_return(call, 0);
-                }
                 break;
         case SOCKET_PAIR:
                 if (set)

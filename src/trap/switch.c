@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <utlist.h>
 
+#include "basic/deadline.h"
 #include "basic/fd.h"
 #include "basic/fd-store.h"
 #include "basic/log.h"
 #include "basic/worker.h"
-#include "transport/tcp-net.h"
 #include "trap/call.h"
 #include "trap/delivery.h"
 #include "trap/epoll.h"
 #include "trap/handlers.h"
+#include "trap/listener.h"
 #include "trap/notify.h"
 #include "trap/option-memory.h"
+#include "trap/pending.h"
 #include "trap/switch.h"
 
 /* How many calls of one app are served before the others get their turn. */
@@ -87,7 +87,9 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
                 .hooks = hooks,
                 .userdata = userdata,
                 /* Unique also against those of an earlier daemon of this boot. */
-                .next_listener = now_usec(CLOCK_BOOTTIME),
+                .next_pending = now_usec(CLOCK_BOOTTIME),
+                .accept_epoll = -EBADF,
+                .dialed_epoll = -EBADF,
                 .listeners_per_trap_max = LISTENERS_PER_TRAP_MAX,
         };
         r = calls_new(calls_fd, &sw->calls);
@@ -99,6 +101,12 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
                 r = epoll_helper_new(&sw->epoll);
         if (r >= 0)
                 r = worker_new(&sw->worker);
+        if (r >= 0)
+                r = deadline_init();
+        if (r >= 0)
+                r = listeners_init(sw);
+        if (r >= 0)
+                r = pendings_init(sw);
         if (r < 0)
                 return r;
         (void) fd_store_remove(SWITCH_CALLS_FD_NAME);
@@ -109,7 +117,9 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
 void switch_done(Switch *sw) {
         assert(!sw->listeners && !sw->traps);
         sw->pause_timer = sd_event_source_disable_unref(sw->pause_timer);
-        sw->tcp = tcp_net_free(sw->tcp);
+        listeners_done(sw);
+        pendings_done(sw);
+        sw->dialer = dialer_free(sw->dialer);
         sw->delivery = delivery_free(sw->delivery);
         sw->worker = worker_free(sw->worker);
         sw->epoll = epoll_helper_free(sw->epoll);
@@ -125,12 +135,15 @@ void switch_leave(Switch *sw) {
                         call_drop(trap->calls);
 }
 
-static Trap *find_trap(uint64_t number, void *userdata) {
-        Switch *sw = userdata;
+Trap *switch_find_trap(Switch *sw, uint64_t number) {
         Trap *trap;
 
         HASH_FIND(hh, sw->traps, &number, sizeof(number), trap);
         return trap;
+}
+
+static Trap *find_trap(uint64_t number, void *userdata) {
+        return switch_find_trap(userdata, number);
 }
 
 static void resume_call(Call *call) {
@@ -245,7 +258,7 @@ static int trap_on_notify(sd_event_source *s, int fd, uint32_t revents, void *us
         return 0;
 }
 
-int trap_new(Switch *sw, Party *party, uint64_t number, int notify_fd, void *userdata, Trap **ret) {
+int trap_new(Switch *sw, Party *party, uint64_t number, int notify_fd, int member_fd, void *userdata, Trap **ret) {
         _cleanup_(trap_freep) Trap *trap = NULL;
         int r;
 
@@ -256,6 +269,8 @@ int trap_new(Switch *sw, Party *party, uint64_t number, int notify_fd, void *use
         trap->party = party;
         trap->number = number;
         trap->notify_fd = -EBADF;
+        trap->member_fd = member_fd;
+        trap->spool[0] = trap->spool[1] = -EBADF;
         trap->userdata = userdata;
         /* Instances of one identity begin their search for ports in different places. */
         trap->next_port = (uint32_t) number * 2999;
@@ -279,6 +294,8 @@ Trap *trap_free(Trap *trap) {
                 call_drop(trap->calls);
         while (trap->listeners)
                 listener_free(trap->listeners);
+        pending_forget(trap);
+        dial_pool_done(&trap->pool);
         for (size_t i = 0; i < PIDFD_CACHE_SIZE; i++)
                 safe_close(trap->pidfds[i].fd);
         if (trap->paused)
@@ -292,120 +309,9 @@ Trap *trap_free(Trap *trap) {
         return NULL;
 }
 
-static void fd_name(const Listener *l, char name[static 64]) {
-        (void) snprintf(name, 64, "end-%" PRIx64 "-%" PRIx64, l->trap->number, l->sockets.number);
-}
-
-int listener_parse_fd_name(const char *name, uint64_t *ret_trap, uint64_t *ret_number) {
-        int n = 0;
-
-        return sscanf(name, "end-%" SCNx64 "-%" SCNx64 "%n", ret_trap, ret_number, &n) == 2 && !name[n] ? 0 : -EINVAL;
-}
-
-static int listener_on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        Listener *l = userdata;
-
-        if (revents & EPOLLHUP) {
-                Trap *trap = l->trap;
-
-                listener_free(l);
-                trap->sw->hooks->listeners_changed(trap, trap->sw->userdata);
-        }
-        return 0;
-}
-
-static int listener_on_native(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        accept_take_native(userdata);
-        return 0;
-}
-
-int listener_new(Trap *trap, ListenerSockets *sockets, bool store, Listener **ret) {
-        char name[64];
-        Listener *l;
-        int r;
-
-        l = calloc(1, sizeof(*l));
-        if (!l)
-                return -ENOMEM;
-        l->trap = trap;
-        l->sockets = *sockets;
-        /* Nothing is asked for but HUP, which is always told: what the app may write into its end is ignored. */
-        r = sd_event_add_io(trap->sw->event, &l->source, l->sockets.end, EPOLLET, listener_on_io, l);
-        if (r < 0) {
-                free(l);
-                return r;
-        }
-        r = sd_event_add_io(trap->sw->event, &l->native_source, l->sockets.native, EPOLLIN, listener_on_native, l);
-        if (r < 0) {
-                sd_event_source_disable_unref(l->source);
-                free(l);
-                return r;
-        }
-        *sockets = (ListenerSockets) LISTENER_SOCKETS_NONE;
-        l->backend = (Backend){
-                .party = trap->party,
-                .bound = l->sockets.bound,
-                .family = l->sockets.family,
-                .v6only = l->sockets.v6only,
-        };
-        if (store) {
-                fd_name(l, name);
-                (void) fd_store_add(name, l->sockets.end, false);
-        }
-        DL_APPEND(trap->listeners, l);
-        trap->n_listeners++;
-        HASH_ADD(hh, trap->sw->listeners, sockets.number, sizeof(l->sockets.number), l);
-        directory_add_backend(trap->sw->directory, &l->backend);
-        if (ret)
-                *ret = l;
-        return 0;
-}
-
-Listener *listener_free(Listener *l) {
-        Trap *trap;
-        char name[64];
-
-        if (!l)
-                return NULL;
-        trap = l->trap;
-        directory_remove_backend(trap->sw->directory, &l->backend);
-        HASH_DELETE(hh, trap->sw->listeners, l);
-        DL_DELETE(trap->listeners, l);
-        trap->n_listeners--;
-        sd_event_source_disable_unref(l->source);
-        sd_event_source_disable_unref(l->native_source);
-        accept_abandon(l);
-        connect_abandon(l);
-        if (trap->sw->leaving)
-                listener_sockets_leave(&l->sockets);
-        else {
-                listener_sockets_close(&l->sockets);
-                fd_name(l, name);
-                (void) fd_store_remove(name);
-        }
-        free(l);
-        return NULL;
-}
-
-Listener *switch_find_listener(Switch *sw, uint64_t number) {
+Listener *switch_find_listener(Switch *sw, uint64_t cookie) {
         Listener *l;
 
-        HASH_FIND(hh, sw->listeners, &number, sizeof(number), l);
+        HASH_FIND(hh, sw->listeners, &cookie, sizeof(cookie), l);
         return l;
-}
-
-void trap_flush_listeners(Trap *trap) {
-        bool changed = false;
-        Listener *l;
-
-        /* From the head again each time: the end of one can lead to that of others. */
-        for (l = trap->listeners; l;)
-                if (listener_sockets_hung_up(&l->sockets)) {
-                        listener_free(l);
-                        changed = true;
-                        l = trap->listeners;
-                } else
-                        l = l->next;
-        if (changed)
-                trap->sw->hooks->listeners_changed(trap, trap->sw->userdata);
 }

@@ -10,8 +10,7 @@
  *   Call      one notification, from its receipt to its answer
  *
  * A handler gets a Call, and answers it (call_return() and friends) or parks
- * it: an accept until a connection comes, a connect until the backlog has
- * room. The loop never waits.
+ * it: an accept until a connection comes. The loop never waits.
  *
  * Notifications are received right into memory that lies in the service
  * manager's descriptor store (a memfd), and stay there until they are
@@ -23,13 +22,14 @@
 #include <linux/seccomp.h>
 #include <systemd/sd-event.h>
 #include "model/directory.h"
-#include "transport/listener.h"
+#include "transport/dial.h"
 
 typedef struct Switch Switch;
 typedef struct Trap Trap;
 typedef struct Listener Listener;
 typedef struct Call Call;
 typedef struct CallSlot CallSlot;
+typedef struct Pending Pending; /* trap/pending.h */
 
 enum {
         CALLS_MAX = 65536,         /* under way on the node */
@@ -54,7 +54,7 @@ typedef struct SwitchHooks {
 typedef enum Shortcut {
         SHORTCUT_AUTO, /* pairs, until the app asks for something that takes TCP */
         SHORTCUT_UNIX, /* pairs */
-        SHORTCUT_TCP,  /* TCP (transport/tcp-net.h) */
+        SHORTCUT_TCP,  /* TCP, in the namespace of the server (transport/dial.h) */
         _SHORTCUT_MAX,
         _SHORTCUT_INVALID = -EINVAL,
 } Shortcut;
@@ -75,20 +75,20 @@ struct Call {
         /* While parked: */
         Listener *listener;
         Call *prev, *next;       /* in the listener's list */
-        sd_event_source *timer;  /* SO_RCVTIMEO, SO_SNDTIMEO */
+        sd_event_source *timer;  /* SO_RCVTIMEO */
         Call *trap_prev, *trap_next;
 };
 
 struct Listener {
         Backend backend;
         Trap *trap;
-        ListenerSockets sockets;
-        sd_event_source *source; /* HUP of the app's end */
-        sd_event_source *native_source; /* a connection of the app to itself */
-        Call *accepts;           /* parked, first come first served */
-        Call *connects;          /* parked until the backlog has room */
-        Listener *prev, *next;   /* of the trap */
-        UT_hash_handle hh;       /* by sockets.number */
+        uint64_t cookie;    /* SO_COOKIE of the app's socket, the key */
+        int watch;          /* an epoll(7) set with the app's socket in it (trap/listener.h) */
+        Call *accepts;      /* parked, first come first served */
+        int waiting_fd;     /* a copy of the app's socket while there are such, or -EBADF */
+        Pending *returned;  /* what is accepted before what is in the kernel's queue */
+        Listener *prev, *next; /* of the trap */
+        UT_hash_handle hh;
 };
 
 typedef struct CachedPidfd {
@@ -105,6 +105,12 @@ struct Trap {
         sd_event_source *source;
         Listener *listeners;
         unsigned n_listeners;
+        unsigned flush_at; /* how many listeners there may be before closed ones are looked for */
+        int member_fd;     /* a socket of the app's namespace; not ours */
+        DialPool pool;
+        Pending *pending;  /* uthash */
+        unsigned n_pending;
+        int spool[2];      /* trap/pending.h */
         Call *calls; /* parked ones, by trap_prev/trap_next */
         unsigned n_calls;
         unsigned n_late; /* times that its memory held us up */
@@ -131,11 +137,15 @@ struct Switch {
         void *userdata;
         Trap *traps;         /* uthash */
         Listener *listeners; /* uthash */
-        uint64_t next_listener;
+        uint64_t next_pending;
+        uint64_t delivered_connect; /* the connect whose connection an earlier daemon gave to the server, or 0 */
         struct Worker *worker;
         struct Delivery *delivery;
         struct EpollHelper *epoll;
-        struct TcpNet *tcp; /* made when it is needed first */
+        Dialer *dialer; /* made when it is needed first */
+        int accept_epoll, dialed_epoll; /* trap/listener.h, trap/pending.h */
+        sd_event_source *accept_source, *dialed_source;
+        sd_event_source *flush_source; /* trap/listener.h */
         struct Calls *calls; /* calls under way, in shared memory */
         uint64_t n_connections, n_refused, n_traps, n_gone; /* counted since start */
         unsigned listeners_per_trap_max;
@@ -170,26 +180,17 @@ void switch_leave(Switch *sw);
 #define SWITCH_CALLS_FD_NAME "calls"
 
 /*
- * Begins to serve an app. `party` stays the caller's and outlives the trap.
- * Takes `notify_fd` on success. Returns 0 or a negative errno.
+ * Begins to serve an app. `party` and `member_fd`, any socket of the app's
+ * namespace, stay the caller's and outlive the trap. Takes `notify_fd` on success. Returns 0 or a negative errno.
  */
-int trap_new(Switch *sw, Party *party, uint64_t number, int notify_fd, void *userdata, Trap **ret);
+int trap_new(Switch *sw, Party *party, uint64_t number, int notify_fd, int member_fd, void *userdata, Trap **ret);
 
 /* Ends it: listeners are withdrawn, calls under way fail with ENOSYS when the last copy of the fd is closed. */
 Trap *trap_free(Trap *trap);
 DEFINE_CLEANUP(Trap *, trap_free)
 
-/* Begins a listener on sockets; takes them on success, also into the store. Returns 0 or a negative errno. */
-int listener_new(Trap *trap, ListenerSockets *sockets, bool store, Listener **ret);
-Listener *listener_free(Listener *listener);
-
-/* Name of a listener's end in the descriptor store: "end-TRAP-NUMBER", hexadecimal. Returns 0 or -EINVAL. */
-int listener_parse_fd_name(const char *name, uint64_t *ret_trap, uint64_t *ret_number);
-
 /* Receives from paused traps again, as far as there is room. */
 void switch_unpause(Switch *sw);
 
-Listener *switch_find_listener(Switch *sw, uint64_t number);
-
-/* Forgets those listeners of the trap whose app's end is closed, without waiting for the loop to notice. */
-void trap_flush_listeners(Trap *trap);
+Listener *switch_find_listener(Switch *sw, uint64_t cookie);
+Trap *switch_find_trap(Switch *sw, uint64_t number);

@@ -42,8 +42,6 @@ static void check_name(const SocketName *name) {
         case SOCKET_NAME_SERVER:
                 check_endpoint(&name->peer, name->family);
                 break;
-        case SOCKET_NAME_LISTENER:
-                break;
         default:
                 abort();
         }

@@ -199,7 +199,7 @@ time.sleep(0.3)
 l = socket.create_server(("", 81))
 time.sleep(0.3)
 l.close()
-time.sleep(0.3)'
+time.sleep(2)'
 signals=$APP
 removed() {
     host grep -q "\"member\":\"AppRemoved\".*$signals" /tmp/service-monitor

@@ -103,12 +103,8 @@ host_sh 'setsid ax run --quiet -- python3 '"$load"' load 198.18.17.1 7 8 8 >/tmp
     wait'
 loads=$(host cat /tmp/restart-load /tmp/restart-load2)
 diag "connections under many restarts: $(tr '\n' ' ' <<<"$loads")"
-# One that is being made at the very moment is lost now and then, for a reason yet to be found: one in a thousand at most.
-lost=$(grep -o 'failed[^:]*:[0-9]*' <<<"$loads" | awk -F: '{n += $NF} END {print n + 0}')
-good=$(grep -o 'good:[0-9]*' <<<"$loads" | awk -F: '{n += $NF} END {print n + 0}')
-diag "lost: $lost of $((good + lost))"
-ok '24 kills and three restarts under load: at most one connection in a thousand fails' \
-    test "$good" -gt 1000 -a "$((lost * 1000))" -le "$good"
+unlike "$loads" 'failed' '24 kills and three restarts under load: no connection fails'
+like "$loads" 'good:[0-9]{3,}' 'and many were made'
 is "$(apps_listed)" "$before" 'ax list is the same'
 is "$(host systemctl is-active "appswitch-$hold.scope")" active 'connections that were held live on'
 is "$(host grep -c . "$hold_log")" 2 'and carry data' || diag "$(host cat "$hold_log")"

@@ -43,7 +43,6 @@ static void assert_same(const SocketName *a, const SocketName *b) {
         ck_assert_int_eq(a->family, b->family);
         ck_assert_mem_eq(&a->local, &b->local, sizeof(a->local));
         ck_assert_mem_eq(&a->peer, &b->peer, sizeof(a->peer));
-        ck_assert_uint_eq(a->number, b->number);
 }
 
 static const char longest[] = "1111:2222:3333:4444:5555:6666:7777:8888";
@@ -94,42 +93,14 @@ START_TEST(test_pair) {
 }
 END_TEST
 
-/* Listeners come back with their number and what they are bound to. */
-START_TEST(test_listener) {
-        static const struct {
-                int family;
-                const char *local;
-                uint16_t port;
-                uint64_t number;
-                const char *text;
-        } table[] = {
-                { AF_INET, "0.0.0.0", 80, 0x1f, "ax:0.0.0.0:80|1f" },
-                { AF_INET, "198.18.0.10", 443, 0, "ax:198.18.0.10:443|0" },
-                { AF_INET6, "::", 80, 1, "ax:[::]:80|1" },
-                { AF_INET6, "0.0.0.0", 80, UINT64_MAX, "ax:[::ffff:0.0.0.0]:80|ffffffffffffffff" },
-                { AF_INET6, longest, 65535, UINT64_MAX,
-                  "ax:[1111:2222:3333:4444:5555:6666:7777:8888]:65535|ffffffffffffffff" },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
-                SocketName name = {
-                        .type = SOCKET_NAME_LISTENER,
-                        .family = table[i].family,
-                        .local = unit_endpoint(table[i].local, table[i].port),
-                        .number = table[i].number,
-                };
-                char text[128];
-                SocketName back = round_trip(&name, text);
-
-                ck_assert_str_eq(text, table[i].text);
-                assert_same(&back, &name);
-        }
-}
-END_TEST
-
 /* A name is one socket's, until that is closed. */
 START_TEST(test_in_use) {
-        SocketName name = { .type = SOCKET_NAME_LISTENER, .family = AF_INET, .local = unit_endpoint("0.0.0.0", 80) };
+        SocketName name = {
+                .type = SOCKET_NAME_SERVER,
+                .family = AF_INET,
+                .local = unit_endpoint("198.18.0.10", 80),
+                .peer = unit_endpoint("198.18.0.20", 40000),
+        };
         _cleanup_close_ int a = unix_socket(), b = unix_socket();
 
         ck_assert_int_eq(socket_name_bind(a, &name), 0);
@@ -229,37 +200,24 @@ START_TEST(test_foreign) {
                 BAD("ax:198.18.0.10:1\0>198.18.0.20:80"),
                 BAD("ax\0:198.18.0.10:1>198.18.0.20:80"),
                 BAD("\0ax:198.18.0.10:1>198.18.0.20:80"),
-                BAD("ax:0.0.0.0:80|"),
-                BAD("ax:0.0.0.0|1"),
-                BAD("ax:0.0.0.0:80|g"),
-                BAD("ax:0.0.0.0:80|1g"),
-                BAD("ax:0.0.0.0:80| 1"),
-                BAD("ax:0.0.0.0:80|1 "),
-                BAD("ax:0.0.0.0:80|+1"),
-                BAD("ax:0.0.0.0:80|-1"),
-                BAD("ax:0.0.0.0:80|0x1f"),
-                BAD("ax:0.0.0.0:80|1F"),
-                BAD("ax:0.0.0.0:80|1\0"),
-                BAD("ax:0.0.0.0:80|\0001"),
-                BAD("ax:0.0.0.0:80|10000000000000000"),
-                BAD("ax:0.0.0.0:80|1|1"),
+                BAD("ax:0.0.0.0:80|1"),
                 BAD("ax:0.0.0.0:80|198.18.0.20:80"),
         };
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
-                SocketName name = { .number = 42 };
+                SocketName name = { .family = 42 };
 
                 ck_assert_msg(parse(bad[i].text, bad[i].n, &name) == -EINVAL, "%zu: %s", i, bad[i].text);
                 ck_assert_msg(parse_signed(bad[i].text, bad[i].n, &name) == -EINVAL, "%zu: %s", i, bad[i].text);
-                ck_assert_uint_eq(name.number, 42);
+                ck_assert_int_eq(name.family, 42);
         }
         ck_assert_int_eq(parse_signed("ax:198.18.0.10:1>198.18.0.20:80", 31, &(SocketName){}), 0);
 }
 END_TEST
 
-/* The name of a real pair's end or listener, as text. Returns its length. */
+/* The name of a real pair's end, as text. Returns its length. */
 static size_t real_name(SocketNameType type, char text[static 128]) {
-        SocketName name = { .type = type, .family = AF_INET, .number = 0x1f };
+        SocketName name = { .type = type, .family = AF_INET };
         _cleanup_close_ int fd = unix_socket();
         struct sockaddr_un un = {};
         socklen_t size = sizeof(un);
@@ -275,7 +233,7 @@ static size_t real_name(SocketNameType type, char text[static 128]) {
 
 /* Who does not know the key cannot make a name: not by changing one, nor with the key of another boot. */
 START_TEST(test_forged) {
-        static const SocketNameType types[] = { SOCKET_NAME_CLIENT, SOCKET_NAME_SERVER, SOCKET_NAME_LISTENER };
+        static const SocketNameType types[] = { SOCKET_NAME_CLIENT, SOCKET_NAME_SERVER };
         static const uint8_t other[SOCKET_NAME_KEY_SIZE] = { 1 }, none[SOCKET_NAME_KEY_SIZE];
         SocketName name;
         char text[128];
@@ -302,11 +260,9 @@ START_TEST(test_fits) {
 
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, stream), 0);
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, seqpacket), 0);
-        ck_assert(socket_name_fits(SOCKET_NAME_CLIENT, stream[0]));
-        ck_assert(socket_name_fits(SOCKET_NAME_LISTENER, seqpacket[0]));
-        ck_assert(!socket_name_fits(SOCKET_NAME_SERVER, seqpacket[0]));
-        ck_assert(!socket_name_fits(SOCKET_NAME_LISTENER, stream[0]));
-        ck_assert(!socket_name_fits(SOCKET_NAME_LISTENER, -EBADF));
+        ck_assert(socket_name_fits(stream[0]));
+        ck_assert(!socket_name_fits(seqpacket[0]));
+        ck_assert(!socket_name_fits(-EBADF));
         for (size_t i = 0; i < 2; i++) {
                 safe_close(stream[i]);
                 safe_close(seqpacket[i]);
@@ -316,7 +272,7 @@ END_TEST
 
 /* A name cut short is none, and nothing behind its end is read. */
 START_TEST(test_truncated) {
-        static const SocketNameType types[] = { SOCKET_NAME_CLIENT, SOCKET_NAME_LISTENER };
+        static const SocketNameType types[] = { SOCKET_NAME_CLIENT, SOCKET_NAME_SERVER };
         SocketName name;
         char text[128];
 
@@ -398,7 +354,7 @@ START_TEST(test_cookie) {
 END_TEST
 
 int main(void) {
-        return UNIT_RUN("socket-name", unit_unshare_network, NULL, test_pair, test_listener, test_in_use, test_hash,
+        return UNIT_RUN("socket-name", unit_unshare_network, NULL, test_pair, test_in_use, test_hash,
                         test_foreign, test_forged, test_fits, test_truncated, test_other_sockets, test_full_path,
                         test_cookie);
 }

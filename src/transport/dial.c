@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "transport/dial.h"
+
+struct Dialer {
+        int connection;
+};
+
+int dialer_new(int connection, Dialer **ret) {
+        const struct timeval limit = { .tv_sec = 1 };
+        Dialer *dialer;
+
+        dialer = calloc(1, sizeof(*dialer));
+        if (!dialer) {
+                safe_close(connection);
+                return -ENOMEM;
+        }
+        dialer->connection = connection;
+        /* It does nothing but answer; should it be stopped all the same, the loop goes on. */
+        (void) setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+        *ret = dialer;
+        return 0;
+}
+
+Dialer *dialer_free(Dialer *dialer) {
+        if (!dialer)
+                return NULL;
+        safe_close(dialer->connection);
+        free(dialer);
+        return NULL;
+}
+
+void dial_pool_done(DialPool *pool) {
+        for (size_t i = 0; i < ELEMENTSOF(pool->families); i++)
+                while (pool->families[i].n > 0)
+                        safe_close(pool->families[i].fds[--pool->families[i].n]);
+}
+
+static int ask(Dialer *dialer, int member, const DialRequest *request, int *fds, size_t *n_fds) {
+        _cleanup_close_ int netns = -EBADF;
+        DialRequest answer;
+        ssize_t n;
+        int r;
+
+        netns = ioctl(member, SIOCGSKNS);
+        if (netns < 0)
+                return -errno;
+        r = send_with_fds(dialer->connection, request, sizeof(*request), &netns, 1, 0);
+        if (r < 0)
+                return -ENOTCONN;
+        n = recv_with_fds(dialer->connection, &answer, sizeof(answer), fds, n_fds, 0);
+        /* A late answer to an earlier question would be of another namespace: the process is given up. */
+        if (n != sizeof(answer) || answer.family != request->family || answer.plain != request->plain) {
+                while (n > 0 && *n_fds > 0)
+                        safe_close(fds[--*n_fds]);
+                return -ENOTCONN;
+        }
+        return *n_fds > 0 ? 0 : -EMFILE;
+}
+
+int dialer_take(Dialer *dialer, DialPool *pool, int member, int family) {
+        typeof(&pool->families[0]) sockets = &pool->families[family == AF_INET6];
+
+        if (sockets->n == 0) {
+                size_t n = ELEMENTSOF(sockets->fds);
+                int r;
+
+                r = ask(dialer, member, &(DialRequest){ .family = (uint32_t) family }, sockets->fds, &n);
+                if (r < 0)
+                        return r;
+                sockets->n = n;
+        }
+        return sockets->fds[--sockets->n];
+}
+
+int dialer_take_plain(Dialer *dialer, int member, int family) {
+        size_t n = 1;
+        int fd, r;
+
+        r = ask(dialer, member, &(DialRequest){ .family = (uint32_t) family, .plain = true }, &fd, &n);
+        return r < 0 ? r : fd;
+}
+
+/* The state of a TCP socket (tcp(7)) is the first byte of TCP_INFO. */
+static int tcp_state(int fd) {
+        uint8_t state;
+        socklen_t size = sizeof(state);
+
+        return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &size) < 0 ? -errno : state;
+}
+
+int dial(int fd, const Endpoint *from, const Endpoint *to, int family) {
+        SockAddr sa;
+        socklen_t size;
+        int state;
+
+        size = endpoint_to_sockaddr(from, family, &sa);
+        if (bind(fd, &sa.sa, size) < 0)
+                return -errno;
+        size = endpoint_to_sockaddr(to, family, &sa);
+        if (connect(fd, &sa.sa, size) < 0 && errno != EINPROGRESS) {
+                if (errno == ECONNREFUSED)
+                        return DIAL_REFUSED;
+                return errno == EADDRNOTAVAIL ? -EADDRINUSE : -errno;
+        }
+        state = tcp_state(fd);
+        switch (state) {
+        case TCP_ESTABLISHED:
+                return DIAL_CONNECTED;
+        case TCP_SYN_SENT:
+                return DIAL_WAITS;
+        default:
+                return state < 0 ? state : DIAL_REFUSED;
+        }
+}
+
+/*
+ * Passes all segments but a SYN that does not come from where the socket is
+ * connected to: with it no other handshake can succeed, whether the socket
+ * connects or listens.
+ */
+static int lock_to(int fd, const Endpoint *from, const Endpoint *to) {
+        struct sock_filter program[16];
+        unsigned n = 0, n_words = to->address.family == AF_INET ? 1 : 4;
+        const unsigned source = to->address.family == AF_INET ? 12 : 8; /* in the IP header */
+        const unsigned n_all = 2 + 2 * (2 + n_words) + 2;
+        const int on = 1;
+
+        assert(n_all <= ELEMENTSOF(program));
+        /* Jumps are to the last instruction (drop), or the one before it (pass). */
+        program[n++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13);
+        program[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 2 /* SYN */, 0,
+                                                     (uint8_t) (n_all - 2 - 2));
+        program[n++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 0);
+        program[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, to->port, 0, (uint8_t) (n_all - 1 - 4));
+        program[n++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 2);
+        program[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, from->port, 0,
+                                                     (uint8_t) (n_all - 1 - 6));
+        for (unsigned i = 0; i < n_words; i++) {
+                uint32_t word;
+
+                memcpy(&word, to->address.bytes + 4 * (size_t) i, sizeof(word));
+                program[n++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                                                             (uint32_t) SKF_NET_OFF + source + 4 * i);
+                program[n] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(word), 0,
+                                                           (uint8_t) (n_all - 1 - (n + 1)));
+                n++;
+        }
+        program[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+        program[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, 0);
+        assert(n == n_all);
+
+        if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &(struct sock_fprog){ (unsigned short) n, program },
+                       sizeof(struct sock_fprog)) < 0 ||
+            setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)) < 0)
+                return -errno;
+        return 0;
+}
+
+int dial_hand_out(int fd, const Endpoint *from, const Endpoint *to) {
+        const struct linger orderly = {};
+        const int off = 0;
+        int r;
+
+        r = lock_to(fd, from, to);
+        if (r < 0)
+                return r;
+        if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &orderly, sizeof(orderly)) < 0 ||
+            setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off)) < 0 || fcntl(fd, F_SETFL, 0) < 0)
+                return -errno;
+        return 0;
+}
+
+int dial_undo(int fd) {
+        const struct sockaddr sa = { .sa_family = AF_UNSPEC };
+
+        return connect(fd, &sa, sizeof(sa)) < 0 ? -errno : 0;
+}
+
+bool dial_is_marked(int fd) {
+        socklen_t size = sizeof(uint32_t);
+        uint32_t mark = 0;
+
+        return getsockopt(fd, SOL_SOCKET, SO_MARK, &mark, &size) >= 0 && mark == DIAL_MARK;
+}

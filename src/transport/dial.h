@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Connections into the namespace of an app: a TCP socket of that namespace is
+ * bound to the client's own address, which nobody has there, and connects to
+ * the app's listener. Everything about the listener, its backlog included, is
+ * so the kernel's, and the app sees a client of the right address.
+ *
+ * What is made here carries a mark (SO_MARK), which accepted connections
+ * inherit; a routing rule of the namespace finds the way back by it
+ * (exec/network.c). No app can set a mark there without rights that it has not.
+ *
+ * The sockets come from a process of appswitch-exec, as entering a namespace
+ * takes rights that the daemon does not have.
+ */
+
+#include "basic/fd.h"
+#include "model/address.h"
+
+enum { DIAL_MARK = 0x41580001 }; /* "AX" */
+
+/* What the process is asked for; comes with the namespace. It answers with the same and the sockets. */
+typedef struct DialRequest {
+        uint32_t family;
+        uint32_t plain; /* one, as socket(2) makes it; else FD_PASS_MAX to dial with */
+} DialRequest;
+
+typedef struct Dialer Dialer;
+
+/* Sockets of one namespace that are not used yet. */
+typedef struct DialPool {
+        struct {
+                int fds[FD_PASS_MAX];
+                size_t n;
+        } families[2]; /* AF_INET, AF_INET6 */
+} DialPool;
+
+/*
+ * Uses a connection to a process that serves sockets (launch/exec-protocol.h).
+ * Takes it. Returns 0 or a negative errno.
+ */
+int dialer_new(int connection, Dialer **ret);
+Dialer *dialer_free(Dialer *dialer);
+
+/*
+ * Takes a socket of the namespace that the socket `member` is in, out of the
+ * pool of that namespace. Returns it or a negative errno; -ENOTCONN if the
+ * process is gone.
+ */
+int dialer_take(Dialer *dialer, DialPool *pool, int member, int family);
+
+/* The same for a socket without any settings. */
+int dialer_take_plain(Dialer *dialer, int member, int family);
+
+void dial_pool_done(DialPool *pool);
+
+typedef enum DialState {
+        DIAL_CONNECTED, /* it waits in the listener's queue, or as good as that */
+        DIAL_WAITS,     /* the listener's queue is full */
+        DIAL_REFUSED,   /* nobody listens */
+} DialState;
+
+/*
+ * Connects a socket of a pool. `family` is that of the socket. Never waits.
+ * Returns a DialState, or a negative errno: -EADDRINUSE if this connection (the
+ * same four numbers) is there already. When the socket is closed the connection
+ * is reset, unless it was handed out.
+ */
+int dial(int fd, const Endpoint *from, const Endpoint *to, int family);
+
+/*
+ * Makes a dialed socket one that can be given to the app of the client: it
+ * waits, ends in an orderly way, and will never be connected to anything else,
+ * not even by those who got it from the app. Returns 0 or a negative errno.
+ */
+int dial_hand_out(int fd, const Endpoint *from, const Endpoint *to);
+
+/*
+ * Takes the connecting back, so that it can be done once more by somebody who
+ * waits. Returns 0 or a negative errno.
+ */
+int dial_undo(int fd);
+
+/* Whether the socket was dialed, or accepted from one that was. */
+bool dial_is_marked(int fd);

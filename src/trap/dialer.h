@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Sockets in the namespaces of apps, as connections between them are begun with (transport/dial.h). */
+
+#include "trap/switch.h"
+
+/* Takes a socket to dial into the app with. Returns it or a negative errno. */
+int trap_take_socket(Trap *trap, int family);
+
+/* Takes one as the app itself would make it. Returns it or a negative errno. */
+int trap_take_plain_socket(Trap *trap, int family);
+
+/*
+ * An ephemeral port for what is begun in the name of this app: the next one,
+ * and from the third try on one far from those in use.
+ */
+uint16_t trap_next_port(Trap *trap, unsigned attempt);

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "basic/fd.h"
+#include "basic/fd-store.h"
+#include "trap/accept.h"
+#include "trap/listener.h"
+#include "trap/notify.h"
+#include "trap/pending.h"
+#include "transport/socket-name.h"
+
+/* How often closed ones are looked for, so that those who watch the apps learn of it. Connects find out for themselves. */
+#define FLUSH_USEC (1 * USEC_PER_SEC)
+
+enum { FLUSH_FIRST = 16 }; /* listeners of an app before closed ones are looked for at once */
+
+/* What a name in the descriptor store says. */
+typedef struct ListenerRecord {
+        uint64_t trap, cookie;
+        int family;
+        bool v6only;
+        Endpoint bound;
+} ListenerRecord;
+
+enum { NAME_MAX_SIZE = 160 };
+
+static void format_name(const Listener *l, char name[static NAME_MAX_SIZE]) {
+        const Endpoint *bound = &l->backend.bound;
+        char address[2 * sizeof(bound->address.bytes) + 1];
+
+        for (size_t i = 0; i < sizeof(bound->address.bytes); i++)
+                (void) snprintf(address + 2 * i, 3, "%02x", bound->address.bytes[i]);
+        (void) snprintf(name, NAME_MAX_SIZE, "listen-%" PRIx64 "-%" PRIx64 "-%i-%i-%i-%s-%u", l->trap->number,
+                        l->cookie, l->backend.family, l->backend.v6only, bound->address.family, address, bound->port);
+}
+
+static int parse_name(const char *name, ListenerRecord *ret) {
+        char address[2 * sizeof(ret->bound.address.bytes) + 1];
+        ListenerRecord r = {};
+        int v6only, n = 0;
+
+        if (sscanf(name, "listen-%" SCNx64 "-%" SCNx64 "-%i-%i-%" SCNu16 "-%32[0-9a-f]-%" SCNu16 "%n", &r.trap, &r.cookie,
+                   &r.family, &v6only, &r.bound.address.family, address, &r.bound.port, &n) != 7 || name[n])
+                return -EINVAL;
+        r.v6only = v6only;
+        for (size_t i = 0; i < sizeof(r.bound.address.bytes); i++)
+                if (sscanf(address + 2 * i, "%2hhx", &r.bound.address.bytes[i]) != 1)
+                        return -EINVAL;
+        *ret = r;
+        return 0;
+}
+
+static void start_flush_timer(Switch *sw);
+
+static int on_flush_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Switch *sw = userdata;
+        Trap *trap, *tmp;
+
+        sw->flush_source = sd_event_source_disable_unref(sw->flush_source);
+        HASH_ITER(hh, sw->traps, trap, tmp)
+                trap_flush_listeners(trap);
+        if (sw->listeners)
+                start_flush_timer(sw);
+        return 0;
+}
+
+static void start_flush_timer(Switch *sw) {
+        if (!sw->flush_source)
+                (void) sd_event_add_time_relative(sw->event, &sw->flush_source, CLOCK_MONOTONIC, FLUSH_USEC, 0,
+                                                  on_flush_timer, sw);
+}
+
+/* Takes `watch` on success. */
+static int listener_new(Trap *trap, const ListenerRecord *record, int watch, Listener **ret) {
+        Listener *l;
+
+        l = calloc(1, sizeof(*l));
+        if (!l)
+                return -ENOMEM;
+        l->trap = trap;
+        l->cookie = record->cookie;
+        l->watch = watch;
+        l->waiting_fd = -EBADF;
+        l->backend = (Backend){
+                .party = trap->party,
+                .bound = record->bound,
+                .family = record->family,
+                .v6only = record->v6only,
+        };
+        DL_APPEND(trap->listeners, l);
+        trap->n_listeners++;
+        HASH_ADD(hh, trap->sw->listeners, cookie, sizeof(l->cookie), l);
+        directory_add_backend(trap->sw->directory, &l->backend);
+        start_flush_timer(trap->sw);
+        *ret = l;
+        return 0;
+}
+
+static int read_socket(int fd, ListenerRecord *ret) {
+        SockAddr sa = {};
+        socklen_t size = sizeof(sa), n = sizeof(int);
+        int v6only = 0;
+
+        if (getsockname(fd, &sa.sa, &size) < 0)
+                return -errno;
+        ret->family = sa.sa.sa_family;
+        if (ret->family == AF_INET6 && getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &n) < 0)
+                return -errno;
+        ret->v6only = v6only;
+        return endpoint_from_sockaddr(&sa, size, &ret->bound);
+}
+
+/* A set with the socket in it that tells of nothing but, by its fdinfo, that the socket is there. */
+static int make_watch(int fd) {
+        struct epoll_event nothing = { .events = EPOLLET };
+        int watch, r;
+
+        watch = epoll_create1(EPOLL_CLOEXEC);
+        if (watch < 0)
+                return -errno;
+        if (epoll_ctl(watch, EPOLL_CTL_ADD, fd, &nothing) < 0) {
+                r = -errno;
+                safe_close(watch);
+                return r;
+        }
+        return watch;
+}
+
+static bool is_closed(const Listener *l) {
+        char path[64], text[512];
+
+        (void) snprintf(path, sizeof(path), "/proc/self/fdinfo/%i", l->watch);
+        return read_file(AT_FDCWD, path, text, sizeof(text)) >= 0 && !strstr(text, "tfd:");
+}
+
+bool listener_has_room(Trap *trap) {
+        if (trap->n_listeners >= MAX2(trap->flush_at, (unsigned) FLUSH_FIRST) ||
+            trap->n_listeners >= trap->sw->listeners_per_trap_max) {
+                trap_flush_listeners(trap);
+                trap->flush_at = 2 * trap->n_listeners;
+        }
+        return trap->n_listeners < trap->sw->listeners_per_trap_max;
+}
+
+/* A socket can come from another app (SCM_RIGHTS). */
+static Trap *find_owner(Trap *trap, uint64_t netns) {
+        if (trap->netns == netns)
+                return trap;
+        for (Trap *other = trap->sw->traps; other; other = other->hh.next)
+                if (other->netns == netns)
+                        return other;
+        return NULL;
+}
+
+int listener_get(Call *call, Listener **ret) {
+        Switch *sw = call->trap->sw;
+        ListenerRecord record = {};
+        socklen_t size = sizeof(record.cookie);
+        char name[NAME_MAX_SIZE];
+        uint64_t netns;
+        Listener *l;
+        Trap *trap;
+        int watch, r, fd = call->fd;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &record.cookie, &size) < 0)
+                return -errno;
+        l = switch_find_listener(sw, record.cookie);
+        if (l) {
+                *ret = l;
+                return 0;
+        }
+        r = socket_netns_cookie(fd, &netns);
+        if (r < 0)
+                return r;
+        trap = find_owner(call->trap, netns);
+        if (!trap)
+                return -EXDEV;
+        if (!listener_has_room(trap))
+                return -ENOBUFS;
+        r = read_socket(fd, &record);
+        if (r < 0)
+                return r;
+        watch = make_watch(fd);
+        if (watch < 0)
+                return watch;
+        r = listener_new(trap, &record, watch, &l);
+        if (r < 0) {
+                safe_close(watch);
+                return r;
+        }
+        format_name(l, name);
+        (void) fd_store_add(name, watch, false);
+        trap->sw->hooks->listeners_changed(trap, trap->sw->userdata);
+        *ret = l;
+        return 0;
+}
+
+int listener_restore(const char *name, int watch, Trap *(*find)(uint64_t number, void *userdata), void *userdata) {
+        ListenerRecord record;
+        Listener *l;
+        Trap *trap;
+        int r;
+
+        r = parse_name(name, &record);
+        if (r < 0)
+                return r;
+        trap = find(record.trap, userdata);
+        return trap ? listener_new(trap, &record, watch, &l) : -ESRCH;
+}
+
+Listener *listener_free(Listener *l) {
+        char name[NAME_MAX_SIZE];
+        Trap *trap;
+
+        if (!l)
+                return NULL;
+        trap = l->trap;
+        directory_remove_backend(trap->sw->directory, &l->backend);
+        HASH_DELETE(hh, trap->sw->listeners, l);
+        DL_DELETE(trap->listeners, l);
+        trap->n_listeners--;
+        accept_abandon(l);
+        while (l->returned)
+                pending_free(l->returned);
+        if (!trap->sw->leaving) {
+                format_name(l, name);
+                (void) fd_store_remove(name);
+        }
+        safe_close(l->watch);
+        free(l);
+        return NULL;
+}
+
+void listener_withdraw(Listener *l) {
+        Trap *trap = l->trap;
+
+        listener_free(l);
+        trap->sw->hooks->listeners_changed(trap, trap->sw->userdata);
+}
+
+void listener_wait(Listener *l, int fd) {
+        struct epoll_event event = { .events = EPOLLIN, .data.ptr = l };
+
+        if (l->waiting_fd >= 0) {
+                safe_close(fd);
+                return;
+        }
+        l->waiting_fd = fd;
+        (void) epoll_ctl(l->trap->sw->accept_epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+void listener_stop_waiting(Listener *l) {
+        if (l->waiting_fd < 0)
+                return;
+        /* The app has the socket, so that it would stay in the set. */
+        (void) epoll_ctl(l->trap->sw->accept_epoll, EPOLL_CTL_DEL, l->waiting_fd, NULL);
+        l->waiting_fd = safe_close(l->waiting_fd);
+}
+
+void listener_sweep(Listener *l) {
+        Call *call, *tmp;
+
+        DL_FOREACH_SAFE(l->accepts, call, tmp)
+                if (!notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+                        call_drop(call);
+}
+
+void trap_sweep_listeners(Trap *trap) {
+        for (Listener *l = trap->listeners; l; l = l->next)
+                listener_sweep(l);
+}
+
+void trap_flush_listeners(Trap *trap) {
+        bool changed = false;
+        Listener *l, *tmp;
+
+        trap_sweep_listeners(trap);
+        DL_FOREACH_SAFE(trap->listeners, l, tmp)
+                if (is_closed(l)) {
+                        listener_free(l);
+                        changed = true;
+                }
+        if (changed)
+                trap->sw->hooks->listeners_changed(trap, trap->sw->userdata);
+}
+
+static int on_accept_epoll(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        struct epoll_event event;
+
+        /* One at a time: what is done about it can be the end of others. */
+        if (epoll_wait(fd, &event, 1, 0) > 0)
+                accept_ready(event.data.ptr);
+        return 0;
+}
+
+int listeners_init(Switch *sw) {
+        sw->accept_epoll = epoll_create1(EPOLL_CLOEXEC);
+        if (sw->accept_epoll < 0)
+                return -errno;
+        return sd_event_add_io(sw->event, &sw->accept_source, sw->accept_epoll, EPOLLIN, on_accept_epoll, sw);
+}
+
+void listeners_done(Switch *sw) {
+        sw->flush_source = sd_event_source_disable_unref(sw->flush_source);
+        sw->accept_source = sd_event_source_disable_unref(sw->accept_source);
+        sw->accept_epoll = safe_close(sw->accept_epoll);
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <utlist.h>
+
+#include "basic/fd.h"
+#include "basic/fd-store.h"
+#include "basic/log.h"
+#include "transport/dial.h"
+#include "trap/dialer.h"
+#include "trap/listener.h"
+#include "trap/option-memory.h"
+#include "trap/pending.h"
+
+enum { RETURN_TRIES_MAX = 8 };
+
+/* What lies in the spool with the two descriptors. */
+typedef struct SpoolEntry {
+        uint64_t id;
+        Endpoint peer, local, client;
+} SpoolEntry;
+
+static void spool_name(const Trap *trap, char name[static 64]) {
+        (void) snprintf(name, 64, PENDING_FD_NAME "-%" PRIx64, trap->number);
+}
+
+static int spool_open(Trap *trap) {
+        const int size = PENDING_PER_TRAP_MAX * 2048;
+        char name[64];
+
+        if (trap->spool[0] >= 0)
+                return 0;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, trap->spool) < 0) {
+                trap->spool[0] = trap->spool[1] = -EBADF;
+                return -errno;
+        }
+        (void) setsockopt(trap->spool[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+        spool_name(trap, name);
+        (void) fd_store_remove(name);
+        (void) fd_store_add(name, trap->spool[1], false);
+        return 0;
+}
+
+static void spool_push(const Pending *p) {
+        const SpoolEntry entry = { p->id, p->key.peer, p->key.local, p->client };
+        int r;
+
+        r = spool_open(p->trap);
+        if (r >= 0)
+                r = send_with_fds(p->trap->spool[0], &entry, sizeof(entry), (const int[]){ p->fd, p->dialed },
+                                  p->dialed >= 0 ? 2 : 1, MSG_DONTWAIT);
+        if (r < 0)
+                log_debug_errno(r, "%s: failed to keep a connection for the next daemon, ignoring: %m",
+                                p->trap->party->id);
+}
+
+static int spool_pop(int fd, SpoolEntry *ret, int fds[static 2]) {
+        size_t n_fds = 2;
+        ssize_t n;
+
+        fds[0] = fds[1] = -EBADF;
+        n = recv_with_fds(fd, ret, sizeof(*ret), fds, &n_fds, MSG_DONTWAIT);
+        if (n == sizeof(*ret) && n_fds >= 1)
+                return 0;
+        safe_close(fds[0]);
+        safe_close(fds[1]);
+        return n < 0 ? (int) n : -EBADMSG;
+}
+
+/* It is the first one, but for apps that do not accept in the order of their queues. */
+static void spool_remove(Trap *trap, uint64_t id) {
+        for (unsigned i = 0; trap->spool[1] >= 0 && i <= PENDING_PER_TRAP_MAX; i++) {
+                SpoolEntry entry;
+                int fds[2];
+
+                if (spool_pop(trap->spool[1], &entry, fds) < 0)
+                        return;
+                if (entry.id != id)
+                        (void) send_with_fds(trap->spool[0], &entry, sizeof(entry), fds, fds[1] >= 0 ? 2 : 1,
+                                             MSG_DONTWAIT);
+                safe_close(fds[0]);
+                safe_close(fds[1]);
+                if (entry.id == id)
+                        return;
+        }
+}
+
+bool pending_has_room(const Trap *trap) {
+        return trap->n_pending < PENDING_PER_TRAP_MAX;
+}
+
+static Pending *pending_new(Trap *trap, uint64_t id, const Endpoint *client, int fd) {
+        Pending *p = calloc(1, sizeof(*p));
+
+        if (!p)
+                return NULL;
+        p->trap = trap;
+        p->id = id;
+        p->client = *client;
+        p->fd = fd;
+        p->dialed = -EBADF;
+        trap->n_pending++;
+        return p;
+}
+
+/* What was dialed is in the queue. Takes it. */
+static void enter(Pending *p, const Endpoint *from, const Endpoint *to, int dialed) {
+        struct epoll_event event = { .data.ptr = p };
+
+        memset(&p->key, 0, sizeof(p->key));
+        p->key.peer = *from;
+        p->key.local = *to;
+        p->dialed = dialed;
+        HASH_ADD(hh, p->trap->pending, key, sizeof(p->key), p);
+        (void) epoll_ctl(p->trap->sw->dialed_epoll, EPOLL_CTL_ADD, dialed, &event);
+}
+
+int pending_add(Trap *trap, const Endpoint *from, const Endpoint *to, int fd, int dialed) {
+        Pending *p;
+
+        p = pending_new(trap, trap->sw->next_pending++, from, fd);
+        if (!p) {
+                safe_close(fd);
+                safe_close(dialed);
+                return -ENOMEM;
+        }
+        enter(p, from, to, dialed);
+        spool_push(p);
+        /* Such a listener does not tell of a connection before there are data (tcp(7)). */
+        if (option_memory_noted(trap, IPPROTO_TCP, TCP_DEFER_ACCEPT))
+                (void) send(dialed, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return 0;
+}
+
+/* A connection from the listener's own address that only says that somebody waits. */
+static int dial_again(Pending *p, const Listener *l) {
+        static const Address loopback4 = { AF_INET, { 127, 0, 0, 1 } }, loopback6 = { AF_INET6, { [15] = 1 } };
+        Endpoint to = l->backend.bound, from;
+
+        if (address_is_unspecified(&to.address))
+                to.address = l->backend.family == AF_INET6 && l->backend.v6only ? loopback6 : loopback4;
+        from.address = to.address;
+        for (unsigned i = 0; i < RETURN_TRIES_MAX; i++) {
+                int fd, r;
+
+                fd = trap_take_socket(p->trap, to.address.family);
+                if (fd < 0)
+                        return fd;
+                from.port = trap_next_port(p->trap, i);
+                r = dial(fd, &from, &to, to.address.family);
+                if (r == DIAL_CONNECTED) {
+                        enter(p, &from, &to, fd);
+                        return 0;
+                }
+                safe_close(fd);
+                if (r != -EADDRINUSE)
+                        return r < 0 ? r : -EAGAIN;
+        }
+        return -EADDRINUSE;
+}
+
+void pending_return(Listener *l, Pending *p) {
+        spool_remove(p->trap, p->id);
+        if (dial_again(p, l) < 0) {
+                DL_APPEND(l->returned, p);
+                p->listener = l;
+        }
+        spool_push(p);
+}
+
+void pending_return_fd(Listener *l, int fd, const Endpoint *client) {
+        Pending *p;
+
+        p = pending_new(l->trap, l->trap->sw->next_pending++, client, fd);
+        if (p)
+                pending_return(l, p);
+        else
+                safe_close(fd);
+}
+
+Pending *pending_find(Trap *trap, const Endpoint *peer, const Endpoint *local) {
+        typeof(((Pending *) NULL)->key) key;
+        Pending *p;
+
+        memset(&key, 0, sizeof(key));
+        key.peer = *peer;
+        key.local = *local;
+        HASH_FIND(hh, trap->pending, &key, sizeof(key), p);
+        return p;
+}
+
+void pending_accepted(Pending *p) {
+        if (p->listener) {
+                DL_DELETE(p->listener->returned, p);
+                p->listener = NULL;
+        }
+        if (p->dialed < 0)
+                return;
+        HASH_DELETE(hh, p->trap->pending, p);
+        (void) epoll_ctl(p->trap->sw->dialed_epoll, EPOLL_CTL_DEL, p->dialed, NULL);
+        p->dialed = safe_close(p->dialed);
+}
+
+Pending *pending_free(Pending *p) {
+        if (!p)
+                return NULL;
+        pending_accepted(p);
+        /* What is left for the next daemon lies there. */
+        if (!p->trap->sw->leaving)
+                spool_remove(p->trap, p->id);
+        safe_close(p->fd);
+        p->trap->n_pending--;
+        free(p);
+        return NULL;
+}
+
+/* What was dialed was reset: the listener was closed, or shut down. */
+static int on_dialed_epoll(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        struct epoll_event event;
+
+        if (epoll_wait(fd, &event, 1, 0) > 0)
+                pending_free(event.data.ptr);
+        return 0;
+}
+
+void pending_forget(Trap *trap) {
+        Pending *p, *tmp;
+        char name[64];
+
+        HASH_ITER(hh, trap->pending, p, tmp)
+                pending_free(p);
+        if (!trap->sw->leaving && trap->spool[0] >= 0) {
+                spool_name(trap, name);
+                (void) fd_store_remove(name);
+        }
+        trap->spool[0] = safe_close(trap->spool[0]);
+        trap->spool[1] = safe_close(trap->spool[1]);
+}
+
+static Listener *find_listener(Trap *trap, const Endpoint *to) {
+        for (Listener *l = trap->listeners; l; l = l->next)
+                if (backend_matches(&l->backend, to) ||
+                    (address_is_loopback(&to->address) && l->backend.bound.port == to->port))
+                        return l;
+        return NULL;
+}
+
+/* Whether what was dialed is still in the queue: what was accepted was closed since. */
+static bool is_queued(int dialed) {
+        uint8_t state = 0;
+        socklen_t size = sizeof(state);
+
+        return dialed >= 0 && getsockopt(dialed, IPPROTO_TCP, TCP_INFO, &state, &size) >= 0 && state == TCP_ESTABLISHED;
+}
+
+void pending_restore(Trap *trap, int fd) {
+        _cleanup_close_ int old = fd;
+        SpoolEntry entry;
+        char name[64];
+        int fds[2];
+
+        spool_name(trap, name);
+        (void) fd_store_remove(name);
+        while (spool_pop(old, &entry, fds) >= 0) {
+                Listener *l = find_listener(trap, &entry.local);
+                Pending *p = l ? pending_new(trap, entry.id, &entry.client, fds[0]) : NULL;
+
+                if (!p) {
+                        safe_close(fds[0]);
+                        safe_close(fds[1]);
+                        continue;
+                }
+                if (is_queued(fds[1])) {
+                        enter(p, &entry.peer, &entry.local, fds[1]);
+                        spool_push(p);
+                } else {
+                        safe_close(fds[1]);
+                        pending_return(l, p);
+                }
+        }
+}
+
+void pending_forget_id(Trap *trap, uint64_t id) {
+        Pending *p, *tmp;
+
+        HASH_ITER(hh, trap->pending, p, tmp)
+                if (p->id == id) {
+                        pending_free(p);
+                        return;
+                }
+        for (Listener *l = trap->listeners; l; l = l->next)
+                DL_FOREACH(l->returned, p)
+                        if (p->id == id) {
+                                pending_free(p);
+                                return;
+                        }
+}
+
+int pendings_init(Switch *sw) {
+        sw->dialed_epoll = epoll_create1(EPOLL_CLOEXEC);
+        if (sw->dialed_epoll < 0)
+                return -errno;
+        return sd_event_add_io(sw->event, &sw->dialed_source, sw->dialed_epoll, EPOLLIN, on_dialed_epoll, sw);
+}
+
+void pendings_done(Switch *sw) {
+        sw->dialed_source = sd_event_source_disable_unref(sw->dialed_source);
+        sw->dialed_epoll = safe_close(sw->dialed_epoll);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Connections that wait in a listener's queue and are more than the kernel
+ * knows: what it has there was dialed (transport/dial.h), and when the app
+ * accepts that, it is given something else, the server's end of a pair. So
+ * backlog, poll(2), epoll(7) and all the rest are the kernel's, and the queue
+ * survives the daemon. What is given instead lies, for as long as it waits, in
+ * the queue of a socket in the descriptor store (the spool), and so does, too.
+ *
+ * When a listener is closed the kernel resets what was dialed; that is told to
+ * us, and the client is hung up on.
+ */
+
+#include "trap/switch.h"
+
+/* More of one app become TCP connections instead. */
+enum { PENDING_PER_TRAP_MAX = 512 };
+
+struct Pending {
+        struct {
+                Endpoint peer, local; /* of what is accepted */
+        } key;
+        Trap *trap;      /* of the server */
+        uint64_t id;     /* unique on this node */
+        Endpoint client; /* what the app is told */
+        int fd;          /* what the app is given */
+        int dialed;      /* our end of what is in the queue; -EBADF: nothing is */
+        Listener *listener; /* in whose list `returned` it is, or NULL */
+        Pending *prev, *next;
+        UT_hash_handle hh; /* by key */
+};
+
+bool pending_has_room(const Trap *trap);
+
+/*
+ * Gives the app `fd` when it accepts the connection that `dialed` made from
+ * `from` to `to`. Takes both descriptors in any case. Returns 0 or a negative
+ * errno.
+ */
+int pending_add(Trap *trap, const Endpoint *from, const Endpoint *to, int fd, int dialed);
+
+/*
+ * Puts back what could not be given to an accept: a connection `fd` of
+ * `client`, which is taken, or one that is pending. If it cannot be put at the
+ * end of the kernel's queue it is the first that is accepted next.
+ */
+void pending_return_fd(Listener *listener, int fd, const Endpoint *client);
+void pending_return(Listener *listener, Pending *pending);
+
+/* Finds what is to be given instead of a connection that was accepted; NULL: nothing. */
+Pending *pending_find(Trap *trap, const Endpoint *peer, const Endpoint *local);
+
+/* What was dialed was accepted: it is not needed any more. */
+void pending_accepted(Pending *pending);
+
+/* It was given, or nobody wants it. Closes it. */
+Pending *pending_free(Pending *pending);
+
+/* Those of an app. */
+void pending_forget(Trap *trap);
+
+/* Takes back the spool of an earlier daemon; `fd` is taken in any case. The listeners must be there. */
+void pending_restore(Trap *trap, int fd);
+
+/* The app got the one with this id from an earlier daemon. */
+void pending_forget_id(Trap *trap, uint64_t id);
+
+/* Name of the spool of a trap in the descriptor store, after which comes its number, hexadecimal. */
+#define PENDING_FD_NAME "spool"
+
+/* Of the switch, for its beginning and its end. Returns 0 or a negative errno. */
+int pendings_init(Switch *sw);
+void pendings_done(Switch *sw);
