@@ -1,1 +1,242 @@
-int main(void){return 0;}
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Proves that a connection can be begun in another namespace in the name of
+ * whoever it is for, with sockets that the real appswitch-exec makes there, and
+ * that one that was handed out leads nowhere else.
+ */
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "basic/fd.h"
+#include "exec/network.h"
+#include "exec/sockets.h"
+#include "transport/dial.h"
+#include "transport/socket-name.h"
+#include "unit.h"
+
+#define APP4 "198.18.0.20"
+#define APP6 "fd00::20"
+
+static Dialer *dialer;
+static pid_t server_pid;
+static int member = -EBADF; /* a socket of the app's namespace */
+static DialPool pool;
+
+/* The test is the app: it is in a namespace as apps have it. */
+static void setup(void) {
+        ExecNetwork network = { .n_addresses = 2 };
+        int fds[2];
+
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+        server_pid = fork();
+        if (server_pid == 0) {
+                (void) close(fds[0]);
+                sockets_serve(fds[1]);
+        }
+        ck_assert_int_gt(server_pid, 0);
+        (void) close(fds[1]);
+        ck_assert_int_eq(dialer_new(fds[0], &dialer), 0);
+
+        network.addresses[0] = unit_address(APP4);
+        network.addresses[1] = unit_address(APP6);
+        ck_assert_int_eq(network_enter_new(&network), 0);
+        member = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_ge(member, 0);
+}
+
+static void teardown(void) {
+        dial_pool_done(&pool);
+        member = safe_close(member);
+        dialer = dialer_free(dialer);
+        ck_assert_int_eq(waitpid(server_pid, NULL, 0), server_pid);
+}
+
+static int listen_on(const char *address, uint16_t port, int family, int backlog) {
+        const Endpoint at = unit_endpoint(address, port);
+        SockAddr sa;
+        socklen_t size = endpoint_to_sockaddr(&at, family, &sa);
+        int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        ck_assert_int_eq(bind(fd, &sa.sa, size), 0);
+        ck_assert_int_eq(listen(fd, backlog), 0);
+        return fd;
+}
+
+/* Dials with a new socket; returns the state and the socket. */
+static int dial_new(const char *from, uint16_t from_port, const char *to, uint16_t to_port, int family, int *ret) {
+        const Endpoint source = unit_endpoint(from, from_port), target = unit_endpoint(to, to_port);
+        int r;
+
+        *ret = dialer_take(dialer, &pool, member, family);
+        ck_assert_int_ge(*ret, 0);
+        r = dial(*ret, &source, &target, family);
+        return r;
+}
+
+static void assert_endpoint(int fd, bool peer, const char *address, uint16_t port) {
+        const Endpoint expected = unit_endpoint(address, port);
+        socklen_t size = sizeof(SockAddr);
+        SockAddr sa;
+        Endpoint e;
+
+        ck_assert_int_eq((peer ? getpeername : getsockname)(fd, &sa.sa, &size), 0);
+        ck_assert_int_eq(endpoint_from_sockaddr(&sa, size, &e), 0);
+        ck_assert_mem_eq(&e, &expected, sizeof(e));
+}
+
+static void assert_connected(int client, int server) {
+        char buf[8];
+
+        ck_assert_int_eq(write(client, "ping", 4), 4);
+        ck_assert_int_eq(read(server, buf, sizeof(buf)), 4);
+        ck_assert_int_eq(write(server, "pong", 4), 4);
+        ck_assert_int_eq(read(client, buf, sizeof(buf)), 4);
+        ck_assert_mem_eq(buf, "pong", 4);
+}
+
+/* Who accepts sees the address that was dialed from, though nobody has it there; and both ways are open. */
+START_TEST(test_names) {
+        static const struct {
+                const char *from, *to;
+                int family, listener_family;
+        } table[] = {
+                { "198.18.0.10", APP4, AF_INET, AF_INET },  { "198.18.0.10", APP4, AF_INET, AF_INET6 },
+                { "198.18.0.10", APP4, AF_INET6, AF_INET }, { "198.18.0.10", APP4, AF_INET6, AF_INET6 },
+                { "fd00::10", APP6, AF_INET6, AF_INET6 },   { "203.0.113.1", APP4, AF_INET, AF_INET },
+                { APP4, APP4, AF_INET, AF_INET },           { "127.0.0.1", "127.0.0.1", AF_INET, AF_INET },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                const uint16_t port = (uint16_t) (80 + i);
+                const Endpoint from = unit_endpoint(table[i].from, 40000), to = unit_endpoint(table[i].to, port);
+                _cleanup_close_ int client = -EBADF, server = -EBADF, listener = -EBADF;
+
+                listener = listen_on(table[i].listener_family == AF_INET ? "0.0.0.0" : "::", port,
+                                     table[i].listener_family, 8);
+                ck_assert_msg(dial_new(table[i].from, 40000, table[i].to, port, table[i].family, &client) ==
+                                              DIAL_CONNECTED,
+                              "%zu", i);
+                server = accept(listener, NULL, NULL);
+                ck_assert_int_ge(server, 0);
+                ck_assert(dial_is_marked(client));
+                ck_assert(dial_is_marked(server));
+                ck_assert(!dial_is_marked(listener));
+                ck_assert_int_eq(dial_hand_out(client, &from, &to), 0);
+                ck_assert(!(fcntl(client, F_GETFL) & O_NONBLOCK));
+                assert_endpoint(client, false, table[i].from, 40000);
+                assert_endpoint(client, true, table[i].to, port);
+                assert_endpoint(server, false, table[i].to, port);
+                assert_endpoint(server, true, table[i].from, 40000);
+                assert_connected(client, server);
+        }
+}
+END_TEST
+
+/* The kernel says what becomes of it: refused, in the queue, or waiting for room there. */
+START_TEST(test_states) {
+        _cleanup_close_ int refused = -EBADF, refused6 = -EBADF, first = -EBADF, waits = -EBADF, again = -EBADF;
+        _cleanup_close_ int listener = listen_on("0.0.0.0", 80, AF_INET, 0);
+
+        ck_assert_int_eq(dial_new("198.18.0.10", 1000, APP4, 81, AF_INET, &refused), DIAL_REFUSED);
+        ck_assert_int_eq(dial_new("fd00::10", 1000, APP6, 81, AF_INET6, &refused6), DIAL_REFUSED);
+        ck_assert_int_eq(dial_new("198.18.0.10", 1001, APP4, 80, AF_INET, &first), DIAL_CONNECTED);
+        ck_assert_int_eq(dial_new("198.18.0.10", 1002, APP4, 80, AF_INET, &waits), DIAL_WAITS);
+        ck_assert_int_eq(dial_new("198.18.0.10", 1001, APP4, 80, AF_INET, &again), -EADDRINUSE);
+        /* Closed without a word: it is reset, and its port is free. */
+        first = safe_close(first);
+        safe_close(accept(listener, NULL, NULL));
+        again = safe_close(again);
+        ck_assert_int_eq(dial_new("198.18.0.10", 1001, APP4, 80, AF_INET, &again), DIAL_CONNECTED);
+}
+END_TEST
+
+static int connect_to(int fd, const char *address, uint16_t port) {
+        const Endpoint to = unit_endpoint(address, port);
+        SockAddr sa;
+        socklen_t size = endpoint_to_sockaddr(&to, AF_INET, &sa);
+
+        return connect(fd, &sa.sa, size) < 0 ? -errno : 0;
+}
+
+/* Who gets one from us can connect it to where it was meant for, and to nothing else in that namespace. */
+START_TEST(test_locked) {
+        const Endpoint from = unit_endpoint("198.18.0.10", 40000), to = unit_endpoint(APP4, 80);
+        const struct timeval moment = { .tv_usec = 100 * 1000 };
+        const struct sockaddr unspec = { .sa_family = AF_UNSPEC };
+        _cleanup_close_ int meant = listen_on("0.0.0.0", 80, AF_INET, 8), other = listen_on("0.0.0.0", 81, AF_INET, 8);
+        _cleanup_close_ int client = -EBADF, server = -EBADF, plain = -EBADF;
+
+        ck_assert_int_eq(dial_new("198.18.0.10", 40000, APP4, 80, AF_INET, &client), DIAL_CONNECTED);
+        server = accept(meant, NULL, NULL);
+        ck_assert_int_eq(dial_hand_out(client, &from, &to), 0);
+        ck_assert_int_eq(setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &moment, sizeof(moment)), 0);
+
+        ck_assert_int_eq(connect(client, &unspec, sizeof(unspec)), 0);
+        ck_assert_int_eq(connect_to(client, APP4, 81), -EINPROGRESS);
+        ck_assert_int_eq(connect(client, &unspec, sizeof(unspec)), 0);
+        ck_assert_int_eq(connect_to(client, "127.0.0.1", 80), -EINPROGRESS);
+        ck_assert_int_eq(connect(client, &unspec, sizeof(unspec)), 0);
+        ck_assert_int_eq(setsockopt(client, SOL_SOCKET, SO_DETACH_FILTER, NULL, 0), -1);
+
+        /* Nor can anybody connect to it. */
+        ck_assert_int_eq(listen(client, 8), 0);
+        plain = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_eq(setsockopt(plain, SOL_SOCKET, SO_SNDTIMEO, &moment, sizeof(moment)), 0);
+        ck_assert_int_lt(connect_to(plain, "198.18.0.10", 40000), 0);
+
+        /* As an undone one can. */
+        client = safe_close(client);
+        ck_assert_int_eq(dial_new("198.18.0.10", 40000, APP4, 80, AF_INET, &client), DIAL_CONNECTED);
+        ck_assert_int_eq(dial_undo(client), 0);
+        ck_assert_int_eq(dial_hand_out(client, &from, &to), 0);
+        ck_assert_int_eq(connect_to(client, APP4, 80), 0);
+}
+END_TEST
+
+/* Sockets are in the namespace that was asked for; a plain one is as socket(2) makes it. */
+START_TEST(test_namespace) {
+        _cleanup_close_ int here = -EBADF, plain = -EBADF;
+        uint64_t a, b, c;
+
+        here = dialer_take(dialer, &pool, member, AF_INET6);
+        plain = dialer_take_plain(dialer, member, AF_INET);
+        ck_assert_int_eq(socket_netns_cookie(member, &a), 0);
+        ck_assert_int_eq(socket_netns_cookie(here, &b), 0);
+        ck_assert_int_eq(socket_netns_cookie(plain, &c), 0);
+        ck_assert_uint_eq(a, b);
+        ck_assert_uint_eq(a, c);
+        ck_assert(!dial_is_marked(plain));
+        ck_assert(!(fcntl(plain, F_GETFL) & O_NONBLOCK));
+        ck_assert(fcntl(plain, F_GETFD) & FD_CLOEXEC);
+        ck_assert_int_eq(dialer_take(dialer, &pool, -EBADF, AF_INET), -EBADF);
+}
+END_TEST
+
+/* When the process is gone there is an error once its sockets are used up, and no wait. */
+START_TEST(test_gone) {
+        int r = 0;
+
+        safe_close(dialer_take(dialer, &pool, member, AF_INET));
+        ck_assert_int_eq(kill(server_pid, SIGKILL), 0);
+        for (int i = 0; i < 2 * FD_PASS_MAX && r >= 0; i++) {
+                r = dialer_take(dialer, &pool, member, AF_INET);
+                safe_close(r);
+        }
+        ck_assert_int_eq(r, -ENOTCONN);
+        ck_assert_ptr_null(dialer_free(NULL));
+}
+END_TEST
+
+int main(void) {
+        if (geteuid() != 0 || !unit_has_net_admin()) {
+                printf("A network namespace of our own needs root\n");
+                return UNIT_SKIPPED;
+        }
+        return UNIT_RUN("dial", setup, teardown, test_names, test_states, test_locked, test_namespace, test_gone);
+}
