@@ -34,6 +34,19 @@ static void control_free(void *p) {
         free(c);
 }
 
+static Control *control_new(Manager *manager, const char *id, bool stop, bool all, int signal) {
+        Control *c = malloc(sizeof(*c));
+
+        if (!c)
+                return NULL;
+        *c = (Control){ .manager = manager, .id = strdup(id), .stop = stop, .all = all, .signal = signal };
+        if (!c->id) {
+                free(c);
+                return NULL;
+        }
+        return c;
+}
+
 static int reply_no_such_app(sd_bus_message *m, const char *id) {
         return sd_bus_reply_method_errorf(m, ERROR_NO_SUCH_APP, "There is no app '%s'", id);
 }
@@ -82,17 +95,13 @@ static void control_identified(sd_bus_message *m, const Caller *caller, void *us
                 control_act(m, caller, c);
                 return;
         }
-        copy = malloc(sizeof(*copy));
-        if (!copy)
-                return;
-        *copy = *c;
-        copy->id = strdup(c->id);
-        if (!copy->id) {
-                free(copy);
+        copy = control_new(c->manager, c->id, c->stop, c->all, c->signal);
+        if (!copy) {
+                (void) sd_bus_reply_method_errnof(m, ENOMEM, "Out of memory");
                 return;
         }
         (void) snprintf(owner, sizeof(owner), "%u", app->owner_uid);
-        r = caller_authorize(m, caller, "io.appswitch1.manage-apps",
+        r = caller_authorize(m, caller, "io.appswitch1.manage-apps", 0,
                              (const char *const[]){ "app", c->id, "name", app_name(app), "user", owner, "verb",
                                                     c->stop ? "stop" : "kill", NULL },
                              control_act, copy, control_free);
@@ -101,16 +110,11 @@ static void control_identified(sd_bus_message *m, const Caller *caller, void *us
 }
 
 static int control_begin(Manager *manager, sd_bus_message *m, const char *id, bool stop, bool all, int signal) {
-        Control *c = malloc(sizeof(*c));
+        Control *c = control_new(manager, id, stop, all, signal);
         int r;
 
         if (!c)
                 return -ENOMEM;
-        *c = (Control){ .manager = manager, .id = strdup(id), .stop = stop, .all = all, .signal = signal };
-        if (!c->id) {
-                free(c);
-                return -ENOMEM;
-        }
         r = caller_identify(m, control_identified, c, control_free);
         return r < 0 ? r : 1;
 }
