@@ -205,6 +205,7 @@ static void step_limits(App *app) {
         char path[64], status[4096], *line;
         pid_t caller = app->request->request.caller;
         struct stat st;
+        int nice;
 
         /* Its number may be another process's by now. */
         (void) snprintf(path, sizeof(path), "/proc/%i", caller);
@@ -217,7 +218,9 @@ static void step_limits(App *app) {
                         (void) setrlimit((enum __rlimit_resource) resource, &limit);
         }
         errno = 0;
-        (void) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, (id_t) caller));
+        nice = getpriority(PRIO_PROCESS, (id_t) caller);
+        if (errno == 0) /* -1 is also a nice level */
+                (void) setpriority(PRIO_PROCESS, 0, nice);
 
         (void) snprintf(path, sizeof(path), "/proc/%i/status", caller);
         if (read_file(AT_FDCWD, path, status, sizeof(status)) < 0)
