@@ -4,13 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "basic/log.h"
+#include "basic/text.h"
 #include "bus/app-bus.h"
 #include "bus/caller.h"
 #include "core/errors.h"
 
 #define APP_PREFIX "/io/appswitch1/app"
 #define APP_INTERFACE "io.appswitch1.App"
+
+/* For how long changes of listeners are gathered. */
+#define CHANGED_USEC (20 * USEC_PER_MSEC)
 
 char *app_bus_path(const App *app) {
         char *path;
@@ -300,10 +303,33 @@ void app_bus_removed(App *app) {
         emit(app, "AppRemoved");
 }
 
-void app_bus_listeners_changed(App *app) {
-        char *path = app_bus_path(app);
+/*
+ * The ids of apps whose listeners have changed. The signal carries all of
+ * them, so that of an app that makes a thousand each one would cost more than
+ * the one before: it is sent a little later, once for all changes until then.
+ */
+static char **changed;
 
-        if (path)
-                (void) sd_bus_emit_properties_changed(app->manager->bus, path, APP_INTERFACE, "Listeners", NULL);
-        free(path);
+static int on_changed(sd_event_source *s, uint64_t usec, void *userdata) {
+        _cleanup_strv_ char **ids = TAKE_PTR(changed);
+        Manager *m = userdata;
+
+        for (char **id = ids; id && *id; id++) {
+                App *app = manager_find_app(m, *id);
+                _cleanup_free_ char *path = app && app->state == APP_RUNNING ? app_bus_path(app) : NULL;
+
+                if (path)
+                        (void) sd_bus_emit_properties_changed(m->bus, path, APP_INTERFACE, "Listeners", NULL);
+        }
+        return 0;
+}
+
+void app_bus_listeners_changed(App *app) {
+        Manager *m = app->manager;
+        bool first = !changed;
+
+        if (strv_contains(changed, app->id) || strv_append(&changed, app->id) < 0)
+                return;
+        if (first && sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, CHANGED_USEC, 0, on_changed, m) < 0)
+                changed = strv_free(changed);
 }
