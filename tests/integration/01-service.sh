@@ -76,6 +76,16 @@ host systemctl stop appswitchd.service appswitch-dnsd.service appswitch-dnsd.soc
 run host ax run --name service-up -- getent hosts service-up
 like "$OUT" 'service-up' 'also when all is stopped'
 
+### the launcher and its socket
+host systemctl stop appswitch-exec.socket appswitch-exec.service
+run host systemctl start appswitch-exec.service
+is "$(host systemctl is-active appswitch-exec.socket)" active 'the launcher brings its socket along'
+host systemctl stop appswitch-exec.socket
+is "$(host systemctl is-active appswitch-exec.service)" inactive 'and does not stay without it'
+host systemctl start appswitch-exec.socket
+run host ax run -- echo up
+is "$OUT" up 'which starts it again'
+
 ### one daemon only
 start_app --name service-one -- sleep 1000
 records=$(host ls /run/appswitch/apps)
