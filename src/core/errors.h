@@ -12,7 +12,6 @@
 #define ERROR_ADDRESS_IN_USE "io.appswitch1.AddressInUse"
 #define ERROR_LIMIT_REACHED "io.appswitch1.LimitReached"
 #define ERROR_NESTED "io.appswitch1.Nested"
-#define ERROR_NOT_SUPPORTED "io.appswitch1.NotSupported"
 #define ERROR_EXEC_FAILED "io.appswitch1.ExecFailed"
 #define ERROR_CHDIR_FAILED "io.appswitch1.ChdirFailed"
 #define ERROR_USER_FAILED "io.appswitch1.UserFailed"
