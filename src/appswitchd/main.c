@@ -68,6 +68,9 @@ static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *info,
         if (strcmp(job, "stop") != 0 || m->n_apps == 0)
                 return sd_event_exit(m->event, 0);
 
+        if (m->stopping)
+                return 0;
+        m->stopping = true;
         log_info("Stopping %u apps with the service.", m->n_apps);
         for (App *app = m->apps; app; app = app->hh.next)
                 (void) app_stop(app, NULL, NULL);

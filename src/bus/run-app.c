@@ -477,6 +477,10 @@ static void on_authorized(sd_bus_message *m, const Caller *caller, void *userdat
         App *app;
         int r;
 
+        if (run->manager->stopping) {
+                (void) sd_bus_reply_method_errorf(m, ERROR_STOPPING, "The AppSwitch daemon is being stopped");
+                return;
+        }
         run->request.uid = caller->uid;
         run->request.pid = caller->pid;
         run->request.addresses = run->addresses;

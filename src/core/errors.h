@@ -11,6 +11,7 @@
 #define ERROR_NAME_IN_USE "io.appswitch1.NameInUse"
 #define ERROR_ADDRESS_IN_USE "io.appswitch1.AddressInUse"
 #define ERROR_LIMIT_REACHED "io.appswitch1.LimitReached"
+#define ERROR_STOPPING "io.appswitch1.Stopping"
 #define ERROR_NESTED "io.appswitch1.Nested"
 #define ERROR_EXEC_FAILED "io.appswitch1.ExecFailed"
 #define ERROR_CHDIR_FAILED "io.appswitch1.ChdirFailed"

@@ -97,6 +97,22 @@ run client -- getent hosts service-one
 like "$OUT" 'service-one' 'and the names'
 stop_app "$APP"
 
+### a stop for good
+start_app --name service-stubborn -- sh -c "trap '' TERM; while :; do sleep 1; done"
+host systemctl stop --no-block appswitchd.service
+stopping() {
+    [[ $(show appswitchd.service ActiveState) == deactivating ]]
+}
+ok 'the daemon waits for its apps' wait_until 5 stopping
+run host timeout 9 ax run -- echo late
+like "$STATUS $ERR" '^1 .*being stopped' 'and starts none meanwhile'
+ended() {
+    [[ $(show appswitchd.service ActiveState) == inactive ]]
+}
+ok 'it ends' wait_until 20 ended
+is "$(host systemctl is-active "appswitch-$APP.scope")" inactive 'after them'
+host systemctl start appswitchd.service
+
 ### configuration
 host_sh 'mkdir -p /etc/appswitch/appswitchd.conf.d /run/appswitch/appswitchd.conf.d
 cat >/etc/appswitch/appswitchd.conf <<CONF
