@@ -35,6 +35,7 @@ typedef struct Run {
         sd_bus_message *message;
         AppRequest request;
         char *name; /* normalized copy */
+        char *description;
         Address addresses[IDENTITY_ADDRESSES_MAX];
         Tags tags;
         size_t words_size;    /* so far, up to WORDS_SIZE_MAX */
@@ -51,6 +52,7 @@ static Run *run_free(Run *run) {
         strv_free(run->request.environment);
         tags_done(&run->tags);
         free(run->name);
+        free(run->description);
         sd_bus_message_unref(run->message);
         free(run);
         return NULL;
@@ -406,6 +408,29 @@ static int check_strings(const Run *run, sd_bus_error *error) {
         return 0;
 }
 
+/* The begin of a foreign text, fit to be shown. */
+static char *escape_head(const char *s, size_t max) {
+        _cleanup_free_ char *head = strndup(s, max);
+
+        return head ? text_escape(head) : NULL;
+}
+
+/*
+ * The service manager trusts us, and writes the description into a unit file
+ * as it is (version 252): a line break in it would begin a setting of the
+ * caller's, OnSuccess= say, and a backslash at its end would go on with the
+ * next line.
+ */
+static int set_description(Run *run) {
+        _cleanup_free_ char *escaped = escape_head(run->request.description ?: run->request.argv[0], TEXT_MAX);
+        size_t n = escaped ? strlen(escaped) : 0;
+
+        if (!escaped || asprintf(&run->description, "%s%s", escaped, n > 0 && escaped[n - 1] == '\\' ? " " : "") < 0)
+                return -ENOMEM;
+        run->request.description = run->description;
+        return 0;
+}
+
 static int parse(Run *run, sd_bus_message *m, sd_bus_error *error) {
         int r;
 
@@ -425,14 +450,9 @@ static int parse(Run *run, sd_bus_message *m, sd_bus_error *error) {
         }
         if (r >= 0)
                 r = sd_bus_message_exit_container(m);
-        return r < 0 ? r : check_strings(run, error);
-}
-
-/* The begin of a foreign text, fit to be shown. */
-static char *escape_head(const char *s, size_t max) {
-        _cleanup_free_ char *head = strndup(s, max);
-
-        return head ? text_escape(head) : NULL;
+        if (r >= 0)
+                r = check_strings(run, error);
+        return r < 0 ? r : set_description(run);
 }
 
 /* Without standard output or error, what the app says goes to the journal. */

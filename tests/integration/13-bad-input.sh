@@ -242,6 +242,26 @@ spoken() {
 }
 ok 'writes into the journal as just that' wait_until 5 spoken
 
+### what the service manager writes into a unit file
+settings() {
+    host_sh 'systemctl daemon-reload; systemctl show -P OnSuccess "$1"; cat "/run/systemd/transient/$1"' "appswitch-$APP.scope"
+}
+AS_USER=alice start_app --description $'fine\nOnSuccess=evil.service\n[Scope]\nRuntimeMaxSec=1' -- sleep 300
+run settings
+is "$(head -n 1 <<<"$OUT")" '' 'a description with line breaks is no setting'
+unlike "$OUT" $'\n(OnSuccess|RuntimeMaxSec)=' 'and one line'
+is "$(host systemctl show -P Description "appswitch-$APP.scope")" 'fine\x0aOnSuccess=evil.service\x0a[Scope]\x0aRuntimeMaxSec=1' 'which can be read'
+# shellcheck disable=SC2016
+host_sh 'd=/tmp/bad-$(printf "\nOnSuccess=evil.service"); printf "#!/bin/sh\nexec sleep 300\n" >"$d"; chmod 755 "$d"'
+AS_USER=alice start_app -- $'/tmp/bad-\nOnSuccess=evil.service'
+run settings
+is "$(head -n 1 <<<"$OUT")" '' 'nor is the name of a program'
+AS_USER=alice start_app --description 'continued\' -- sleep 300
+run settings
+like "$OUT" 'continued\\ ' 'a backslash at its end does not go on'
+is "$(host systemctl show -P TimeoutStopUSec "appswitch-$APP.scope")" 10s 'with the next setting'
+host ax stop "${APPS[@]: -3}"
+
 ### limits
 host_sh 'mkdir -p /run/appswitch/appswitchd.conf.d; printf "[AppSwitch]\nAppsPerUserMax=3\nListenersPerAppMax=2\n" >/run/appswitch/appswitchd.conf.d/bad.conf
     systemctl restart appswitchd'
