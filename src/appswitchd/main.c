@@ -18,6 +18,9 @@
 /* How long apps have to end when the service is stopped. */
 #define STOP_APPS_USEC (15 * USEC_PER_SEC)
 
+/* For each of the questions what a SIGTERM means; together less than WatchdogSec= and TimeoutStopSec=. */
+#define ASK_USEC (3 * USEC_PER_SEC)
+
 /* The service manager's word for what it is doing with us: "stop", "restart", … or "" if nothing. */
 static void read_own_job(sd_bus *bus, char type[static 32]) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *unit = NULL, *job = NULL, *reply = NULL;
@@ -25,6 +28,7 @@ static void read_own_job(sd_bus *bus, char type[static 32]) {
         const char *unit_path, *job_path, *value;
 
         type[0] = '\0';
+        (void) sd_bus_set_method_call_timeout(bus, ASK_USEC);
         if (sd_bus_call_method(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
                                "org.freedesktop.systemd1.Manager", "GetUnitByPID", &error, &unit, "u",
                                (uint32_t) getpid()) < 0 ||
