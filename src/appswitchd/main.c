@@ -170,7 +170,7 @@ static int run(void) {
         if (r < 0)
                 return log_error_errno(r, "The event loop failed: %m");
         if (r > 0) /* sd_bus_set_exit_on_disconnect(3) */
-                return log_error_errno(-ENOTCONN, "Lost the system bus, ending.");
+                return log_warning_errno(-ENOTCONN, "Lost the system bus, ending; a new daemon takes the apps over.");
         return 0;
 }
 
