@@ -5,6 +5,7 @@
 #include <string.h>
 #include <syslog.h>
 #include <systemd/sd-journal.h>
+#include <systemd/sd-login.h>
 #include <unistd.h>
 
 #include "basic/fd.h"
@@ -555,6 +556,16 @@ static int check_unprivileged(const Run *run, const Caller *caller, sd_bus_messa
         return 0;
 }
 
+/* The app that the caller belongs to: also one that left its network namespace by unshare(2) is in the scope. */
+static App *find_outer(Manager *m, pid_t pid) {
+        _cleanup_free_ char *unit = NULL;
+        App *app = manager_find_pid(m, pid);
+
+        if (app || sd_pid_get_unit(pid, &unit) < 0)
+                return app;
+        return manager_find_unit(m, unit);
+}
+
 static void on_identified(sd_bus_message *m, const Caller *caller, void *userdata) {
         _cleanup_free_ char *addresses = NULL, *tags = NULL, *user = NULL, *command = NULL;
         Run **holder = userdata, *run = *holder, **next;
@@ -562,7 +573,7 @@ static void on_identified(sd_bus_message *m, const Caller *caller, void *userdat
         App *outer;
         int r;
 
-        outer = manager_find_pid(run->manager, caller->pid);
+        outer = find_outer(run->manager, caller->pid);
         if (outer) {
                 (void) sd_bus_reply_method_errorf(m, ERROR_NESTED,
                                                   "The caller itself runs in app %s, and an app cannot be started from inside an app",

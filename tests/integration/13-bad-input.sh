@@ -142,6 +142,7 @@ bad 1 '198\.18\.13\.9' 'the address of another name' ax_run --name other --ip 19
 
 ### one in another
 bad 1 'app.*inside|inside.*app' 'an app that starts an app' ax_run --quiet --name outer -- ax run -- true
+bad 1 'app.*inside|inside.*app' 'nor from a network namespace of its own' ax_run --quiet -- unshare --net ax run --pipe -- true
 run ax_run -- busctl call io.appswitch1 /io/appswitch1 io.appswitch1.Manager RunApp 'asasa{sv}' 1 true 1 PATH=/usr/bin 0
 isnt "$STATUS" 0 'nor by way of the bus'
 listening() {
