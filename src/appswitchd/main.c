@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -19,13 +18,17 @@
 /* How long apps have to end when the service is stopped. */
 #define STOP_APPS_USEC (15 * USEC_PER_SEC)
 
+/* For each of the questions what a SIGTERM means; together less than WatchdogSec= and TimeoutStopSec=. */
+#define ASK_USEC (3 * USEC_PER_SEC)
+
 /* The service manager's word for what it is doing with us: "stop", "restart", … or "" if nothing. */
 static void read_own_job(sd_bus *bus, char type[static 32]) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *unit = NULL, *job = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *unit = NULL, *job = NULL, *reply = NULL;
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         const char *unit_path, *job_path, *value;
 
         type[0] = '\0';
+        (void) sd_bus_set_method_call_timeout(bus, ASK_USEC);
         if (sd_bus_call_method(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
                                "org.freedesktop.systemd1.Manager", "GetUnitByPID", &error, &unit, "u",
                                (uint32_t) getpid()) < 0 ||
@@ -35,14 +38,10 @@ static void read_own_job(sd_bus *bus, char type[static 32]) {
                                 &error, &job, "(uo)") < 0 ||
             sd_bus_message_read(job, "(uo)", NULL, &job_path) < 0 || strcmp(job_path, "/") == 0)
                 return;
-        {
-                _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-
-                if (sd_bus_get_property(bus, "org.freedesktop.systemd1", job_path, "org.freedesktop.systemd1.Job",
-                                        "JobType", &error, &reply, "s") >= 0 &&
-                    sd_bus_message_read(reply, "s", &value) >= 0)
-                        (void) snprintf(type, 32, "%s", value);
-        }
+        if (sd_bus_get_property(bus, "org.freedesktop.systemd1", job_path, "org.freedesktop.systemd1.Job", "JobType",
+                                &error, &reply, "s") >= 0 &&
+            sd_bus_message_read(reply, "s", &value) >= 0)
+                (void) snprintf(type, 32, "%s", value);
 }
 
 static int on_stop_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -73,6 +72,9 @@ static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *info,
         if (strcmp(job, "stop") != 0 || m->n_apps == 0)
                 return sd_event_exit(m->event, 0);
 
+        if (m->stopping)
+                return 0;
+        m->stopping = true;
         log_info("Stopping %u apps with the service.", m->n_apps);
         for (App *app = m->apps; app; app = app->hh.next)
                 (void) app_stop(app, NULL, NULL);
@@ -104,6 +106,32 @@ static int set_up_signals(void) {
         return sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -errno : 0;
 }
 
+/*
+ * Whoever has the name is the daemon. It is taken before anything else is
+ * touched: a second daemon would find no descriptors, take all apps for ended,
+ * and forget the records and the names of those that the first one serves.
+ * Calls that come before there are objects wait in the queue of the bus.
+ */
+static int open_bus(sd_bus **ret) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        int r;
+
+        r = sd_bus_open_system(&bus);
+        if (r < 0)
+                return log_error_errno(r, "Failed to connect to the system bus: %m");
+        /* Without a bus there is nothing to be told any more; started anew, we are back on it, and no app is lost. */
+        r = sd_bus_set_exit_on_disconnect(bus, true);
+        if (r < 0)
+                return log_error_errno(r, "Failed to prepare for the end of the bus: %m");
+        r = sd_bus_request_name(bus, BUS_NAME, 0);
+        if (r == -EEXIST)
+                return log_error_errno(r, "Another appswitchd is running: it has the bus name " BUS_NAME ".");
+        if (r < 0)
+                return log_error_errno(r, "Failed to take the bus name " BUS_NAME ": %m");
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
 static int run(void) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
@@ -120,9 +148,9 @@ static int run(void) {
         if (r < 0)
                 return log_error_errno(r, "Failed to make an event loop: %m");
         (void) sd_event_set_watchdog(event, true);
-        r = sd_bus_open_system(&bus);
+        r = open_bus(&bus);
         if (r < 0)
-                return log_error_errno(r, "Failed to connect to the system bus: %m");
+                return r;
 
         r = manager_new(event, bus, &m);
         if (r < 0)
@@ -133,9 +161,6 @@ static int run(void) {
         r = sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL);
         if (r < 0)
                 return log_error_errno(r, "Failed to attach the bus to the event loop: %m");
-        r = sd_bus_request_name(bus, BUS_NAME, SD_BUS_NAME_ALLOW_REPLACEMENT);
-        if (r < 0)
-                return log_error_errno(r, "Failed to take the bus name " BUS_NAME ": %m");
         r = add_signals(event, m);
         if (r < 0)
                 return log_error_errno(r, "Failed to watch signals: %m");
@@ -144,7 +169,9 @@ static int run(void) {
         r = sd_event_loop(event);
         if (r < 0)
                 return log_error_errno(r, "The event loop failed: %m");
-        return r;
+        if (r > 0) /* sd_bus_set_exit_on_disconnect(3) */
+                return log_warning_errno(-ENOTCONN, "Lost the system bus, ending; a new daemon takes the apps over.");
+        return 0;
 }
 
 int main(int argc, char *argv[]) {
@@ -152,8 +179,13 @@ int main(int argc, char *argv[]) {
                 (void) puts("appswitchd " VERSION);
                 return EXIT_SUCCESS;
         }
+        if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+                (void) puts("appswitchd [--help|--version]\n\n"
+                            "The daemon of AppSwitch. systemd starts it, see appswitchd(8).");
+                return EXIT_SUCCESS;
+        }
         if (argc > 1) {
-                (void) fprintf(stderr, "appswitchd takes no arguments but --version; it is configured by appswitchd.conf(5).\n");
+                log_error("appswitchd takes no arguments; it is configured by appswitchd.conf(5).");
                 return EXIT_FAILURE;
         }
         return run() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -34,7 +34,7 @@ static inline void fclosep(FILE **f) {
  */
 ssize_t read_file(int dirfd, const char *path, char *buf, size_t size);
 
-/* Writes `text` to an existing file in one write(2). Returns 0 or a negative errno. */
+/* Writes `text` to an existing file, from its beginning. Returns 0 or a negative errno. */
 int write_file(int dirfd, const char *path, const char *text);
 
 /*

@@ -19,10 +19,6 @@ void log_set_max_level(int level) {
         max_level = level;
 }
 
-int log_get_max_level(void) {
-        return max_level;
-}
-
 /* sd_journal_stream_fd(3): $JOURNAL_STREAM names device and inode of the stream that stderr was given. */
 static bool stderr_is_journal(void) {
         static int cached = -1;

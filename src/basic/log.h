@@ -13,7 +13,6 @@
 
 /* Sets the highest priority that is logged (syslog(3) levels, default LOG_INFO). */
 void log_set_max_level(int level);
-int log_get_max_level(void);
 
 /*
  * Logs one record. `error` is a negative errno that `%m` in the format
@@ -30,7 +29,6 @@ int log_fields(int level, int error, const char *const *fields, const char *form
 
 #define log_debug(...) ((void) log_full(LOG_DEBUG, 0, __VA_ARGS__))
 #define log_info(...) ((void) log_full(LOG_INFO, 0, __VA_ARGS__))
-#define log_notice(...) ((void) log_full(LOG_NOTICE, 0, __VA_ARGS__))
 #define log_warning(...) ((void) log_full(LOG_WARNING, 0, __VA_ARGS__))
 #define log_error(...) ((void) log_full(LOG_ERR, 0, __VA_ARGS__))
 #define log_debug_errno(error, ...) log_full(LOG_DEBUG, error, __VA_ARGS__)

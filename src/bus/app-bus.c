@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "basic/log.h"
+#include "basic/text.h"
 #include "bus/app-bus.h"
 #include "bus/caller.h"
 #include "core/errors.h"
@@ -12,6 +12,9 @@
 
 #define APP_PREFIX "/io/appswitch1/app"
 #define APP_INTERFACE "io.appswitch1.App"
+
+/* For how long changes of listeners are gathered. */
+#define CHANGED_USEC (20 * USEC_PER_MSEC)
 
 char *app_bus_path(const App *app) {
         char *path;
@@ -33,6 +36,19 @@ static void control_free(void *p) {
 
         free(c->id);
         free(c);
+}
+
+static Control *control_new(Manager *manager, const char *id, bool stop, bool all, int signal) {
+        Control *c = malloc(sizeof(*c));
+
+        if (!c)
+                return NULL;
+        *c = (Control){ .manager = manager, .id = strdup(id), .stop = stop, .all = all, .signal = signal };
+        if (!c->id) {
+                free(c);
+                return NULL;
+        }
+        return c;
 }
 
 static int reply_no_such_app(sd_bus_message *m, const char *id) {
@@ -83,17 +99,13 @@ static void control_identified(sd_bus_message *m, const Caller *caller, void *us
                 control_act(m, caller, c);
                 return;
         }
-        copy = malloc(sizeof(*copy));
-        if (!copy)
-                return;
-        *copy = *c;
-        copy->id = strdup(c->id);
-        if (!copy->id) {
-                free(copy);
+        copy = control_new(c->manager, c->id, c->stop, c->all, c->signal);
+        if (!copy) {
+                (void) sd_bus_reply_method_errnof(m, ENOMEM, "Out of memory");
                 return;
         }
         (void) snprintf(owner, sizeof(owner), "%u", app->owner_uid);
-        r = caller_authorize(m, caller, "io.appswitch1.manage-apps",
+        r = caller_authorize(m, caller, "io.appswitch1.manage-apps", 0,
                              (const char *const[]){ "app", c->id, "name", app_name(app), "user", owner, "verb",
                                                     c->stop ? "stop" : "kill", NULL },
                              control_act, copy, control_free);
@@ -102,16 +114,11 @@ static void control_identified(sd_bus_message *m, const Caller *caller, void *us
 }
 
 static int control_begin(Manager *manager, sd_bus_message *m, const char *id, bool stop, bool all, int signal) {
-        Control *c = malloc(sizeof(*c));
+        Control *c = control_new(manager, id, stop, all, signal);
         int r;
 
         if (!c)
                 return -ENOMEM;
-        *c = (Control){ .manager = manager, .id = strdup(id), .stop = stop, .all = all, .signal = signal };
-        if (!c->id) {
-                free(c);
-                return -ENOMEM;
-        }
         r = caller_identify(m, control_identified, c, control_free);
         return r < 0 ? r : 1;
 }
@@ -299,10 +306,33 @@ void app_bus_removed(App *app) {
         emit(app, "AppRemoved");
 }
 
-void app_bus_listeners_changed(App *app) {
-        char *path = app_bus_path(app);
+/*
+ * The ids of apps whose listeners have changed. The signal carries all of
+ * them, so that of an app that makes a thousand each one would cost more than
+ * the one before: it is sent a little later, once for all changes until then.
+ */
+static char **changed;
 
-        if (path)
-                (void) sd_bus_emit_properties_changed(app->manager->bus, path, APP_INTERFACE, "Listeners", NULL);
-        free(path);
+static int on_changed(sd_event_source *s, uint64_t usec, void *userdata) {
+        _cleanup_strv_ char **ids = TAKE_PTR(changed);
+        Manager *m = userdata;
+
+        for (char **id = ids; id && *id; id++) {
+                App *app = manager_find_app(m, *id);
+                _cleanup_free_ char *path = app && app->state == APP_RUNNING ? app_bus_path(app) : NULL;
+
+                if (path)
+                        (void) sd_bus_emit_properties_changed(m->bus, path, APP_INTERFACE, "Listeners", NULL);
+        }
+        return 0;
+}
+
+void app_bus_listeners_changed(App *app) {
+        Manager *m = app->manager;
+        bool first = !changed;
+
+        if (strv_contains(changed, app->id) || strv_append(&changed, app->id) < 0)
+                return;
+        if (first && sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, CHANGED_USEC, 0, on_changed, m) < 0)
+                changed = strv_free(changed);
 }

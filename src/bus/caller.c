@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <string.h>
+#include <utlist.h>
 
 #include "basic/log.h"
 #include "basic/macro.h"
 #include "bus/caller.h"
+#include "core/errors.h"
 
 /* A person may take his time to type a password. */
 #define POLKIT_TIMEOUT_USEC (10 * 60 * USEC_PER_SEC)
+
+enum { ASKED_MAX = 8 }; /* of one user, put to polkit at a time */
+
+typedef enum QueryState {
+        QUERY_ELSEWHERE, /* not in the list */
+        QUERY_QUEUED,
+        QUERY_ASKED, /* polkit has it */
+} QueryState;
 
 typedef struct Query {
         sd_bus_message *message;
@@ -16,15 +26,39 @@ typedef struct Query {
         CallerCallback callback;
         void *userdata;
         sd_bus_destroy_t destroy;
+
+        /* For polkit: */
+        QueryState state;
+        sd_bus_message *call; /* until it is sent */
+        size_t size;
+        struct Query *prev, *next;
 } Query;
+
+/*
+ * A user may have polkit wait for him for minutes: an agent that does not
+ * answer is enough. So what waits is bounded for each user. Few of his are put
+ * to polkit at a time, because the bus, too, bounds how many answers one
+ * connection may wait for (max_replies_per_connection, 128), and others need
+ * some of these; the next one follows when one is answered.
+ */
+static Query *waiting;
+
+static void send_next(uid_t uid);
 
 static void query_free(void *p) {
         Query *q = p;
+        const QueryState state = q->state;
+        const uid_t uid = q->caller.uid;
 
+        if (state != QUERY_ELSEWHERE)
+                DL_DELETE(waiting, q);
+        sd_bus_message_unref(q->call);
         if (q->destroy)
                 q->destroy(q->userdata);
         sd_bus_message_unref(q->message);
         free(q);
+        if (state == QUERY_ASKED)
+                send_next(uid);
 }
 
 static Query *query_new(sd_bus_message *m, CallerCallback callback, void *userdata, sd_bus_destroy_t destroy) {
@@ -166,9 +200,44 @@ static int append_polkit_arguments(sd_bus_message *call, sd_bus_message *m, cons
         return r;
 }
 
-int caller_authorize(sd_bus_message *m, const Caller *caller, const char *action, const char *const *details,
-                     CallerCallback callback, void *userdata, sd_bus_destroy_t destroy) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+static bool may_wait(uid_t uid, size_t size) {
+        size_t n = 1;
+        Query *q;
+
+        DL_FOREACH(waiting, q)
+                if (q->caller.uid == uid) {
+                        n++;
+                        size += q->size;
+                }
+        return n <= CALLER_WAITING_MAX && size <= CALLER_WAITING_SIZE_MAX;
+}
+
+/* Puts the user's next query to polkit, if there is one and not too many are there. */
+static void send_next(uid_t uid) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL, *call = NULL;
+        Query *q, *next = NULL;
+        unsigned n = 0;
+        int r;
+
+        DL_FOREACH(waiting, q) {
+                if (q->caller.uid != uid)
+                        continue;
+                n += q->state == QUERY_ASKED;
+                if (!next && q->state == QUERY_QUEUED)
+                        next = q;
+        }
+        if (!next || n >= ASKED_MAX)
+                return;
+        next->state = QUERY_ASKED;
+        message = sd_bus_message_ref(next->message);
+        call = TAKE_PTR(next->call);
+        r = query_send(call, next, on_authorization, POLKIT_TIMEOUT_USEC);
+        if (r < 0)
+                (void) sd_bus_reply_method_errnof(message, -r, "Failed to ask polkit: %s", strerror(-r));
+}
+
+int caller_authorize(sd_bus_message *m, const Caller *caller, const char *action, size_t size,
+                     const char *const *details, CallerCallback callback, void *userdata, sd_bus_destroy_t destroy) {
         Query *q;
         int r;
 
@@ -182,14 +251,24 @@ int caller_authorize(sd_bus_message *m, const Caller *caller, const char *action
                 query_free(q);
                 return 0;
         }
-        r = sd_bus_message_new_method_call(sd_bus_message_get_bus(m), &call, "org.freedesktop.PolicyKit1",
+        if (!may_wait(caller->uid, size)) {
+                query_free(q);
+                return sd_bus_reply_method_errorf(m, ERROR_LIMIT_REACHED,
+                                                  "Too many calls of user %u wait for their authorization already",
+                                                  caller->uid);
+        }
+        r = sd_bus_message_new_method_call(sd_bus_message_get_bus(m), &q->call, "org.freedesktop.PolicyKit1",
                                            "/org/freedesktop/PolicyKit1/Authority",
                                            "org.freedesktop.PolicyKit1.Authority", "CheckAuthorization");
         if (r >= 0)
-                r = append_polkit_arguments(call, m, action, details);
+                r = append_polkit_arguments(q->call, m, action, details);
         if (r < 0) {
                 query_free(q);
                 return r;
         }
-        return query_send(call, q, on_authorization, POLKIT_TIMEOUT_USEC);
+        q->size = size;
+        q->state = QUERY_QUEUED;
+        DL_APPEND(waiting, q);
+        send_next(caller->uid);
+        return 0;
 }

@@ -6,12 +6,18 @@
 #include <sys/types.h>
 #include <systemd/sd-bus.h>
 
+/* What may wait for polkit at the same time, of the calls of one user. */
+enum {
+        CALLER_WAITING_MAX = 256,
+        CALLER_WAITING_SIZE_MAX = 32 * 1024 * 1024,
+};
+
 typedef struct Caller {
         uid_t uid;
         pid_t pid;
 } Caller;
 
-/* Acts, or answers the message with an error. `r` < 0: the caller is gone, and nobody reads an answer. */
+/* Acts, or answers the message with an error. */
 typedef void (*CallerCallback)(sd_bus_message *m, const Caller *caller, void *userdata);
 
 /*
@@ -23,11 +29,13 @@ int caller_identify(sd_bus_message *m, CallerCallback callback, void *userdata, 
 
 /*
  * Asks polkit whether the sender may do `action`; root may without asking.
- * `details` are pairs of keys and values, ended with NULL. If he may not, the
+ * `size` is what the caller made us keep until then, in bytes. `details` are
+ * pairs of keys and values, ended with NULL. If he may not, the
  * message is answered with an error: AccessDenied, or
  * InteractiveAuthorizationRequired if he might with a password but did not
- * allow to be asked for one. Without polkit nobody but root may. Parameters
+ * allow to be asked for one; and LimitReached if too many of his calls wait
+ * for an answer already. Without polkit nobody but root may. Parameters
  * and return value else as for caller_identify().
  */
-int caller_authorize(sd_bus_message *m, const Caller *caller, const char *action, const char *const *details,
-                     CallerCallback callback, void *userdata, sd_bus_destroy_t destroy);
+int caller_authorize(sd_bus_message *m, const Caller *caller, const char *action, size_t size,
+                     const char *const *details, CallerCallback callback, void *userdata, sd_bus_destroy_t destroy);

@@ -36,33 +36,61 @@ static int method_list_apps(sd_bus_message *m, void *userdata, sd_bus_error *err
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
-/* Appends (protocol, address, port, apps) for one address of an identity, once for each port. */
-static int append_services(sd_bus_message *reply, const Identity *identity, const Address *address) {
+static int compare_ports(const void *a, const void *b) {
+        const Backend *x = *(const Backend *const *) a, *y = *(const Backend *const *) b;
+
+        return (int) x->bound.port - (int) y->bound.port;
+}
+
+/* The backends that serve an address, by port. The array is to be freed; NULL: out of memory. */
+static const Backend **sorted_backends(const Identity *identity, const Address *address, size_t *ret_n) {
+        const Backend **sorted;
+        size_t n = 0;
+
+        for (const Backend *b = identity->backends; b; b = b->next)
+                n++;
+        sorted = calloc(n + 1, sizeof(*sorted));
+        if (!sorted)
+                return NULL;
+        n = 0;
+        for (const Backend *b = identity->backends; b; b = b->next)
+                if (backend_matches(b, &(Endpoint){ *address, b->bound.port }))
+                        sorted[n++] = b;
+        qsort(sorted, n, sizeof(*sorted), compare_ports);
+        *ret_n = n;
+        return sorted;
+}
+
+/* Appends (protocol, address, port, apps) for the first `n` backends, which have one port. */
+static int append_service(sd_bus_message *reply, const Address *address, const Backend *const *backends, size_t n) {
         char text[ADDRESS_STRING_MAX];
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'r', "ssqas");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "ssq", "tcp", address_format(address, text), backends[0]->bound.port);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "s");
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = sd_bus_message_append(reply, "s", backends[i]->party->id);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* One for each port of one address of an identity. */
+static int append_services(sd_bus_message *reply, const Identity *identity, const Address *address) {
+        _cleanup_free_ const Backend **backends = NULL;
+        size_t n = 0, end;
         int r = 0;
 
-        for (const Backend *b = identity->backends; r >= 0 && b; b = b->next) {
-                const Endpoint to = { *address, b->bound.port };
-                const Backend *earlier = identity->backends;
-
-                if (!backend_matches(b, &to))
-                        continue;
-                while (earlier != b && !backend_matches(earlier, &to))
-                        earlier = earlier->next;
-                if (earlier != b)
-                        continue;
-                r = sd_bus_message_open_container(reply, 'r', "ssqas");
-                if (r >= 0)
-                        r = sd_bus_message_append(reply, "ssq", "tcp", address_format(address, text), to.port);
-                if (r >= 0)
-                        r = sd_bus_message_open_container(reply, 'a', "s");
-                for (const Backend *o = b; r >= 0 && o; o = o->next)
-                        if (backend_matches(o, &to))
-                                r = sd_bus_message_append(reply, "s", o->party->id);
-                if (r >= 0)
-                        r = sd_bus_message_close_container(reply);
-                if (r >= 0)
-                        r = sd_bus_message_close_container(reply);
+        backends = sorted_backends(identity, address, &n);
+        if (!backends)
+                return -ENOMEM;
+        for (size_t i = 0; r >= 0 && i < n; i = end) {
+                for (end = i + 1; end < n && backends[end]->bound.port == backends[i]->bound.port; end++)
+                        ;
+                r = append_service(reply, address, backends + i, end - i);
         }
         return r;
 }

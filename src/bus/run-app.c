@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <syslog.h>
 #include <systemd/sd-journal.h>
+#include <systemd/sd-login.h>
 #include <unistd.h>
 
 #include "basic/fd.h"
@@ -19,9 +17,17 @@
 #include "core/errors.h"
 #include "model/name.h"
 
+/*
+ * Whoever may call may send what the bus lets through, 32 MiB: all of it is
+ * bounded here, before anybody else (polkit, the service manager, the journal)
+ * gets it from us.
+ */
 enum {
-        ARGUMENTS_MAX = 1024 * 1024,
-        UNIT_NAME_MAX = 255, /* as the service manager has it */
+        WORDS_SIZE_MAX = EXEC_STRINGS_MAX, /* all words of the call together, as execve(2) counts: with pointers */
+        TEXT_MAX = 1024,                   /* an option that is one string */
+        UNIT_NAME_MAX = 255,               /* as the service manager has it */
+        COMMAND_SHOWN_MAX = 256,           /* of the program's name, for who is asked for a password */
+        IDENTIFIER_MAX = 64,               /* of it, for the journal */
 };
 
 /* A parsed call. Strings point into the message, which is kept. */
@@ -30,10 +36,12 @@ typedef struct Run {
         sd_bus_message *message;
         AppRequest request;
         char *name; /* normalized copy */
+        char *description;
         Address addresses[IDENTITY_ADDRESSES_MAX];
-        char **tags;
+        Tags tags;
+        size_t words_size;    /* so far, up to WORDS_SIZE_MAX */
+        uint32_t options_set; /* bits of 1 << index in run_options */
         bool stop_with_caller;
-        App *app;
 } Run;
 
 static Run *run_free(Run *run) {
@@ -43,8 +51,9 @@ static Run *run_free(Run *run) {
                 safe_close(run->request.fds[i]);
         strv_free(run->request.argv);
         strv_free(run->request.environment);
-        strv_free(run->tags);
+        tags_done(&run->tags);
         free(run->name);
+        free(run->description);
         sd_bus_message_unref(run->message);
         free(run);
         return NULL;
@@ -92,19 +101,19 @@ static int parse_addresses(Run *run, char **values, sd_bus_error *error) {
         return 0;
 }
 
-static int check_tags(char **values, sd_bus_error *error) {
-        Tags tags = {};
+static int parse_tags(Run *run, char **values, sd_bus_error *error) {
         int r = 0;
 
+        tags_done(&run->tags);
         for (; r >= 0 && *values; values++) {
-                r = tags_add(&tags, *values);
+                r = tags_add(&run->tags, *values);
                 if (r == -EINVAL)
                         (void) invalid(error, ERROR_INVALID_TAG, "tag", *values,
                                        "it must be KEY=VALUE, with a key of a-z 0-9 . _ - and a value of A-Z a-z 0-9 . _ : / -, each of 1 to 63 characters");
                 else if (r == -E2BIG)
                         (void) sd_bus_error_setf(error, ERROR_INVALID_TAG, "More than %i tags were given", TAGS_MAX);
         }
-        tags_done(&tags);
+        run->request.tags = run->tags.tags;
         return r;
 }
 
@@ -129,13 +138,17 @@ static int read_fd(Run *run, sd_bus_message *m, ExecFd which) {
         fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         if (fd < 0)
                 return -errno;
-        safe_close(run->request.fds[which]);
         run->request.fds[which] = fd;
         return 0;
 }
 
-static int read_string(sd_bus_message *m, const char **to) {
-        return sd_bus_message_read(m, "v", "s", to);
+static int read_string(sd_bus_message *m, const char **to, sd_bus_error *error) {
+        int r = sd_bus_message_read(m, "v", "s", to);
+
+        if (r >= 0 && strlen(*to) > TEXT_MAX)
+                return sd_bus_error_setf(error, ERROR_LIMIT_REACHED,
+                                         "An option is longer than %i characters", TEXT_MAX);
+        return r;
 }
 
 static int read_bool(sd_bus_message *m, bool *to) {
@@ -146,128 +159,150 @@ static int read_bool(sd_bus_message *m, bool *to) {
         return r;
 }
 
-/* A variant with an array of strings. The array is to be freed. */
-static int read_strings(sd_bus_message *m, char ***ret) {
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'v', "as");
-        if (r >= 0)
-                r = sd_bus_message_read_strv(m, ret);
-        if (r >= 0 && !*ret) {
-                *ret = calloc(1, sizeof(char *));
-                r = *ret ? 0 : -ENOMEM;
-        }
-        if (r >= 0)
-                r = sd_bus_message_exit_container(m);
-        return r;
+static size_t word_size(size_t length) {
+        return length + 1 + sizeof(char *);
 }
 
-/* Words that are no UTF-8 come as bytes, and replace the arguments of the method. */
-static int read_words(sd_bus_message *m, char ***to) {
-        char **words = NULL;
-        size_t n = 0;
+/* The next word of an array of strings or of arrays of bytes: 1, or 0 at its end. It points into the message. */
+static int read_word(sd_bus_message *m, bool bytes, const char **ret, size_t *ret_size) {
+        const void *data;
         int r;
 
-        r = sd_bus_message_enter_container(m, 'v', "aay");
-        if (r >= 0)
-                r = sd_bus_message_enter_container(m, 'a', "ay");
-        while (r >= 0 && (r = sd_bus_message_at_end(m, false)) == 0) {
-                const void *bytes;
-                size_t size;
-                char **grown;
-
-                r = sd_bus_message_read_array(m, 'y', &bytes, &size);
-                if (r >= 0 && (memchr(bytes ?: "", '\0', size) || n >= ARGUMENTS_MAX))
-                        r = -EBADMSG;
-                if (r < 0)
-                        break;
-                grown = reallocarray(words, n + 2, sizeof(char *));
-                if (!grown) {
-                        r = -ENOMEM;
-                        break;
-                }
-                words = grown;
-                words[n] = strndup(bytes ?: "", size);
-                words[n + 1] = NULL;
-                if (!words[n++])
-                        r = -ENOMEM;
-        }
-        if (r >= 0)
-                r = sd_bus_message_exit_container(m);
-        if (r >= 0)
-                r = sd_bus_message_exit_container(m);
-        if (r < 0) {
-                strv_free(words);
+        if (!bytes) {
+                r = sd_bus_message_read_basic(m, 's', ret);
+                if (r > 0)
+                        *ret_size = strlen(*ret);
                 return r;
         }
+        r = sd_bus_message_at_end(m, false);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        r = sd_bus_message_read_array(m, 'y', &data, ret_size);
+        if (r < 0)
+                return r;
+        *ret = data ?: "";
+        return memchr(*ret, '\0', *ret_size) ? -EBADMSG : 1;
+}
+
+/*
+ * As sd_bus_message_read_strv(3), which takes a time that grows with the
+ * square of their number; also for words that are not UTF-8 and come as bytes.
+ * The vector replaces `*to`, and is never NULL on success.
+ */
+static int read_words(Run *run, sd_bus_message *m, bool bytes, char ***to, sd_bus_error *error) {
+        _cleanup_strv_ char **words = calloc(1, sizeof(char *));
+        size_t n = 0, room = 1, size;
+        const char *word;
+        int r;
+
+        if (!words)
+                return -ENOMEM;
+        r = sd_bus_message_enter_container(m, 'a', bytes ? "ay" : "s");
+        while (r >= 0 && (r = read_word(m, bytes, &word, &size)) > 0) {
+                run->words_size += word_size(size);
+                if (run->words_size > WORDS_SIZE_MAX)
+                        return sd_bus_error_setf(error, ERROR_LIMIT_REACHED,
+                                                 "The words of the call are more than %i MiB together",
+                                                 WORDS_SIZE_MAX / (1024 * 1024));
+                if (n + 1 >= room) {
+                        char **grown = reallocarray(words, room * 2 + 64, sizeof(char *));
+
+                        if (!grown)
+                                return -ENOMEM;
+                        words = grown;
+                        room = room * 2 + 64;
+                }
+                words[n] = strndup(word, size);
+                if (!words[n])
+                        return -ENOMEM;
+                words[++n] = NULL;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
+        for (char **s = *to; s && *s; s++)
+                run->words_size -= word_size(strlen(*s));
         strv_free(*to);
-        *to = words;
+        *to = TAKE_PTR(words);
         return 0;
 }
 
+/* The same in a variant. */
+static int read_variant_words(Run *run, sd_bus_message *m, bool bytes, char ***to, sd_bus_error *error) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'v', bytes ? "aay" : "as");
+        if (r >= 0)
+                r = read_words(run, m, bytes, to, error);
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+/* Words that are no UTF-8 come as bytes, and replace the arguments of the method. */
 static int option_argument_bytes(Run *run, sd_bus_message *m, sd_bus_error *error) {
-        return read_words(m, &run->request.argv);
+        return read_variant_words(run, m, true, &run->request.argv, error);
 }
 
 static int option_environment_bytes(Run *run, sd_bus_message *m, sd_bus_error *error) {
-        return read_words(m, &run->request.environment);
+        return read_variant_words(run, m, true, &run->request.environment, error);
 }
 
 static int option_name(Run *run, sd_bus_message *m, sd_bus_error *error) {
         const char *s;
-        int r = read_string(m, &s);
+        int r = read_string(m, &s, error);
 
         return r < 0 ? r : *s ? parse_name(run, s, error) : 0;
 }
 
 static int option_addresses(Run *run, sd_bus_message *m, sd_bus_error *error) {
-        char **values = NULL;
-        int r = read_strings(m, &values);
+        _cleanup_strv_ char **values = NULL;
+        int r = read_variant_words(run, m, false, &values, error);
 
-        if (r >= 0)
-                r = parse_addresses(run, values, error);
-        strv_free(values);
-        return r;
+        return r < 0 ? r : parse_addresses(run, values, error);
 }
 
 static int option_tags(Run *run, sd_bus_message *m, sd_bus_error *error) {
-        char **values = NULL;
-        int r = read_strings(m, &values);
+        _cleanup_strv_ char **values = NULL;
+        int r = read_variant_words(run, m, false, &values, error);
 
-        if (r >= 0)
-                r = check_tags(values, error);
-        strv_free(run->tags);
-        run->request.tags = run->tags = values;
-        return r;
+        return r < 0 ? r : parse_tags(run, values, error);
 }
 
 static int option_unit(Run *run, sd_bus_message *m, sd_bus_error *error) {
-        int r = read_string(m, &run->request.unit);
+        int r = read_string(m, &run->request.unit, error);
 
         return r < 0 ? r : check_unit(run->request.unit, ".scope", error);
 }
 
 static int option_slice(Run *run, sd_bus_message *m, sd_bus_error *error) {
-        int r = read_string(m, &run->request.slice);
+        int r = read_string(m, &run->request.slice, error);
 
         return r < 0 ? r : check_unit(run->request.slice, ".slice", error);
 }
 
 static int option_user(Run *run, sd_bus_message *m, sd_bus_error *error) {
-        return read_string(m, &run->request.user);
+        int r = read_string(m, &run->request.user, error);
+
+        if (r >= 0 && strlen(run->request.user) >= EXEC_USER_MAX)
+                return invalid(error, ERROR_USER_FAILED, "user", run->request.user, "it is too long");
+        return r;
 }
 
 static int option_group(Run *run, sd_bus_message *m, sd_bus_error *error) {
-        return read_string(m, &run->request.group);
+        int r = read_string(m, &run->request.group, error);
+
+        if (r >= 0 && strlen(run->request.group) >= EXEC_USER_MAX)
+                return invalid(error, ERROR_GROUP_FAILED, "group", run->request.group, "it is too long");
+        return r;
 }
 
 static int option_description(Run *run, sd_bus_message *m, sd_bus_error *error) {
-        return read_string(m, &run->request.description);
+        return read_string(m, &run->request.description, error);
 }
 
 static int option_shortcut(Run *run, sd_bus_message *m, sd_bus_error *error) {
         const char *value;
-        int r = read_string(m, &value);
+        int r = read_string(m, &value, error);
 
         if (r < 0)
                 return r;
@@ -342,8 +377,12 @@ static int parse_option(Run *run, sd_bus_message *m, sd_bus_error *error) {
         r = sd_bus_message_read(m, "s", &key);
         if (r < 0)
                 return r;
+        static_assert(ELEMENTSOF(run_options) <= 32, "options_set has a bit for each");
         for (size_t i = 0; i < ELEMENTSOF(run_options); i++)
                 if (strcmp(run_options[i].name, key) == 0) {
+                        if (run->options_set & (UINT32_C(1) << i))
+                                return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "Option '%s' was given twice", key);
+                        run->options_set |= UINT32_C(1) << i;
                         r = run_options[i].read(run, m, error);
                         if ((r == -ENXIO || r == -EBADMSG) && !sd_bus_error_is_set(error))
                                 return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
@@ -370,45 +409,35 @@ static int check_strings(const Run *run, sd_bus_error *error) {
         return 0;
 }
 
-/* As sd_bus_message_read_strv(3), which takes a time that grows with the square of their number. */
-static int read_many(sd_bus_message *m, char ***ret) {
-        char **words = NULL;
-        size_t n = 0, room = 0;
-        const char *s;
-        int r;
+/* The begin of a foreign text, fit to be shown. */
+static char *escape_head(const char *s, size_t max) {
+        _cleanup_free_ char *head = strndup(s, max);
 
-        r = sd_bus_message_enter_container(m, 'a', "s");
-        while (r >= 0 && (r = sd_bus_message_read_basic(m, 's', &s)) > 0) {
-                if (n + 1 >= room) {
-                        char **grown = reallocarray(words, room = MAX2(room * 2, (size_t) 64), sizeof(char *));
+        return head ? text_escape(head) : NULL;
+}
 
-                        if (!grown) {
-                                r = -ENOMEM;
-                                break;
-                        }
-                        words = grown;
-                }
-                words[n] = strdup(s);
-                words[n + 1] = NULL;
-                if (!words[n++])
-                        r = -ENOMEM;
-        }
-        if (r >= 0)
-                r = sd_bus_message_exit_container(m);
-        if (r < 0) {
-                strv_free(words);
-                return r;
-        }
-        *ret = words;
+/*
+ * The service manager trusts us, and writes the description into a unit file
+ * as it is (version 252): a line break in it would begin a setting of the
+ * caller's, OnSuccess= say, and a backslash at its end would go on with the
+ * next line.
+ */
+static int set_description(Run *run) {
+        _cleanup_free_ char *escaped = escape_head(run->request.description ?: run->request.argv[0], TEXT_MAX);
+        size_t n = escaped ? strlen(escaped) : 0;
+
+        if (!escaped || asprintf(&run->description, "%s%s", escaped, n > 0 && escaped[n - 1] == '\\' ? " " : "") < 0)
+                return -ENOMEM;
+        run->request.description = run->description;
         return 0;
 }
 
 static int parse(Run *run, sd_bus_message *m, sd_bus_error *error) {
         int r;
 
-        r = read_many(m, &run->request.argv);
+        r = read_words(run, m, false, &run->request.argv, error);
         if (r >= 0)
-                r = read_many(m, &run->request.environment);
+                r = read_words(run, m, false, &run->request.environment, error);
         if (r >= 0)
                 r = sd_bus_message_enter_container(m, 'a', "{sv}");
         if (r < 0)
@@ -422,7 +451,9 @@ static int parse(Run *run, sd_bus_message *m, sd_bus_error *error) {
         }
         if (r >= 0)
                 r = sd_bus_message_exit_container(m);
-        return r < 0 ? r : check_strings(run, error);
+        if (r >= 0)
+                r = check_strings(run, error);
+        return r < 0 ? r : set_description(run);
 }
 
 /* Without standard output or error, what the app says goes to the journal. */
@@ -432,11 +463,14 @@ static void default_streams(Run *run) {
                 int priority;
         } streams[] = { { EXEC_FD_STDOUT, LOG_INFO }, { EXEC_FD_STDERR, LOG_NOTICE } };
         const char *program = strrchr(run->request.argv[0], '/');
+        _cleanup_free_ char *identifier = NULL;
 
         program = program && program[1] ? program + 1 : run->request.argv[0];
+        /* One line of the header that sd_journal_stream_fd(3) writes; it must not be two. */
+        identifier = escape_head(run->name ?: program, IDENTIFIER_MAX);
         for (size_t i = 0; i < ELEMENTSOF(streams); i++)
                 if (run->request.fds[streams[i].fd] < 0) {
-                        int fd = sd_journal_stream_fd(run->name ?: program, streams[i].priority, true);
+                        int fd = sd_journal_stream_fd(identifier, streams[i].priority, true);
 
                         run->request.fds[streams[i].fd] = fd < 0 ? -EBADF : fd;
                 }
@@ -464,6 +498,10 @@ static void on_authorized(sd_bus_message *m, const Caller *caller, void *userdat
         App *app;
         int r;
 
+        if (run->manager->stopping) {
+                (void) sd_bus_reply_method_errorf(m, ERROR_STOPPING, "The AppSwitch daemon is being stopped");
+                return;
+        }
         run->request.uid = caller->uid;
         run->request.pid = caller->pid;
         run->request.addresses = run->addresses;
@@ -518,6 +556,16 @@ static int check_unprivileged(const Run *run, const Caller *caller, sd_bus_messa
         return 0;
 }
 
+/* The app that the caller belongs to: also one that left its network namespace by unshare(2) is in the scope. */
+static App *find_outer(Manager *m, pid_t pid) {
+        _cleanup_free_ char *unit = NULL;
+        App *app = manager_find_pid(m, pid);
+
+        if (app || sd_pid_get_unit(pid, &unit) < 0)
+                return app;
+        return manager_find_unit(m, unit);
+}
+
 static void on_identified(sd_bus_message *m, const Caller *caller, void *userdata) {
         _cleanup_free_ char *addresses = NULL, *tags = NULL, *user = NULL, *command = NULL;
         Run **holder = userdata, *run = *holder, **next;
@@ -525,7 +573,7 @@ static void on_identified(sd_bus_message *m, const Caller *caller, void *userdat
         App *outer;
         int r;
 
-        outer = manager_find_pid(run->manager, caller->pid);
+        outer = find_outer(run->manager, caller->pid);
         if (outer) {
                 (void) sd_bus_reply_method_errorf(m, ERROR_NESTED,
                                                   "The caller itself runs in app %s, and an app cannot be started from inside an app",
@@ -535,25 +583,20 @@ static void on_identified(sd_bus_message *m, const Caller *caller, void *userdat
         if (check_unprivileged(run, caller, m) < 0)
                 return;
         addresses = join_addresses(run);
-        tags = strv_join(run->tags ?: (char *[]){ run->manager->config.default_tag, NULL }, " ");
-        command = text_escape(run->request.argv[0]);
-        if (!addresses || !tags || !command || asprintf(&user, "%u", caller->uid) < 0)
-                return;
-        if (run->request.user || run->request.group) {
+        tags = strv_join(run->tags.n > 0 ? run->tags.tags : (char *[]){ run->manager->config.default_tag, NULL }, " ");
+        command = escape_head(run->request.argv[0], COMMAND_SHOWN_MAX);
+        if (run->request.user || run->request.group)
                 action = "io.appswitch1.run-app-as";
-                if (run->request.user) {
-                        free(user);
-                        user = strdup(run->request.user);
-                }
-        }
+        r = run->request.user ? asprintf(&user, "%s", run->request.user) : asprintf(&user, "%u", caller->uid);
         next = malloc(sizeof(*next));
-        if (!next || !user) {
+        if (!addresses || !tags || !command || r < 0 || !next) {
                 free(next);
+                (void) sd_bus_reply_method_errnof(m, ENOMEM, "Out of memory");
                 return;
         }
         *next = run;
         *holder = NULL;
-        r = caller_authorize(m, caller, action,
+        r = caller_authorize(m, caller, action, run->words_size,
                              (const char *const[]){
                                              "user", user,
                                              "group", run->request.group ?: "",

@@ -8,6 +8,7 @@
 #include "basic/fd.h"
 #include "basic/log.h"
 #include "core/config.h"
+#include "dns/dns-feed.h"
 #include "model/name.h"
 
 enum { DROPINS_MAX = 256 };
@@ -84,6 +85,11 @@ static int parse_maximum(const char *value, void *to) {
         return parse_number(value, to, 1, 65536);
 }
 
+/* An app that appswitch-dnsd does not serve would be one without names. */
+static int parse_apps_max(const char *value, void *to) {
+        return parse_number(value, to, 1, DNS_FEED_APPS_MAX);
+}
+
 static int parse_log_level(const char *value, void *to) {
         static const char *const levels[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
         int *level = to;
@@ -107,7 +113,7 @@ static const struct {
         { "Pool6", offsetof(Config, pool6), parse_pool6, "an IPv6 network of /32 to /112, without host bits" },
         { "DefaultTag", offsetof(Config, default_tag), parse_tag, "a tag, KEY=VALUE" },
         { "NameTTLSec", offsetof(Config, name_ttl), parse_ttl, "0 to 86400 seconds" },
-        { "AppsMax", offsetof(Config, apps_max), parse_maximum, "1 to 65536" },
+        { "AppsMax", offsetof(Config, apps_max), parse_apps_max, "1 to 4096" },
         { "AppsPerUserMax", offsetof(Config, apps_per_user_max), parse_maximum, "1 to 65536" },
         { "ListenersPerAppMax", offsetof(Config, listeners_per_app_max), parse_maximum, "1 to 65536" },
         { "LogLevel", offsetof(Config, log_level), parse_log_level,

@@ -23,6 +23,7 @@
 enum {
         DNS_FEED_NAME_MAX = 253,
         DNS_FEED_ADDRESSES_MAX = 8,
+        DNS_FEED_APPS_MAX = 4096, /* more are not served */
         DNS_FEED_VERSION = 1,
 };
 

@@ -25,7 +25,7 @@
 #include "dns/stream.h"
 
 enum {
-        SERVER_APPS_MAX = 4096,
+        SERVER_APPS_MAX = DNS_FEED_APPS_MAX,
         SERVER_STREAMS_MAX = 1024,   /* TCP connections of all apps */
         SERVER_APP_STREAMS_MAX = 16, /* TCP connections of one app: one more ends the one idle for longest */
         SERVER_UDP_BUDGET = 32,      /* datagrams of one app in one turn of the loop */

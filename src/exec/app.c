@@ -7,6 +7,7 @@
  *   network     a namespace with nothing but `lo`: from here on the wall stands
  *   (scope)     appswitchd moves the process into its cgroup
  *   limits      resource limits, umask and nice level become the caller's
+ *   directory   the working directory is entered; if root cannot, as the user
  *   seccomp     control calls are trapped; needs CAP_SYS_ADMIN, so before …
  *   credentials … root's rights are gone
  *   execve
@@ -35,6 +36,7 @@ typedef struct App {
         User user;
         char **argv;
         char **environment;
+        bool in_directory; /* the working directory is entered */
 } App;
 
 void app_request_done(AppRequest *request) {
@@ -205,6 +207,7 @@ static void step_limits(App *app) {
         char path[64], status[4096], *line;
         pid_t caller = app->request->request.caller;
         struct stat st;
+        int nice;
 
         /* Its number may be another process's by now. */
         (void) snprintf(path, sizeof(path), "/proc/%i", caller);
@@ -217,7 +220,9 @@ static void step_limits(App *app) {
                         (void) setrlimit((enum __rlimit_resource) resource, &limit);
         }
         errno = 0;
-        (void) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, (id_t) caller));
+        nice = getpriority(PRIO_PROCESS, (id_t) caller);
+        if (errno == 0) /* -1 is also a nice level */
+                (void) setpriority(PRIO_PROCESS, 0, nice);
 
         (void) snprintf(path, sizeof(path), "/proc/%i/status", caller);
         if (read_file(AT_FDCWD, path, status, sizeof(status)) < 0)
@@ -255,14 +260,25 @@ static void step_stdio(App *app) {
         }
 }
 
+/*
+ * Taken twice, as root and as the user: an app of another user may begin in a
+ * directory of the caller's that this user cannot enter (root's home, say), as
+ * it does with sudo(8); and there are directories that only the user can enter
+ * and root cannot (FUSE; NFS, where root is nobody).
+ */
 static void step_directory(App *app) {
-        const char *home = app->user.home ?: "/";
+        if (app->in_directory)
+                return;
+        app->in_directory = app->request->fds[EXEC_FD_CWD] >= 0 ? fchdir(app->request->fds[EXEC_FD_CWD]) >= 0
+                                                                : chdir(app->user.home ?: "/") >= 0;
+}
 
-        if (app->request->fds[EXEC_FD_CWD] >= 0) {
-                if (fchdir(app->request->fds[EXEC_FD_CWD]) < 0)
-                        app_fail(app, EXEC_STEP_CHDIR, -errno, NULL);
-        } else if (chdir(home) < 0 && chdir("/") < 0)
-                app_fail(app, EXEC_STEP_CHDIR, -errno, home);
+static void step_directory_as_user(App *app) {
+        step_directory(app);
+        if (app->in_directory)
+                return;
+        if (app->request->fds[EXEC_FD_CWD] >= 0 || chdir("/") < 0)
+                app_fail(app, EXEC_STEP_CHDIR, -errno, NULL);
 }
 
 static void reset_signals(void) {
@@ -292,6 +308,7 @@ _Noreturn void app_exec(int connection, AppRequest *request) {
         r = user_become(&app.user);
         if (r < 0)
                 app_fail(&app, EXEC_STEP_USER, r, request->request.user);
+        step_directory_as_user(&app);
 
         /* execvpe(3) looks for the program in the PATH of `environ`. */
         environ = app.environment;

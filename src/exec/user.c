@@ -17,6 +17,11 @@ void user_done(User *user) {
         *user = (User){};
 }
 
+/* Why getpwnam(3) and its like found nothing: -ENXIO if there is nothing to find, or what kept them from looking. */
+static int lookup_error(void) {
+        return errno > 0 && errno != ENOENT && errno != ESRCH ? -errno : -ENXIO;
+}
+
 /* Returns 0 or -EINVAL. (uid_t) -1 means "no change" to setresuid(2) and is no user. */
 static int parse_id(const char *s, uint32_t *ret) {
         char *end;
@@ -56,18 +61,18 @@ int user_lookup(const char *user, uid_t uid, User *ret) {
         _cleanup_(user_done) User u = {};
         struct passwd *pw;
         uint32_t id = uid;
+        bool by_number;
         int r;
 
         /* A single-threaded process that forked for this: the static buffers of getpwnam(3) are ours. */
         errno = 0;
-        if (!*user || parse_id(user, &id) >= 0)
-                pw = getpwuid(id);
-        else {
-                pw = getpwnam(user);
-                if (!pw)
-                        return errno > 0 && errno != ENOENT && errno != ESRCH ? -errno : -ENXIO;
-        }
+        by_number = !*user || parse_id(user, &id) >= 0;
+        pw = by_number ? getpwuid(id) : getpwnam(user);
         if (!pw) {
+                r = lookup_error();
+                /* A user whose groups could not be looked up is none without groups. */
+                if (!by_number || r != -ENXIO)
+                        return r;
                 u.uid = u.gid = id;
                 *ret = u;
                 u = (User){};
@@ -99,7 +104,7 @@ int user_set_group(User *user, const char *group) {
         }
         gr = getgrnam(group);
         if (!gr)
-                return errno > 0 && errno != ENOENT && errno != ESRCH ? -errno : -ENXIO;
+                return lookup_error();
         user->gid = gr->gr_gid;
         return 0;
 }

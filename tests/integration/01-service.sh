@@ -76,6 +76,43 @@ host systemctl stop appswitchd.service appswitch-dnsd.service appswitch-dnsd.soc
 run host ax run --name service-up -- getent hosts service-up
 like "$OUT" 'service-up' 'also when all is stopped'
 
+### the launcher and its socket
+host systemctl stop appswitch-exec.socket appswitch-exec.service
+run host systemctl start appswitch-exec.service
+is "$(host systemctl is-active appswitch-exec.socket)" active 'the launcher brings its socket along'
+host systemctl stop appswitch-exec.socket
+is "$(host systemctl is-active appswitch-exec.service)" inactive 'and does not stay without it'
+host systemctl start appswitch-exec.socket
+run host ax run -- echo up
+is "$OUT" up 'which starts it again'
+
+### one daemon only
+start_app --name service-one -- sleep 1000
+records=$(host ls /run/appswitch/apps)
+run host /usr/libexec/appswitch/appswitchd
+isnt "$STATUS" 0 'a second daemon does not start'
+like "$ERR" 'Another appswitchd is running' 'and says why'
+is "$(host ls /run/appswitch/apps)" "$records" 'it leaves the records alone'
+run client -- getent hosts service-one
+like "$OUT" 'service-one' 'and the names'
+stop_app "$APP"
+
+### a stop for good
+start_app --name service-stubborn -- sh -c "trap '' TERM; while :; do sleep 1; done"
+host systemctl stop --no-block appswitchd.service
+stopping() {
+    [[ $(show appswitchd.service ActiveState) == deactivating ]]
+}
+ok 'the daemon waits for its apps' wait_until 5 stopping
+run host timeout 9 ax run -- echo late
+like "$STATUS $ERR" '^1 .*being stopped' 'and starts none meanwhile'
+ended() {
+    [[ $(show appswitchd.service ActiveState) == inactive ]]
+}
+ok 'it ends' wait_until 20 ended
+is "$(host systemctl is-active "appswitch-$APP.scope")" inactive 'after them'
+host systemctl start appswitchd.service
+
 ### configuration
 host_sh 'mkdir -p /etc/appswitch/appswitchd.conf.d /run/appswitch/appswitchd.conf.d
 cat >/etc/appswitch/appswitchd.conf <<CONF
@@ -220,5 +257,17 @@ is "$(grep -c . <<<"$OUT")" 2 'one for its start, one for its end'
 run host journalctl -o cat --no-pager --quiet -p err _SYSTEMD_UNIT=appswitchd.service + _SYSTEMD_UNIT=appswitch-dnsd.service + _SYSTEMD_UNIT=appswitch-exec.service
 is "$OUT" '' 'the daemon has logged no error'
 is "$(host systemctl list-units --failed --plain --no-legend)" '' 'no unit has failed'
+
+### the bus is lost
+start_app --name service-lost -- sleep 1000
+back() {
+    host busctl call "${manager[@]}" GetApp s "$APP"
+}
+pid=$(main_pid appswitchd.service)
+host systemctl restart dbus.service
+ok 'the daemon comes back after a restart of the bus' wait_until 20 back
+isnt "$(main_pid appswitchd.service)" "$pid" 'as a new process'
+run client -- getent hosts service-lost
+like "$OUT" 'service-lost' 'with its apps'
 
 done_testing

@@ -41,6 +41,23 @@ like "$OUT" '^uid=5002\(bob\) gid=5003\(testers\) groups=5003' '--uid and --gid 
 run host ax run --gid testers -- id
 like "$OUT" '^uid=0\(root\) gid=5003\(testers\)' '--gid alone'
 
+### the working directory
+run host_sh 'cd /root; chmod 700 .; exec ax run --uid bob -- sh -c "id -un; pwd -P; ls"'
+like "$OUT" '^bob./root$' 'root starts an app of bob in a directory that bob cannot enter'
+isnt "$STATUS" 0 'which it cannot read, either'
+# shellcheck disable=SC2016
+if host_sh '[[ -e /dev/fuse ]] || mknod /dev/fuse c 10 229 && exec 3<>/dev/fuse' 2>/dev/null; then
+    run host_sh 'mkdir -p /tmp/users-fuse
+        python3 "$1" /tmp/users-fuse 5001 &
+        until mountpoint -q /tmp/users-fuse 2>/dev/null || grep -q users-fuse /proc/self/mounts; do sleep 0.1; done
+        cd /tmp/users-fuse 2>/dev/null && echo root is in
+        runuser -u alice -- sh -c "cd /tmp/users-fuse && exec ax run -- pwd -P"
+        umount /tmp/users-fuse; wait; rmdir /tmp/users-fuse' "$PROGRAMS/fuse-directory.py"
+    is "$OUT" /tmp/users-fuse 'alice starts one in a directory that root cannot enter'
+else
+    skip 'alice starts one in a directory that root cannot enter' 'no FUSE'
+fi
+
 ### who may what
 refused() {
     is "$STATUS" 1 "$1: status 1"

@@ -142,6 +142,7 @@ bad 1 '198\.18\.13\.9' 'the address of another name' ax_run --name other --ip 19
 
 ### one in another
 bad 1 'app.*inside|inside.*app' 'an app that starts an app' ax_run --quiet --name outer -- ax run -- true
+bad 1 'app.*inside|inside.*app' 'nor from a network namespace of its own' ax_run --quiet -- unshare --net ax run --pipe -- true
 run ax_run -- busctl call io.appswitch1 /io/appswitch1 io.appswitch1.Manager RunApp 'asasa{sv}' 1 true 1 PATH=/usr/bin 0
 isnt "$STATUS" 0 'nor by way of the bus'
 listening() {
@@ -206,6 +207,61 @@ bad 225 'namespace' 'a kernel without namespaces' ax_run -- true
 host_sh 'rm -r /run/systemd/system/appswitch-exec.service.d; systemctl daemon-reload; systemctl restart appswitch-exec.service'
 run host ax run -- echo back
 is "$OUT" back 'and with them'
+
+### what the bus lets through, and no program of ours would send (tests/programs/bus-client.py)
+call() {
+    host_as "$1" /usr/bin/python3 "$PROGRAMS/bus-client.py" "${@:2}"
+}
+pid=$(host systemctl show -P MainPID appswitchd)
+for what in tags addresses program arguments environment User Group Description Name Unit Slice Shortcut; do
+    run call bob "$what"
+    like "$OUT" '^io\.appswitch1\.LimitReached: [^()]*$' "too much: $what"
+done
+run call bob twice
+like "$OUT" '^io\.appswitch1\.InvalidArgument: .*Description.*twice' 'an option that is given twice'
+host systemctl kill --signal=STOP polkit
+run host_sh '(sleep 2; systemctl kill --signal=CONT polkit) & exec runuser -u bob -- python3 "$1" flood 10 100' "$PROGRAMS/bus-client.py"
+host systemctl kill --signal=CONT polkit
+like "$OUT" '5 io\.appswitch1\.LimitReached.*5 org\.freedesktop\.DBus\.Error\.(Inter|Access)' 'what waits for polkit is bounded in size'
+host systemctl kill --signal=STOP polkit
+# shellcheck disable=SC2016
+run host_sh '(sleep 3; systemctl kill --signal=CONT polkit) &
+    for i in 1 2 3; do runuser -u bob -- python3 "$1" flood 120 0 & done
+    sleep 1
+    timeout 9 ax run -- echo meanwhile
+    wait' "$PROGRAMS/bus-client.py"
+host systemctl kill --signal=CONT polkit
+like "$OUT" 'meanwhile' 'others are served meanwhile'
+is "$(awk '/LimitReached/ { n += $1 } END { print n + 0 }' <<<"$OUT")" 104 'and in number'
+unlike "$OUT" 'ok' 'none was run'
+is "$(host systemctl show -P MainPID appswitchd)" "$pid" 'the daemon is the same'
+host_sh 'printf "#!/bin/sh\necho spoken\n" >$'"'/tmp/bad\\n-\\n6'"'; chmod 755 /tmp/bad*6'
+run call root newline '/tmp/bad\n-\n6'
+is "$OUT" ok 'a program with line breaks in its name'
+spoken() {
+    [[ $(host journalctl -q -o cat --no-pager 'SYSLOG_IDENTIFIER=bad\x0a-\x0a6') == spoken ]]
+}
+ok 'writes into the journal as just that' wait_until 5 spoken
+
+### what the service manager writes into a unit file
+settings() {
+    host_sh 'systemctl daemon-reload; systemctl show -P OnSuccess "$1"; cat "/run/systemd/transient/$1"' "appswitch-$APP.scope"
+}
+AS_USER=alice start_app --description $'fine\nOnSuccess=evil.service\n[Scope]\nRuntimeMaxSec=1' -- sleep 300
+run settings
+is "$(head -n 1 <<<"$OUT")" '' 'a description with line breaks is no setting'
+unlike "$OUT" $'\n(OnSuccess|RuntimeMaxSec)=' 'and one line'
+is "$(host systemctl show -P Description "appswitch-$APP.scope")" 'fine\x0aOnSuccess=evil.service\x0a[Scope]\x0aRuntimeMaxSec=1' 'which can be read'
+# shellcheck disable=SC2016
+host_sh 'd=/tmp/bad-$(printf "\nOnSuccess=evil.service"); printf "#!/bin/sh\nexec sleep 300\n" >"$d"; chmod 755 "$d"'
+AS_USER=alice start_app -- $'/tmp/bad-\nOnSuccess=evil.service'
+run settings
+is "$(head -n 1 <<<"$OUT")" '' 'nor is the name of a program'
+AS_USER=alice start_app --description 'continued\' -- sleep 300
+run settings
+like "$OUT" 'continued\\ ' 'a backslash at its end does not go on'
+is "$(host systemctl show -P TimeoutStopUSec "appswitch-$APP.scope")" 10s 'with the next setting'
+host ax stop "${APPS[@]: -3}"
 
 ### limits
 host_sh 'mkdir -p /run/appswitch/appswitchd.conf.d; printf "[AppSwitch]\nAppsPerUserMax=3\nListenersPerAppMax=2\n" >/run/appswitch/appswitchd.conf.d/bad.conf

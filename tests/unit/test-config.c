@@ -106,7 +106,7 @@ START_TEST(test_keys) {
                 { "NameTTLSec", "0" },
                 { "NameTTLSec", "86400" },
                 { "AppsMax", "1" },
-                { "AppsMax", "65536" },
+                { "AppsMax", "4096" }, /* what appswitch-dnsd serves */
                 { "AppsPerUserMax", "1" },
                 { "AppsPerUserMax", "65536" },
                 { "ListenersPerAppMax", "1" },
@@ -123,7 +123,7 @@ START_TEST(test_keys) {
         ck_assert_uint_eq(config.pool6.prefix, 112);
         ck_assert_str_eq(config.default_tag, "a=b");
         ck_assert_uint_eq(config.name_ttl, 86400);
-        ck_assert_uint_eq(config.apps_max, 65536);
+        ck_assert_uint_eq(config.apps_max, 4096);
         ck_assert_uint_eq(config.apps_per_user_max, 65536);
         ck_assert_uint_eq(config.listeners_per_app_max, 65536);
         ck_assert_int_eq(config.log_level, LOG_DEBUG);
@@ -141,6 +141,7 @@ START_TEST(test_bad_values) {
         static const char pool6[] = "an IPv6 network of /32 to /112, without host bits";
         static const char tag[] = "a tag, KEY=VALUE";
         static const char ttl[] = "0 to 86400 seconds";
+        static const char apps[] = "1 to 4096";
         static const char number[] = "1 to 65536";
         static const char level[] = "emerg, alert, crit, err, warning, notice, info or debug";
         static const struct {
@@ -167,12 +168,13 @@ START_TEST(test_bad_values) {
                 { "NameTTLSec", "-1", ttl },
                 { "NameTTLSec", "5s", ttl },
                 { "NameTTLSec", "18446744073709551621", ttl },
-                { "AppsMax", "0", number },
-                { "AppsMax", "65537", number },
-                { "AppsMax", "4294967297", number },
-                { "AppsMax", "0x10", number },
-                { "AppsMax", "+1", number },
+                { "AppsMax", "0", apps },
+                { "AppsMax", "4097", apps },
+                { "AppsMax", "4294967297", apps },
+                { "AppsMax", "0x10", apps },
+                { "AppsMax", "+1", apps },
                 { "AppsPerUserMax", "0", number },
+                { "AppsPerUserMax", "65537", number },
                 { "AppsPerUserMax", "many", number },
                 { "ListenersPerAppMax", "0", number },
                 { "ListenersPerAppMax", "1 2", number },
@@ -249,7 +251,7 @@ START_TEST(test_bad_lines) {
                 "/appswitchd.conf:1: unknown section '[Other]', ignoring.\n",
                 "/appswitchd.conf:4: 'nonsense' is no assignment, ignoring.\n",
                 "/appswitchd.conf:5: unknown key 'FutureKey', ignoring.\n",
-                "/appswitchd.conf:6: AppsMax= does not take '0', ignoring; allowed is 1 to 65536.\n",
+                "/appswitchd.conf:6: AppsMax= does not take '0', ignoring; allowed is 1 to 4096.\n",
                 "/appswitchd.conf:7: unknown key '', ignoring.\n",
                 "/appswitchd.conf:9: unknown section '[AppSwitch', ignoring.\n",
                 "/appswitchd.conf:11: unknown section '[appswitch]', ignoring.\n",

@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "exec/user.h"
@@ -65,6 +66,20 @@ START_TEST(test_unknown_number) {
                 ck_assert_ptr_null(user.shell);
                 user_done(&user);
         }
+}
+END_TEST
+
+/* Who cannot be looked up is not taken for somebody without an entry, whose group is his number. */
+START_TEST(test_no_lookup) {
+        struct rlimit old, none;
+
+        ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+        none = (struct rlimit){ .rlim_cur = 3, .rlim_max = old.rlim_max };
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+        ck_assert_int_eq(user_lookup(unknown_text, unknown, &user), -EMFILE);
+        ck_assert_int_eq(user_lookup("", unknown, &user), -EMFILE);
+        ck_assert_int_eq(user_lookup("root", unknown, &user), -EMFILE);
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
 }
 END_TEST
 
@@ -144,6 +159,6 @@ START_TEST(test_become_groups) {
 END_TEST
 
 int main(void) {
-        return UNIT_RUN("exec-user", NULL, teardown, test_name, test_number, test_unknown_number, test_unknown,
+        return UNIT_RUN("exec-user", NULL, teardown, test_name, test_number, test_unknown_number, test_no_lookup, test_unknown,
                         test_group, test_become, test_become_groups);
 }
