@@ -62,7 +62,7 @@ typedef struct Connect {
         SocketInfo socket;
         Endpoint to;
         int flags; /* of the descriptor */
-        bool foreign; /* the socket is not of the app's namespace, so the kernel must not connect it */
+        bool foreign; /* the socket was made by us, for another connection: the kernel must not connect it */
         bool tcp;  /* it stays a TCP connection */
 } Connect;
 
@@ -180,16 +180,17 @@ static int get_source(const Connect *c, const Route *route, Endpoint *ret) {
 
 /* A connection that is being made. */
 typedef struct Link {
-        Listener *listener;
+        Trap *server;       /* whose namespace it leads into */
+        Listener *listener; /* NULL: there is none, and it will be refused */
         PairEnds ends;
-        int client, server; /* the pair, or -EBADF */
+        int client, server_fd; /* the pair, or -EBADF */
         int dialed;         /* or -EBADF */
         DialState state;    /* of that */
 } Link;
 
 static inline void link_done(Link *link) {
         safe_close(link->client);
-        safe_close(link->server);
+        safe_close(link->server_fd);
         safe_close(link->dialed);
 }
 
@@ -198,7 +199,7 @@ static int link_try(Connect *c, Link *link, bool direct) {
         int r;
 
         if (!direct) {
-                link->dialed = r = trap_take_socket(link->listener->trap, c->socket.family);
+                link->dialed = r = trap_take_socket(link->server, c->socket.family);
                 if (r >= 0)
                         r = dial(link->dialed, &link->ends.client, &link->ends.server, c->socket.family);
                 if (r < 0) {
@@ -210,7 +211,7 @@ static int link_try(Connect *c, Link *link, bool direct) {
                 if (link->state == DIAL_REFUSED || c->tcp)
                         return 0;
         }
-        r = pair_new(&link->ends, &link->client, &link->server);
+        r = pair_new(&link->ends, &link->client, &link->server_fd);
         if (r < 0)
                 link->dialed = safe_close(link->dialed);
         return r;
@@ -243,7 +244,6 @@ static int replace_client(Connect *c, int fd) {
         if (r < 0)
                 return r;
         epoll_replace(c->call, c->call->fd, fd);
-        trap->sw->n_connections++;
         return 1;
 }
 
@@ -291,17 +291,17 @@ static int connect_pair(Connect *c, Link *link) {
         if (r <= 0)
                 return r;
         if (link->dialed >= 0)
-                (void) pending_add(l->trap, &link->ends.client, &link->ends.server, TAKE_FD(link->server),
+                (void) pending_add(l->trap, &link->ends.client, &link->ends.server, TAKE_FD(link->server_fd),
                                    TAKE_FD(link->dialed));
         else {
                 const uint64_t cookie = l->cookie;
 
-                option_memory_inherit(l->trap, l->trap, l->waiting_fd, link->server, false);
-                r = accept_hand_over(l, &(Connection){ link->server, link->ends.client, NULL }, c->call->slot->notif.id);
+                option_memory_inherit(l->trap, l->trap, l->waiting_fd, link->server_fd, false);
+                r = accept_hand_over(l, &(Connection){ link->server_fd, link->ends.client, NULL }, c->call->slot->notif.id);
                 /* Who waited was interrupted this very moment: into the queue. */
                 l = switch_find_listener(sw, cookie);
                 if (r < 0 && l)
-                        pending_return_fd(l, TAKE_FD(link->server), &link->ends.client);
+                        pending_return_fd(l, TAKE_FD(link->server_fd), &link->ends.client);
         }
         report(c, link->client);
         delivery_end(sw);
@@ -316,6 +316,7 @@ static int connect_pair(Connect *c, Link *link) {
 static int connect_backend(Connect *c, const Route *route) {
         Listener *l = backend_listener(route->backend);
         _cleanup_(link_done) Link link = {
+                .server = l->trap,
                 .listener = l,
                 .ends = {
                         .server = { route->to, c->to.port },
@@ -324,7 +325,7 @@ static int connect_backend(Connect *c, const Route *route) {
                         .client_nonblock = c->flags & O_NONBLOCK,
                 },
                 .client = -EBADF,
-                .server = -EBADF,
+                .server_fd = -EBADF,
                 .dialed = -EBADF,
         };
         int r;
@@ -339,7 +340,40 @@ static int connect_backend(Connect *c, const Route *route) {
                 return r;
         if (link.dialed >= 0 && link.state == DIAL_REFUSED)
                 return -EPIPE;
+        c->call->trap->sw->n_connections++;
         return c->tcp ? connect_tcp(c, &link) : connect_pair(c, &link);
+}
+
+/*
+ * Nobody listens there. Who does not wait is told so as TCP tells it, later and
+ * by SO_ERROR: by a socket that was refused by the app itself, in its own
+ * namespace.
+ * Returns 0 if the call is ended, or a negative errno for the caller.
+ */
+static int connect_refused(Connect *c, const Route *route) {
+        Trap *trap = c->call->trap;
+        _cleanup_(link_done) Link link = {
+                .server = trap,
+                .client = -EBADF,
+                .server_fd = -EBADF,
+                .dialed = -EBADF,
+        };
+        int r;
+
+        for (const Listener *l = trap->listeners; l; l = l->next)
+                if (l->backend.bound.port == c->to.port)
+                        return -ECONNREFUSED;
+        r = get_source(c, route, &link.ends.client);
+        if (r < 0)
+                return r;
+        if (link.ends.client.port == c->to.port)
+                return -ECONNREFUSED; /* TCP connects such a one to itself */
+        link.ends.server = (Endpoint){ link.ends.client.address, c->to.port };
+        c->tcp = true;
+        r = link_make(c, &link, false);
+        if (r < 0 || link.state != DIAL_REFUSED)
+                return -ECONNREFUSED;
+        return connect_tcp(c, &link);
 }
 
 /* The state of a TCP socket (tcp(7)), which is the first byte of TCP_INFO; or a negative errno. */
@@ -386,11 +420,12 @@ static void connect_route(Connect *c) {
                 }
                 if (route.verdict == ROUTE_REFUSED)
                         log_refusal(trap, c, &route);
-                if (route.verdict != ROUTE_BACKEND) {
-                        (void) call_fail(c->call, -route_verdict_to_errno(route.verdict));
-                        return;
-                }
-                r = connect_backend(c, &route);
+                if (route.verdict == ROUTE_BACKEND)
+                        r = connect_backend(c, &route);
+                else if (route.verdict == ROUTE_NO_BACKEND && (c->flags & O_NONBLOCK))
+                        r = connect_refused(c, &route);
+                else
+                        r = -route_verdict_to_errno(route.verdict);
                 if (r != -EPIPE) {
                         if (r < 0)
                                 (void) call_fail(c->call, r);
@@ -434,7 +469,7 @@ static void connect_native(Connect *c) {
         ssize_t size;
         int r;
 
-        c->foreign = call_socket_is_foreign(c->call);
+        c->foreign = call_socket_is_foreign(c->call) || dial_is_marked(c->call->fd);
         size = call_read_sockaddr(c->call, call_arg(c->call, 1), call_arg(c->call, 2), &sa);
         if (size >= (ssize_t) sizeof(sa_family_t) && sa.sa.sa_family == AF_UNSPEC) {
                 if (c->foreign)
