@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "basic/clock.h"
 #include "basic/log.h"
 #include "bus/manager-bus.h"
 #include "core/app.h"
@@ -132,6 +133,27 @@ static int open_bus(sd_bus **ret) {
         return 0;
 }
 
+/* sd_event_loop(3), with a look at how long each turn takes: apps wait for it. */
+static int loop(sd_event *event, Manager *m) {
+        int r, code;
+
+        while (sd_event_get_state(event) != SD_EVENT_FINISHED) {
+                uint64_t begin;
+
+                r = sd_event_prepare(event);
+                if (r == 0)
+                        r = sd_event_wait(event, UINT64_MAX);
+                begin = now_usec(CLOCK_MONOTONIC);
+                if (r > 0)
+                        r = sd_event_dispatch(event);
+                if (r < 0)
+                        return r;
+                m->longest_turn = MAX2(m->longest_turn, now_usec(CLOCK_MONOTONIC) - begin);
+        }
+        r = sd_event_get_exit_code(event, &code);
+        return r < 0 ? r : code;
+}
+
 static int run(void) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
@@ -166,7 +188,7 @@ static int run(void) {
                 return log_error_errno(r, "Failed to watch signals: %m");
 
         (void) sd_notifyf(0, "READY=1\nSTATUS=Serving %u apps.", m->n_apps);
-        r = sd_event_loop(event);
+        r = loop(event, m);
         if (r < 0)
                 return log_error_errno(r, "The event loop failed: %m");
         if (r > 0) /* sd_bus_set_exit_on_disconnect(3) */

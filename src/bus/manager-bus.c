@@ -231,10 +231,12 @@ static int get_n_apps(sd_bus *bus, const char *path, const char *interface, cons
 
 static int get_counter(sd_bus *bus, const char *path, const char *interface, const char *property,
                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        const Switch *sw = &((Manager *) userdata)->sw;
+        const Manager *m = userdata;
+        uint64_t value = strcmp(property, "NConnections") == 0 ? m->sw.n_connections
+                        : strcmp(property, "NRefused") == 0    ? m->sw.n_refused
+                                                               : m->longest_turn;
 
-        return sd_bus_message_append(reply, "t",
-                                     strcmp(property, "NConnections") == 0 ? sw->n_connections : sw->n_refused);
+        return sd_bus_message_append(reply, "t", value);
 }
 
 static const sd_bus_vtable manager_vtable[] = {
@@ -244,6 +246,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("NApps", "u", get_n_apps, 0, 0),
         SD_BUS_PROPERTY("NConnections", "t", get_counter, 0, 0),
         SD_BUS_PROPERTY("NRefused", "t", get_counter, 0, 0),
+        SD_BUS_PROPERTY("LongestTurnUSec", "t", get_counter, 0, 0),
         SD_BUS_METHOD_WITH_ARGS("RunApp", SD_BUS_ARGS("as", argv, "as", environment, "a{sv}", options),
                                 SD_BUS_RESULT("s", id, "o", path, "s", unit), method_run_app,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

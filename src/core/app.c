@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 #include <utlist.h>
 
+#include "basic/clock.h"
 #include "basic/fd.h"
 #include "basic/fd-store.h"
 #include "basic/log.h"
@@ -38,13 +38,6 @@ struct AppWaiter {
 
 const char *app_name(const App *app) {
         return app->party.identity && app->party.identity->name ? app->party.identity->name : "";
-}
-
-static uint64_t now_realtime(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_REALTIME, &ts);
-        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / NSEC_PER_USEC;
 }
 
 static void fd_name(const App *app, const char *what, char name[static 48]) {
@@ -365,7 +358,7 @@ static void launch_on_executed(Launch *launch, void *userdata) {
         app->launch = launch_free(app->launch);
         app->timeout = sd_event_source_disable_unref(app->timeout);
         app->state = APP_RUNNING;
-        app->timestamp = now_realtime();
+        app->timestamp = now_usec(CLOCK_REALTIME);
         (void) app_record_save(app);
         log_app(app, "started");
         if (app->manager->hooks.app_new)

@@ -32,6 +32,7 @@ struct Manager {
         App *apps_by_unit; /* uthash by unit */
         unsigned n_apps;
         uint64_t next_number;
+        uint64_t longest_turn; /* of the event loop, in µs */
         bool stopping; /* for good: no app is started any more */
         int state_dir; /* /run/appswitch/apps */
         ManagerHooks hooks;

@@ -13,9 +13,9 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "basic/clock.h"
 #include "basic/fd.h"
 #include "basic/log.h"
 #include "basic/worker.h"
@@ -178,13 +178,6 @@ static int helper_move(EpollHelper **helper, const EpollJob *job, int set, int o
         return -ETIMEDOUT;
 }
 
-static uint64_t now_monotonic(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / NSEC_PER_USEC;
-}
-
 static EpollProcess *find_process(Trap *trap, pid_t tgid) {
         EpollProcess *p;
 
@@ -216,7 +209,7 @@ static void scan(EpollProcess *p, pid_t tid) {
         char path[64];
         DIR *dir;
 
-        const uint64_t begin = now_monotonic();
+        const uint64_t begin = now_usec(CLOCK_MONOTONIC);
 
         /* A process with very many descriptors must not take more than a small part of our time. */
         if (begin < p->scan_again)
@@ -237,7 +230,7 @@ static void scan(EpollProcess *p, pid_t tid) {
                         p->sets[p->n++] = (int) strtol(entry->d_name, NULL, 10);
         }
         (void) closedir(dir);
-        p->scan_again = begin + (now_monotonic() - begin) * SCAN_PAUSE;
+        p->scan_again = begin + (now_usec(CLOCK_MONOTONIC) - begin) * SCAN_PAUSE;
 }
 
 /* A search for the sets that hold a file: in another thread, as an app can hold a set's lock (call_run_bounded()). */
@@ -314,7 +307,7 @@ void epoll_replace(Call *call, int old_fd, int new_fd) {
         p = find_process(trap, tgid);
         if (!p)
                 return;
-        if (!p->scanned || now_monotonic() < p->scan_until)
+        if (!p->scanned || now_usec(CLOCK_MONOTONIC) < p->scan_until)
                 scan(p, tid);
         else if (p->scan_until > 0) {
                 /* The window is over: the last look until there are new sets. */
@@ -342,6 +335,6 @@ void handle_epoll_create(Call *call) {
         if (tgid >= 0)
                 p = find_process(trap, tgid);
         if (p)
-                p->scan_until = now_monotonic() + SCAN_WINDOW_USEC;
+                p->scan_until = now_usec(CLOCK_MONOTONIC) + SCAN_WINDOW_USEC;
         (void) call_continue(call);
 }

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <utlist.h>
 
+#include "basic/clock.h"
 #include "basic/deadline.h"
 #include "basic/fd.h"
 #include "basic/fd-store.h"
@@ -68,13 +68,6 @@ static void dispatch_call(Call *call) {
                         return;
                 }
         (void) call_fail(call, -ENOSYS);
-}
-
-static uint64_t now_usec(clockid_t clock) {
-        struct timespec ts;
-
-        (void) clock_gettime(clock, &ts);
-        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / NSEC_PER_USEC;
 }
 
 int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd, int delivery_fd,

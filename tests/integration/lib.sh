@@ -145,7 +145,12 @@ bail() {
 }
 
 done_testing() {
+    local turn
     printf '1..%d\n' "$n_tests"
+    if turn=$(host_sh 'systemctl is-active --quiet appswitchd && busctl get-property io.appswitch1 /io/appswitch1 \
+        io.appswitch1.Manager LongestTurnUSec' 2>/dev/null); then
+        printf '# the longest turn of the daemon: %s µs\n' "${turn#t }"
+    fi
     is_done=1
 }
 
