@@ -6,10 +6,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "transport/dial.h"
+
+enum { PATIENCE_MSEC = 1 };
 
 struct Dialer {
         int connection;
@@ -98,7 +101,8 @@ static int tcp_state(int fd) {
         return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &size) < 0 ? -errno : state;
 }
 
-int dial(int fd, const Endpoint *from, const Endpoint *to, int family) {
+int dial(int fd, const Endpoint *from, const Endpoint *to, int family, bool patient) {
+        struct pollfd p = { .fd = fd, .events = POLLOUT };
         SockAddr sa;
         socklen_t size;
         int state;
@@ -113,6 +117,8 @@ int dial(int fd, const Endpoint *from, const Endpoint *to, int family) {
                 return errno == EADDRNOTAVAIL ? -EADDRINUSE : -errno;
         }
         state = tcp_state(fd);
+        if (state == TCP_SYN_SENT && patient && poll(&p, 1, PATIENCE_MSEC) > 0)
+                state = tcp_state(fd);
         switch (state) {
         case TCP_ESTABLISHED:
                 return DIAL_CONNECTED;

@@ -62,12 +62,14 @@ typedef enum DialState {
 } DialState;
 
 /*
- * Connects a socket of a pool. `family` is that of the socket. Never waits.
- * Returns a DialState, or a negative errno: -EADDRINUSE if this connection (the
+ * Connects a socket of a pool. `family` is that of the socket. It is done at
+ * once, unless the kernel has its hands full and leaves the segments for later:
+ * if `patient`, that is waited for, for a millisecond, and so is the room in a
+ * full queue. Returns a DialState, or a negative errno: -EADDRINUSE if this connection (the
  * same four numbers) is there already. When the socket is closed the connection
  * is reset, unless it was handed out.
  */
-int dial(int fd, const Endpoint *from, const Endpoint *to, int family);
+int dial(int fd, const Endpoint *from, const Endpoint *to, int family, bool patient);
 
 /*
  * Makes a dialed socket one that can be given to the app of the client: it

@@ -28,6 +28,7 @@
 #include <time.h>
 #include <utlist.h>
 
+#include "basic/clock.h"
 #include "basic/fd.h"
 #include "basic/log.h"
 #include "launch/launch.h"
@@ -51,6 +52,9 @@ enum {
         REFUSALS_PER_WINDOW = 10,
         REFUSAL_WINDOW_SEC = 10,
 };
+
+/* How long a full queue is taken for granted. */
+#define FULL_PAUSE_USEC (20 * USEC_PER_MSEC)
 
 /* The listener that a backend of the directory is part of. */
 static Listener *backend_listener(Backend *backend) {
@@ -194,6 +198,22 @@ static inline void link_done(Link *link) {
         safe_close(link->dialed);
 }
 
+/*
+ * Dials. A queue that is full will be so for a while, and the loop must not wait
+ * for it again and again.
+ */
+static int link_dial(Connect *c, Link *link) {
+        const uint64_t now = now_usec(CLOCK_MONOTONIC);
+        Listener *l = link->listener;
+        int r;
+
+        r = dial(link->dialed, &link->ends.client, &link->ends.server, c->socket.family,
+                 !l || now - l->full_at > FULL_PAUSE_USEC);
+        if (l && r == DIAL_WAITS)
+                l->full_at = now;
+        return r;
+}
+
 /* Dials, and makes the pair unless it is to be TCP. Returns 0, or -EADDRINUSE if the port is taken. */
 static int link_try(Connect *c, Link *link, bool direct) {
         int r;
@@ -201,7 +221,7 @@ static int link_try(Connect *c, Link *link, bool direct) {
         if (!direct) {
                 link->dialed = r = trap_take_socket(link->server, c->socket.family);
                 if (r >= 0)
-                        r = dial(link->dialed, &link->ends.client, &link->ends.server, c->socket.family);
+                        r = link_dial(c, link);
                 if (r < 0) {
                         link->dialed = safe_close(link->dialed);
                         return r;

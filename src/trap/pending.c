@@ -153,7 +153,7 @@ static int dial_again(Pending *p, const Listener *l) {
                 if (fd < 0)
                         return fd;
                 from.port = trap_next_port(p->trap, i);
-                r = dial(fd, &from, &to, to.address.family);
+                r = dial(fd, &from, &to, to.address.family, true);
                 if (r == DIAL_CONNECTED) {
                         enter(p, &from, &to, fd);
                         return 0;

@@ -86,6 +86,7 @@ struct Listener {
         int watch;          /* an epoll(7) set with the app's socket in it (trap/listener.h) */
         Call *accepts;      /* parked, first come first served */
         int waiting_fd;     /* a copy of the app's socket while there are such, or -EBADF */
+        uint64_t full_at;   /* when its queue was found full, CLOCK_MONOTONIC, µs */
         Pending *returned;  /* what is accepted before what is in the kernel's queue */
         Listener *prev, *next; /* of the trap */
         UT_hash_handle hh;

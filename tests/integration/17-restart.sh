@@ -28,7 +28,7 @@ server2_log=$APP_LOG
 wait_for_listen "$APP" 7
 AS_USER=alice start_app --name restart-alice --ip 198.18.17.2 -- python3 "$echo_py" alice 7
 wait_for_listen "$APP" 7
-alice=$APP
+alice=$APP alice_log=$APP_LOG
 start_app -- python3 "$load" hold 198.18.17.1 7 20 3600
 hold=$APP hold_log=$APP_LOG
 ok 'connections are held' wait_until 10 host grep -q held "$hold_log"
@@ -107,7 +107,7 @@ diag "connections under many restarts: $(tr '\n' ' ' <<<"$loads")"
 # A daemon that is killed while the kernel hands a descriptor over (SECCOMP_ADDFD_FLAG_SEND) leaves the call answered
 # without one: accept(2) returns 0. That is the kernel's doing, and the only way in which a connection may be lost.
 lost=$(grep -o 'failed[^:]*:[0-9]*' <<<"$loads" | awk -F: '{n += $NF} END {print n + 0}')
-answered=$({ app_log "$server_log"; app_log "$server2_log"; } | grep -c 'Socket operation on non-socket')
+answered=$({ app_log "$server_log"; app_log "$server2_log"; app_log "$alice_log"; } | grep -c 'Socket operation on non-socket')
 diag "lost: $lost; accepts that the kernel answered without a descriptor: $answered"
 ok '24 kills and three restarts under load: no connection is lost by us' test "$lost" -le "$answered"
 like "$loads" 'good:[0-9]{3,}' 'and many were made'

@@ -75,7 +75,7 @@ static int dial_new(const char *from, uint16_t from_port, const char *to, uint16
 
         *ret = dialer_take(dialer, &pool, member, family);
         ck_assert_int_ge(*ret, 0);
-        r = dial(*ret, &source, &target, family);
+        r = dial(*ret, &source, &target, family, true);
         return r;
 }
 
