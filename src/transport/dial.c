@@ -6,13 +6,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "transport/dial.h"
-
-enum { PATIENCE_MSEC = 1 };
 
 struct Dialer {
         int connection;
@@ -93,19 +90,18 @@ int dialer_take_plain(Dialer *dialer, int member, int family) {
         return r < 0 ? r : fd;
 }
 
-/* The state of a TCP socket (tcp(7)) is the first byte of TCP_INFO. */
-static int tcp_state(int fd) {
-        uint8_t state;
+int dial_state(int fd) {
+        uint8_t state; /* the first byte of TCP_INFO (tcp(7)) */
         socklen_t size = sizeof(state);
 
-        return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &size) < 0 ? -errno : state;
+        if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &size) < 0)
+                return -errno;
+        return state == TCP_ESTABLISHED ? DIAL_CONNECTED : state == TCP_SYN_SENT ? DIAL_WAITS : DIAL_REFUSED;
 }
 
-int dial(int fd, const Endpoint *from, const Endpoint *to, int family, bool patient) {
-        struct pollfd p = { .fd = fd, .events = POLLOUT };
+int dial(int fd, const Endpoint *from, const Endpoint *to, int family) {
         SockAddr sa;
         socklen_t size;
-        int state;
 
         size = endpoint_to_sockaddr(from, family, &sa);
         if (bind(fd, &sa.sa, size) < 0)
@@ -116,17 +112,7 @@ int dial(int fd, const Endpoint *from, const Endpoint *to, int family, bool pati
                         return DIAL_REFUSED;
                 return errno == EADDRNOTAVAIL ? -EADDRINUSE : -errno;
         }
-        state = tcp_state(fd);
-        if (state == TCP_SYN_SENT && patient && poll(&p, 1, PATIENCE_MSEC) > 0)
-                state = tcp_state(fd);
-        switch (state) {
-        case TCP_ESTABLISHED:
-                return DIAL_CONNECTED;
-        case TCP_SYN_SENT:
-                return DIAL_WAITS;
-        default:
-                return state < 0 ? state : DIAL_REFUSED;
-        }
+        return dial_state(fd);
 }
 
 /*

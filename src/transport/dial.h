@@ -57,19 +57,21 @@ void dial_pool_done(DialPool *pool);
 
 typedef enum DialState {
         DIAL_CONNECTED, /* it waits in the listener's queue, or as good as that */
-        DIAL_WAITS,     /* the listener's queue is full */
+        DIAL_WAITS,     /* for room in the listener's queue */
         DIAL_REFUSED,   /* nobody listens */
 } DialState;
 
 /*
- * Connects a socket of a pool. `family` is that of the socket. It is done at
- * once, unless the kernel has its hands full and leaves the segments for later:
- * if `patient`, that is waited for, for a millisecond, and so is the room in a
- * full queue. Returns a DialState, or a negative errno: -EADDRINUSE if this connection (the
+ * Connects a socket of a pool. `family` is that of the socket. Never waits. It is
+ * done at once, but for a full queue, or if the kernel has its hands full and
+ * leaves the segments for later. Returns a DialState, or a negative errno: -EADDRINUSE if this connection (the
  * same four numbers) is there already. When the socket is closed the connection
  * is reset, unless it was handed out.
  */
-int dial(int fd, const Endpoint *from, const Endpoint *to, int family, bool patient);
+int dial(int fd, const Endpoint *from, const Endpoint *to, int family);
+
+/* What has become of it by now: a DialState or a negative errno. */
+int dial_state(int fd);
 
 /*
  * Makes a dialed socket one that can be given to the app of the client: it

@@ -17,6 +17,7 @@
 #include "basic/log.h"
 #include "basic/worker.h"
 #include "trap/call.h"
+#include "trap/handlers.h"
 #include "trap/listener.h"
 #include "trap/notify.h"
 
@@ -123,6 +124,10 @@ void call_unpark(Call *call) {
         Trap *trap = call->trap;
 
         call->timer = sd_event_source_disable_unref(call->timer);
+        if (call->dialing) {
+                call->dialing = dialing_free(call->dialing);
+                DL_DELETE2(trap->calls, call, trap_prev, trap_next);
+        }
         if (!call->listener)
                 return;
         DL_DELETE(call->listener->accepts, call);
@@ -151,7 +156,7 @@ void call_drop(Call *call) {
                 switch_unpause(sw);
 }
 
-void call_park(Call *call, Listener *listener, uint64_t timeout, sd_event_time_handler_t on_timeout) {
+void call_begin_wait(Call *call) {
         Trap *trap = call->trap;
         Call *other, *tmp;
 
@@ -159,11 +164,16 @@ void call_park(Call *call, Listener *listener, uint64_t timeout, sd_event_time_h
         DL_FOREACH_SAFE2(trap->calls, other, tmp, trap_next)
                 if (other->slot->notif.pid == call->slot->notif.pid)
                         call_drop(other);
+        DL_APPEND2(trap->calls, call, trap_prev, trap_next);
+}
 
+void call_park(Call *call, Listener *listener, uint64_t timeout, sd_event_time_handler_t on_timeout) {
+        Trap *trap = call->trap;
+
+        call_begin_wait(call);
         call->fd = safe_close(call->fd);
         call->listener = listener;
         DL_APPEND(listener->accepts, call);
-        DL_APPEND2(trap->calls, call, trap_prev, trap_next);
         if (timeout > 0)
                 (void) sd_event_add_time_relative(trap->sw->event, &call->timer, CLOCK_MONOTONIC, timeout, 0,
                                                   on_timeout, call);

@@ -54,6 +54,9 @@ int call_continue(Call *call);        /* never to enforce anything: the caller c
 /* Parks an accept with its listener. `timeout` in µs, 0: none. */
 void call_park(Call *call, Listener *listener, uint64_t timeout, sd_event_time_handler_t on_timeout);
 
+/* Notes that the call is not answered yet. */
+void call_begin_wait(Call *call);
+
 /* Takes a parked call out of the list that it waits in. */
 void call_unpark(Call *call);
 

@@ -28,7 +28,6 @@
 #include <time.h>
 #include <utlist.h>
 
-#include "basic/clock.h"
 #include "basic/fd.h"
 #include "basic/log.h"
 #include "launch/launch.h"
@@ -53,8 +52,8 @@ enum {
         REFUSAL_WINDOW_SEC = 10,
 };
 
-/* How long a full queue is taken for granted. */
-#define FULL_PAUSE_USEC (20 * USEC_PER_MSEC)
+/* How long a handshake may take before the listener's queue is taken to be full. */
+#define HANDSHAKE_USEC (20 * USEC_PER_MSEC)
 
 /* The listener that a backend of the directory is part of. */
 static Listener *backend_listener(Backend *backend) {
@@ -198,37 +197,20 @@ static inline void link_done(Link *link) {
         safe_close(link->dialed);
 }
 
-/*
- * Dials. A queue that is full will be so for a while, and the loop must not wait
- * for it again and again.
- */
-static int link_dial(Connect *c, Link *link) {
-        const uint64_t now = now_usec(CLOCK_MONOTONIC);
-        Listener *l = link->listener;
-        int r;
-
-        r = dial(link->dialed, &link->ends.client, &link->ends.server, c->socket.family,
-                 !l || now - l->full_at > FULL_PAUSE_USEC);
-        if (l && r == DIAL_WAITS)
-                l->full_at = now;
-        return r;
-}
-
-/* Dials, and makes the pair unless it is to be TCP. Returns 0, or -EADDRINUSE if the port is taken. */
+/* Dials, and makes the pair if it can be one. Returns 0, or -EADDRINUSE if the port is taken. */
 static int link_try(Connect *c, Link *link, bool direct) {
         int r;
 
         if (!direct) {
                 link->dialed = r = trap_take_socket(link->server, c->socket.family);
                 if (r >= 0)
-                        r = link_dial(c, link);
+                        r = dial(link->dialed, &link->ends.client, &link->ends.server, c->socket.family);
                 if (r < 0) {
                         link->dialed = safe_close(link->dialed);
                         return r;
                 }
                 link->state = (DialState) r;
-                c->tcp = c->tcp || link->state == DIAL_WAITS;
-                if (link->state == DIAL_REFUSED || c->tcp)
+                if (link->state != DIAL_CONNECTED || c->tcp)
                         return 0;
         }
         r = pair_new(&link->ends, &link->client, &link->server_fd);
@@ -311,7 +293,7 @@ static int connect_pair(Connect *c, Link *link) {
         if (r <= 0)
                 return r;
         if (link->dialed >= 0)
-                (void) pending_add(l->trap, &link->ends.client, &link->ends.server, TAKE_FD(link->server_fd),
+                (void) pending_add(link->server, &link->ends.client, &link->ends.server, TAKE_FD(link->server_fd),
                                    TAKE_FD(link->dialed));
         else {
                 const uint64_t cookie = l->cookie;
@@ -328,10 +310,99 @@ static int connect_pair(Connect *c, Link *link) {
         return 0;
 }
 
+static int connect_link(Connect *c, Link *link) {
+        c->call->trap->sw->n_connections++;
+        return link->client >= 0 ? connect_pair(c, link) : connect_tcp(c, link);
+}
+
+/* A connect that waits for the kernel to be done with the handshake. */
+typedef struct Dialing {
+        Connect connect;
+        Link link;
+        uint64_t server, listener; /* number, cookie: they may be gone by then */
+        sd_event_source *io, *timer;
+} Dialing;
+
+Dialing *dialing_free(Dialing *d) {
+        if (!d)
+                return NULL;
+        sd_event_source_disable_unref(d->io);
+        sd_event_source_disable_unref(d->timer);
+        link_done(&d->link);
+        free(d);
+        return NULL;
+}
+
+static void connect_route(Connect *c);
+
+static void dialing_go_on(Dialing *d) {
+        static const Link nothing = { .client = -EBADF, .server_fd = -EBADF, .dialed = -EBADF };
+        _cleanup_(link_done) Link link = TAKE(d->link, nothing);
+        const uint64_t server = d->server, cookie = d->listener;
+        Connect c = d->connect;
+        Switch *sw = c.call->trap->sw;
+        int r;
+
+        call_unpark(c.call);
+        r = dial_state(link.dialed);
+        link.server = switch_find_trap(sw, server);
+        link.listener = switch_find_listener(sw, cookie);
+        if (r < 0 || r == DIAL_REFUSED || !link.server) {
+                if (link.listener)
+                        listener_withdraw(link.listener);
+                connect_route(&c);
+                return;
+        }
+        link.state = (DialState) r;
+        /* If there is such a pair already it is TCP that tells the two apart. */
+        if (link.state == DIAL_CONNECTED && !c.tcp)
+                (void) pair_new(&link.ends, &link.client, &link.server_fd);
+        r = connect_link(&c, &link);
+        if (r < 0)
+                (void) call_fail(c.call, r);
+}
+
+static int dialing_on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        dialing_go_on(userdata);
+        return 0;
+}
+
+static int dialing_on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
+        dialing_go_on(userdata);
+        return 0;
+}
+
+/* Takes the link on success. Returns 0 or a negative errno. */
+static int connect_later(Connect *c, Link *link) {
+        static const Link nothing = { .client = -EBADF, .server_fd = -EBADF, .dialed = -EBADF };
+        sd_event *event = c->call->trap->sw->event;
+        Dialing *d;
+        int r;
+
+        d = calloc(1, sizeof(*d));
+        if (!d)
+                return -ENOMEM;
+        d->connect = *c;
+        d->link = nothing;
+        d->server = link->server->number;
+        d->listener = link->listener->cookie;
+        r = sd_event_add_io(event, &d->io, link->dialed, EPOLLOUT, dialing_on_io, d);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &d->timer, CLOCK_MONOTONIC, HANDSHAKE_USEC, 1, dialing_on_timeout, d);
+        if (r < 0) {
+                dialing_free(d);
+                return r;
+        }
+        d->link = TAKE(*link, nothing);
+        call_begin_wait(c->call);
+        c->call->dialing = d;
+        return 0;
+}
+
 /*
- * Connects to the backend that the route chose. Returns 0 if the call is
- * ended, or a negative errno for the caller; -EPIPE if the backend turned out
- * to be gone.
+ * Connects to the backend that the route chose. Returns 0 if the call is ended
+ * or waits, or a negative errno for the caller; -EPIPE if the backend turned
+ * out to be gone.
  */
 static int connect_backend(Connect *c, const Route *route) {
         Listener *l = backend_listener(route->backend);
@@ -360,8 +431,9 @@ static int connect_backend(Connect *c, const Route *route) {
                 return r;
         if (link.dialed >= 0 && link.state == DIAL_REFUSED)
                 return -EPIPE;
-        c->call->trap->sw->n_connections++;
-        return c->tcp ? connect_tcp(c, &link) : connect_pair(c, &link);
+        if (link.dialed >= 0 && link.state == DIAL_WAITS)
+                return connect_later(c, &link);
+        return connect_link(c, &link);
 }
 
 /*
@@ -391,7 +463,7 @@ static int connect_refused(Connect *c, const Route *route) {
         link.ends.server = (Endpoint){ link.ends.client.address, c->to.port };
         c->tcp = true;
         r = link_make(c, &link, false);
-        if (r < 0 || link.state != DIAL_REFUSED)
+        if (r < 0 || link.state == DIAL_CONNECTED)
                 return -ECONNREFUSED;
         return connect_tcp(c, &link);
 }

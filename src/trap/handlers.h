@@ -18,3 +18,6 @@ void handle_getpeername(Call *call);
 void handle_getsockopt(Call *call);
 void handle_setsockopt(Call *call);
 void handle_epoll_create(Call *call); /* also epoll_create1 */
+
+/* Gives up a handshake that a connect waits for. */
+struct Dialing *dialing_free(struct Dialing *dialing);

@@ -153,8 +153,9 @@ static int dial_again(Pending *p, const Listener *l) {
                 if (fd < 0)
                         return fd;
                 from.port = trap_next_port(p->trap, i);
-                r = dial(fd, &from, &to, to.address.family, true);
-                if (r == DIAL_CONNECTED) {
+                r = dial(fd, &from, &to, to.address.family);
+                /* If there is no room now it enters the queue when there is. */
+                if (r == DIAL_CONNECTED || r == DIAL_WAITS) {
                         enter(p, &from, &to, fd);
                         return 0;
                 }
@@ -253,10 +254,9 @@ static Listener *find_listener(Trap *trap, const Endpoint *to) {
 
 /* Whether what was dialed is still in the queue: what was accepted was closed since. */
 static bool is_queued(int dialed) {
-        uint8_t state = 0;
-        socklen_t size = sizeof(state);
+        int state = dialed < 0 ? -EBADF : dial_state(dialed);
 
-        return dialed >= 0 && getsockopt(dialed, IPPROTO_TCP, TCP_INFO, &state, &size) >= 0 && state == TCP_ESTABLISHED;
+        return state == DIAL_CONNECTED || state == DIAL_WAITS;
 }
 
 void pending_restore(Trap *trap, int fd) {

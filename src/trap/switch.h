@@ -76,6 +76,7 @@ struct Call {
         Listener *listener;
         Call *prev, *next;       /* in the listener's list */
         sd_event_source *timer;  /* SO_RCVTIMEO */
+        struct Dialing *dialing; /* a connect, trap/connect.c */
         Call *trap_prev, *trap_next;
 };
 
@@ -86,7 +87,6 @@ struct Listener {
         int watch;          /* an epoll(7) set with the app's socket in it (trap/listener.h) */
         Call *accepts;      /* parked, first come first served */
         int waiting_fd;     /* a copy of the app's socket while there are such, or -EBADF */
-        uint64_t full_at;   /* when its queue was found full, CLOCK_MONOTONIC, µs */
         Pending *returned;  /* what is accepted before what is in the kernel's queue */
         Listener *prev, *next; /* of the trap */
         UT_hash_handle hh;

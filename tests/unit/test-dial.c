@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,7 +76,10 @@ static int dial_new(const char *from, uint16_t from_port, const char *to, uint16
 
         *ret = dialer_take(dialer, &pool, member, family);
         ck_assert_int_ge(*ret, 0);
-        r = dial(*ret, &source, &target, family, true);
+        r = dial(*ret, &source, &target, family);
+        /* A busy machine may leave the handshake for later, or drop its first segment. */
+        if (r == DIAL_WAITS && poll(&(struct pollfd){ .fd = *ret, .events = POLLOUT }, 1, 5000) > 0)
+                r = dial_state(*ret);
         return r;
 }
 
@@ -142,11 +146,13 @@ END_TEST
 START_TEST(test_states) {
         _cleanup_close_ int refused = -EBADF, refused6 = -EBADF, first = -EBADF, waits = -EBADF, again = -EBADF;
         _cleanup_close_ int listener = listen_on("0.0.0.0", 80, AF_INET, 0);
+        const Endpoint third = unit_endpoint("198.18.0.10", 1002), to = unit_endpoint(APP4, 80);
 
         ck_assert_int_eq(dial_new("198.18.0.10", 1000, APP4, 81, AF_INET, &refused), DIAL_REFUSED);
         ck_assert_int_eq(dial_new("fd00::10", 1000, APP6, 81, AF_INET6, &refused6), DIAL_REFUSED);
         ck_assert_int_eq(dial_new("198.18.0.10", 1001, APP4, 80, AF_INET, &first), DIAL_CONNECTED);
-        ck_assert_int_eq(dial_new("198.18.0.10", 1002, APP4, 80, AF_INET, &waits), DIAL_WAITS);
+        waits = dialer_take(dialer, &pool, member, AF_INET);
+        ck_assert_int_eq(dial(waits, &third, &to, AF_INET), DIAL_WAITS);
         ck_assert_int_eq(dial_new("198.18.0.10", 1001, APP4, 80, AF_INET, &again), -EADDRINUSE);
         /* Closed without a word: it is reset, and its port is free. */
         first = safe_close(first);
