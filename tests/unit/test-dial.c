@@ -117,15 +117,15 @@ START_TEST(test_names) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
-                const uint16_t port = (uint16_t) (80 + i);
-                const Endpoint from = unit_endpoint(table[i].from, 40000), to = unit_endpoint(table[i].to, port);
+                const uint16_t port = (uint16_t) (80 + i), from_port = (uint16_t) (40000 + i);
+                const Endpoint from = unit_endpoint(table[i].from, from_port), to = unit_endpoint(table[i].to, port);
                 _cleanup_close_ int client = -EBADF, server = -EBADF, listener = -EBADF;
+                int r;
 
                 listener = listen_on(table[i].listener_family == AF_INET ? "0.0.0.0" : "::", port,
                                      table[i].listener_family, 8);
-                ck_assert_msg(dial_new(table[i].from, 40000, table[i].to, port, table[i].family, &client) ==
-                                              DIAL_CONNECTED,
-                              "%zu", i);
+                r = dial_new(table[i].from, from_port, table[i].to, port, table[i].family, &client);
+                ck_assert_msg(r == DIAL_CONNECTED, "%zu: %i", i, r);
                 server = accept(listener, NULL, NULL);
                 ck_assert_int_ge(server, 0);
                 ck_assert(dial_is_marked(client));
@@ -133,10 +133,10 @@ START_TEST(test_names) {
                 ck_assert(!dial_is_marked(listener));
                 ck_assert_int_eq(dial_hand_out(client, &from, &to), 0);
                 ck_assert(!(fcntl(client, F_GETFL) & O_NONBLOCK));
-                assert_endpoint(client, false, table[i].from, 40000);
+                assert_endpoint(client, false, table[i].from, from_port);
                 assert_endpoint(client, true, table[i].to, port);
                 assert_endpoint(server, false, table[i].to, port);
-                assert_endpoint(server, true, table[i].from, 40000);
+                assert_endpoint(server, true, table[i].from, from_port);
                 assert_connected(client, server);
         }
 }
