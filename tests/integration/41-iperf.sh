@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# iperf, iperf3 and sockperf: parallel streams in both directions, options of TCP, a server that connects back.
+# iperf, iperf3 and sockperf: streams in both directions, in parallel with iperf3, options of TCP, a server
+# that connects back.
 . "$(dirname "$0")/lib.sh"
 need_command iperf iperf3 sockperf
 
@@ -62,8 +63,7 @@ bytes_of() {
 run client --ip 198.18.41.9 -- iperf -c 198.18.41.2 -n 100M -y C
 within "$(bytes_of '^[0-9]+$')" 104857600 115000000 'iperf: a stream'
 like "$(app_log "$perf2_log")" 'local 198\.18\.41\.2 port 5001 connected with 198\.18\.41\.9 port' 'iperf: both ends are right'
-run client -- iperf -c perf2 -n 50M -P 8 -y C
-within "$(bytes_of '^[1-9][0-9]*$')" 419430400 480000000 'iperf: eight threads, by name'
+# Not with -P: the server of iperf 2.1.8 crashes now and then when several clients end at once, without AppSwitch, too.
 run client -- iperf -c perf2 -t 1 -R
 like "$OUT" 'connected with .* \(reverse\)' 'iperf: the other way'
 like "$OUT" '[1-9][0-9.]* [MG]Bytes' 'iperf: which brings something'
