@@ -16,6 +16,12 @@
 #define TCP_TX_DELAY 37
 #endif
 
+#ifndef SO_BUF_LOCK
+#define SO_BUF_LOCK 72
+#endif
+#define SOCK_SNDBUF_LOCK 1
+#define SOCK_RCVBUF_LOCK 2
+
 enum { ENTRIES_PER_TRAP_MAX = 1024 };
 
 typedef struct OptionKey {
@@ -180,7 +186,21 @@ size_t option_memory_get(Trap *trap, int fd, int level, int option, void *value,
         return MIN2(size, e->size);
 }
 
+/* The kernel doubles what is set (socket(7)), and changes what was not set by itself. */
+static void inherit_buffer(int from, int to, int option, int lock) {
+        int locks = 0, size = 0;
+        socklen_t n = sizeof(int);
+
+        if (getsockopt(from, SOL_SOCKET, SO_BUF_LOCK, &locks, &n) < 0 || !(locks & lock) ||
+            getsockopt(from, SOL_SOCKET, option, &size, &n) < 0)
+                return;
+        size /= 2;
+        (void) setsockopt(to, SOL_SOCKET, option, &size, sizeof(size));
+}
+
 static void inherit_common(int from, int to) {
+        inherit_buffer(from, to, SO_SNDBUF, SOCK_SNDBUF_LOCK);
+        inherit_buffer(from, to, SO_RCVBUF, SOCK_RCVBUF_LOCK);
         for (size_t i = 0; i < ELEMENTSOF(common); i++) {
                 uint8_t value[OPTION_VALUE_MAX];
                 static const uint8_t zero[OPTION_VALUE_MAX];
