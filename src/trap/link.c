@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Each connection to another app begins as a TCP connection to its listener, in
+ * its own namespace (transport/dial.h), so that backlog and refusal are the
+ * kernel's. Then it becomes a pair: one end goes over the client's descriptor,
+ * the other one is given to the server in place of what it accepts
+ * (trap/pending.h). If a pair will not do, or the queue is full, the client gets
+ * the TCP socket. A server that waits in accept(2) gets its end of the pair at
+ * once, and nothing is dialed.
+ *
+ * The order of the steps is what makes a connect that is interrupted, or whose
+ * daemon dies, harmless to do again: the pair goes over the client's
+ * descriptor, its other end to the server, then the answer to the client. Asked
+ * again, the call finds a pair in place of its socket, and a mark on it that
+ * says whether the client was told.
+ */
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "basic/fd.h"
+#include "transport/dial.h"
+#include "transport/pair.h"
+#include "trap/accept.h"
+#include "trap/delivery.h"
+#include "trap/dialer.h"
+#include "trap/epoll.h"
+#include "trap/handlers.h"
+#include "trap/link.h"
+#include "trap/listener.h"
+#include "trap/notify.h"
+#include "trap/option-memory.h"
+#include "trap/pending.h"
+
+/* Ports that are tried: the loop must not look for long. */
+enum { PORT_TRIES_MAX = 512 };
+
+/* How long a handshake may take before the listener's queue is taken to be full. */
+#define HANDSHAKE_USEC (20 * USEC_PER_MSEC)
+
+/* Where the connection begins, but for an ephemeral port. */
+static int get_source(const Connect *c, const Route *route, Endpoint *ret) {
+        const Endpoint *bound = &c->socket.bound;
+
+        *ret = (Endpoint){ route->source, bound->port };
+        if (address_is_unspecified(&bound->address))
+                return 0;
+        /* As ip_route_output_key_hash_rcu() says to who leaves loopback from a loopback address. */
+        if (address_is_loopback(&bound->address) && !address_is_loopback(&route->to))
+                return -EINVAL;
+        /* With IP_FREEBIND a socket can be bound to an address that is somebody else's. */
+        if (!route_is_own(c->call->trap->party, &bound->address))
+                return -EADDRNOTAVAIL;
+        ret->address = bound->address;
+        return 0;
+}
+
+/* A connection that is being made. */
+typedef struct Link {
+        Trap *server;       /* whose namespace it leads into */
+        Listener *listener; /* NULL: there is none, and it will be refused */
+        PairEnds ends;
+        int client, server_fd; /* the pair, or -EBADF */
+        int dialed;         /* or -EBADF */
+        DialState state;    /* of that */
+} Link;
+
+static inline void link_done(Link *link) {
+        safe_close(link->client);
+        safe_close(link->server_fd);
+        safe_close(link->dialed);
+}
+
+/* Dials, and makes the pair if it can be one. Returns 0, or -EADDRINUSE if the port is taken. */
+static int link_try(Connect *c, Link *link, bool direct) {
+        int r;
+
+        if (!direct) {
+                link->dialed = r = trap_take_socket(link->server, c->socket.family);
+                if (r >= 0)
+                        r = dial(link->dialed, &link->ends.client, &link->ends.server, c->socket.family);
+                if (r < 0) {
+                        link->dialed = safe_close(link->dialed);
+                        return r;
+                }
+                link->state = (DialState) r;
+                if (link->state != DIAL_CONNECTED || c->tcp)
+                        return 0;
+        }
+        r = pair_new(&link->ends, &link->client, &link->server_fd);
+        if (r < 0)
+                link->dialed = safe_close(link->dialed);
+        return r;
+}
+
+static int link_make(Connect *c, Link *link, bool direct) {
+        int r = -EADDRINUSE;
+
+        if (c->socket.bound.port != 0)
+                r = link_try(c, link, direct);
+        else
+                for (unsigned i = 0; i < PORT_TRIES_MAX && r == -EADDRINUSE; i++) {
+                        link->ends.client.port = trap_next_port(c->call->trap, i);
+                        r = link_try(c, link, direct);
+                }
+        return r == -EADDRINUSE ? -EADDRNOTAVAIL : r;
+}
+
+int connect_replace(Connect *c, int fd) {
+        Trap *trap = c->call->trap;
+        int r;
+
+        r = notify_replace_fd(trap->notify_fd, c->call->slot->notif.id, fd, call_fd_arg(c->call), c->flags & O_CLOEXEC);
+        if (r == -ENOENT || r == -ESRCH) {
+                trap->sw->n_gone++;
+                call_drop(c->call);
+                return 0;
+        }
+        if (r < 0)
+                return r;
+        epoll_replace(c->call, c->call->fd, fd);
+        return 1;
+}
+
+static void report(Connect *c, int client) {
+        /* TCP never is connected at once on a socket that must not wait. */
+        if (c->flags & O_NONBLOCK)
+                (void) call_fail(c->call, -EINPROGRESS);
+        else if (call_return(c->call, 0) >= 0)
+                (void) pair_set_mark(client, PAIR_MARK_UNREPORTED, false);
+}
+
+/*
+ * The client gets the TCP socket. If the listener's queue is full and he is one
+ * that waits, he connects it himself, so that he waits in the kernel: it cannot
+ * be connected to anything else.
+ */
+static int connect_tcp(Connect *c, Link *link) {
+        int r;
+
+        r = link->state == DIAL_WAITS && !(c->flags & O_NONBLOCK) ? dial_undo(link->dialed) : 0;
+        if (r >= 0)
+                r = dial_hand_out(link->dialed, &link->ends.client, &link->ends.server);
+        if (r < 0)
+                return r;
+        option_memory_inherit(c->call->trap, c->call->trap, c->call->fd, link->dialed, true);
+        if ((c->flags & O_NONBLOCK) && fcntl(link->dialed, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+        r = connect_replace(c, link->dialed);
+        if (r <= 0)
+                return r;
+        if (c->flags & O_NONBLOCK)
+                (void) call_fail(c->call, -EINPROGRESS);
+        else
+                (void) call_continue(c->call);
+        return 0;
+}
+
+static int connect_pair(Connect *c, Link *link) {
+        Switch *sw = c->call->trap->sw;
+        Listener *l = link->listener;
+        int r;
+
+        option_memory_inherit(c->call->trap, c->call->trap, c->call->fd, link->client, false);
+        r = connect_replace(c, link->client);
+        if (r <= 0)
+                return r;
+        if (link->dialed >= 0)
+                (void) pending_add(link->server, &link->ends.client, &link->ends.server, TAKE_FD(link->server_fd),
+                                   TAKE_FD(link->dialed));
+        else {
+                const uint64_t cookie = l->cookie;
+
+                option_memory_inherit(l->trap, l->trap, l->waiting_fd, link->server_fd, false);
+                r = accept_hand_over(l, &(Connection){ link->server_fd, link->ends.client, NULL }, c->call->slot->notif.id);
+                /* Who waited was interrupted this very moment: into the queue. */
+                l = switch_find_listener(sw, cookie);
+                if (r < 0 && l)
+                        pending_return_fd(l, TAKE_FD(link->server_fd), &link->ends.client);
+        }
+        report(c, link->client);
+        delivery_end(sw);
+        return 0;
+}
+
+static int connect_link(Connect *c, Link *link) {
+        c->call->trap->sw->n_connections++;
+        return link->client >= 0 ? connect_pair(c, link) : connect_tcp(c, link);
+}
+
+/* A connect that waits for the kernel to be done with the handshake. */
+typedef struct Dialing {
+        Connect connect;
+        Link link;
+        uint64_t server, listener; /* number, cookie: they may be gone by then */
+        sd_event_source *io, *timer;
+} Dialing;
+
+Dialing *dialing_free(Dialing *d) {
+        if (!d)
+                return NULL;
+        sd_event_source_disable_unref(d->io);
+        sd_event_source_disable_unref(d->timer);
+        link_done(&d->link);
+        free(d);
+        return NULL;
+}
+
+static void dialing_go_on(Dialing *d) {
+        static const Link nothing = { .client = -EBADF, .server_fd = -EBADF, .dialed = -EBADF };
+        _cleanup_(link_done) Link link = TAKE(d->link, nothing);
+        const uint64_t server = d->server, cookie = d->listener;
+        Connect c = d->connect;
+        Switch *sw = c.call->trap->sw;
+        int r;
+
+        call_unpark(c.call);
+        r = dial_state(link.dialed);
+        link.server = switch_find_trap(sw, server);
+        link.listener = switch_find_listener(sw, cookie);
+        if (r < 0 || r == DIAL_REFUSED || !link.server) {
+                if (link.listener)
+                        listener_withdraw(link.listener);
+                connect_route(&c);
+                return;
+        }
+        link.state = (DialState) r;
+        /* If there is such a pair already it is TCP that tells the two apart. */
+        if (link.state == DIAL_CONNECTED && !c.tcp)
+                (void) pair_new(&link.ends, &link.client, &link.server_fd);
+        r = connect_link(&c, &link);
+        if (r < 0)
+                (void) call_fail(c.call, r);
+}
+
+static int dialing_on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        dialing_go_on(userdata);
+        return 0;
+}
+
+static int dialing_on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
+        dialing_go_on(userdata);
+        return 0;
+}
+
+/* Takes the link on success. Returns 0 or a negative errno. */
+static int connect_later(Connect *c, Link *link) {
+        static const Link nothing = { .client = -EBADF, .server_fd = -EBADF, .dialed = -EBADF };
+        sd_event *event = c->call->trap->sw->event;
+        Dialing *d;
+        int r;
+
+        d = calloc(1, sizeof(*d));
+        if (!d)
+                return -ENOMEM;
+        d->connect = *c;
+        d->link = nothing;
+        d->server = link->server->number;
+        d->listener = link->listener->cookie;
+        r = sd_event_add_io(event, &d->io, link->dialed, EPOLLOUT, dialing_on_io, d);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &d->timer, CLOCK_MONOTONIC, HANDSHAKE_USEC, 1, dialing_on_timeout, d);
+        if (r < 0) {
+                dialing_free(d);
+                return r;
+        }
+        d->link = TAKE(*link, nothing);
+        call_begin_wait(c->call);
+        c->call->dialing = d;
+        return 0;
+}
+
+int connect_backend(Connect *c, const Route *route) {
+        Listener *l = backend_listener(route->backend);
+        _cleanup_(link_done) Link link = {
+                .server = l->trap,
+                .listener = l,
+                .ends = {
+                        .server = { route->to, c->to.port },
+                        .client_family = c->socket.family,
+                        .server_family = l->backend.family,
+                        .client_nonblock = c->flags & O_NONBLOCK,
+                },
+                .client = -EBADF,
+                .server_fd = -EBADF,
+                .dialed = -EBADF,
+        };
+        int r;
+
+        r = get_source(c, route, &link.ends.client);
+        if (r < 0)
+                return r;
+        listener_sweep(l);
+        c->tcp = trap_uses_tcp(c->call->trap) || trap_uses_tcp(l->trap) || !pending_has_room(l->trap);
+        r = link_make(c, &link, !c->tcp && l->accepts);
+        if (r < 0)
+                return r;
+        if (link.dialed >= 0 && link.state == DIAL_REFUSED)
+                return -EPIPE;
+        if (link.dialed >= 0 && link.state == DIAL_WAITS)
+                return connect_later(c, &link);
+        return connect_link(c, &link);
+}
+
+int connect_refused(Connect *c, const Route *route) {
+        Trap *trap = c->call->trap;
+        _cleanup_(link_done) Link link = {
+                .server = trap,
+                .client = -EBADF,
+                .server_fd = -EBADF,
+                .dialed = -EBADF,
+        };
+        int r;
+
+        for (const Listener *l = trap->listeners; l; l = l->next)
+                if (l->backend.bound.port == c->to.port)
+                        return -ECONNREFUSED;
+        r = get_source(c, route, &link.ends.client);
+        if (r < 0)
+                return r;
+        if (link.ends.client.port == c->to.port)
+                return -ECONNREFUSED; /* TCP connects such a one to itself */
+        link.ends.server = (Endpoint){ link.ends.client.address, c->to.port };
+        c->tcp = true;
+        r = link_make(c, &link, false);
+        if (r < 0 || link.state == DIAL_CONNECTED)
+                return -ECONNREFUSED;
+        return connect_tcp(c, &link);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Carrying out a connect(2) to another app. */
+
+#include "model/route.h"
+#include "trap/call.h"
+
+/* The listener that a backend of the directory is part of. */
+static inline Listener *backend_listener(Backend *backend) {
+        return CONTAINER_OF(backend, Listener, backend);
+}
+
+typedef struct Connect {
+        Call *call;
+        SocketInfo socket;
+        Endpoint to;
+        int flags; /* of the descriptor */
+        bool foreign; /* the socket was made by us, for another connection: the kernel must not connect it */
+        bool tcp;  /* it stays a TCP connection */
+} Connect;
+
+/* Finds the server and connects to it. Ends the call, or lets it wait. */
+void connect_route(Connect *c);
+
+/*
+ * Connects to the backend that the route chose. Returns 0 if the call is ended
+ * or waits, or a negative errno for the caller; -EPIPE if the backend turned
+ * out to be gone.
+ */
+int connect_backend(Connect *c, const Route *route);
+
+/*
+ * Nobody listens there. Who does not wait is told so as TCP tells it, later and
+ * by SO_ERROR: by a socket that was refused by the app itself, in its own
+ * namespace. Returns 0 if the call is ended, or a negative errno for the
+ * caller.
+ */
+int connect_refused(Connect *c, const Route *route);
+
+/*
+ * Puts a socket over the caller's descriptor. Returns 1, 0 if the caller is gone
+ * and the call with him, or a negative errno.
+ */
+int connect_replace(Connect *c, int fd);
