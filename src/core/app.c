@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -261,6 +262,21 @@ static const char *join_error(int r) {
         }
 }
 
+/* When a process was started, in clock ticks since boot (proc(5), /proc/PID/stat); 0: it is gone. */
+static uint64_t read_start_time(pid_t pid) {
+        enum { FIELDS_BETWEEN = 19 }; /* from the state, which comes after the name, to the start time */
+        char path[64], stat[4096], *field;
+
+        (void) snprintf(path, sizeof(path), "/proc/%i/stat", pid);
+        if (read_file(AT_FDCWD, path, stat, sizeof(stat)) < 0)
+                return 0;
+        /* The name can have anything in it, parentheses, too. */
+        field = strrchr(stat, ')');
+        for (unsigned i = 0; field && i <= FIELDS_BETWEEN; i++)
+                field = strchr(field + 1, ' ');
+        return field ? strtoull(field + 1, NULL, 10) : 0;
+}
+
 static void launch_on_user(Launch *launch, pid_t pid, uid_t uid, gid_t gid, void *userdata) {
         App *app = userdata;
         Manager *m = app->manager;
@@ -272,6 +288,7 @@ static void launch_on_user(Launch *launch, pid_t pid, uid_t uid, gid_t gid, void
         app->uid = uid;
         app->leader = pid;
         app->leader_pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+        app->leader_start = read_start_time(pid);
 
         r = directory_join(&m->directory, &app->party, &(IdentityClaim){
                 .name = app->claim_name,
@@ -562,6 +579,16 @@ int app_kill(App *app, bool all, int signal) {
         return syscall(SYS_pidfd_send_signal, app->leader_pidfd, signal, NULL, 0) < 0 ? -errno : 0;
 }
 
+/* The number of a leader that ended meanwhile may be another process's by now. */
+static int open_leader(pid_t leader, uint64_t start) {
+        int fd;
+
+        fd = (int) syscall(SYS_pidfd_open, leader, 0);
+        if (fd >= 0 && read_start_time(leader) != start)
+                return safe_close(fd);
+        return fd;
+}
+
 static int app_restore_record(App *app, AppRecord *record) {
         _cleanup_free_ char *message = NULL;
         char **argv = TAKE_PTR(record->argv);
@@ -581,7 +608,8 @@ static int app_restore_record(App *app, AppRecord *record) {
         app->party.tags = record->tags;
         record->tags = (Tags){};
         app_register(app);
-        app->leader_pidfd = (int) syscall(SYS_pidfd_open, app->leader, 0);
+        app->leader_start = record->leader_start;
+        app->leader_pidfd = open_leader(app->leader, app->leader_start);
 
         /* As root, so that the first one back makes the identity and the others join it. */
         return directory_restore(&app->manager->directory, &app->party, record->name, record->addresses,

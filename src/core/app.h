@@ -35,7 +35,7 @@ typedef struct AppRequest {
         int fds[_EXEC_FD_MAX];
 } AppRequest;
 
-/* `error` is a name of bus/errors.h with a sentence for the user, or NULL on success. */
+/* `error` is a name of core/errors.h with a sentence for the user, or NULL on success. */
 typedef void (*AppStarted)(App *app, const char *error, const char *message, void *userdata);
 
 /* Somebody waits for the end of the app. */
@@ -54,6 +54,7 @@ struct App {
         Shortcut shortcut;
         char **argv;
         pid_t leader;
+        uint64_t leader_start; /* when it was started, in clock ticks since boot */
         int leader_pidfd;
         uint64_t timestamp; /* CLOCK_REALTIME, µs */
         uint64_t netns;     /* inode */

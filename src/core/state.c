@@ -71,8 +71,8 @@ int app_record_save(const App *app) {
                 (void) fprintf(f, "OWNER=%s\n", app->owner);
         for (char **a = app->argv; *a; a++)
                 write_escaped(f, "ARG", *a);
-        (void) fprintf(f, "LEADER=%i\nTIMESTAMP=%" PRIu64 "\nNETNS=%" PRIu64 "\n", app->leader, app->timestamp,
-                       app->netns);
+        (void) fprintf(f, "LEADER=%i\nLEADER_START=%" PRIu64 "\nTIMESTAMP=%" PRIu64 "\nNETNS=%" PRIu64 "\n",
+                       app->leader, app->leader_start, app->timestamp, app->netns);
         if (fclose(f) != 0)
                 return -ENOMEM;
         return write_file_atomic(app->manager->state_dir, app->id, text, 0600);
@@ -135,6 +135,8 @@ static int load_line(AppRecord *record, const char *key, const char *value) {
                 record->identity_owner = (uid_t) strtoul(value, NULL, 10);
         else if (strcmp(key, "LEADER") == 0)
                 record->leader = (pid_t) strtol(value, NULL, 10);
+        else if (strcmp(key, "LEADER_START") == 0)
+                record->leader_start = strtoull(value, NULL, 10);
         else if (strcmp(key, "TIMESTAMP") == 0)
                 record->timestamp = strtoull(value, NULL, 10);
         else if (strcmp(key, "NETNS") == 0)

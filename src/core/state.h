@@ -20,6 +20,7 @@ typedef struct AppRecord {
         char **argv;
         size_t n_argv;
         pid_t leader;
+        uint64_t leader_start;
         uint64_t timestamp, netns;
         Shortcut shortcut;
 } AppRecord;

@@ -158,6 +158,9 @@ static int append_properties(sd_bus_message *m, const ScopeRequest *request) {
                 r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "PIDs", "au", 1, (uint32_t) request->pid, "Slice",
                                           "s", request->slice, "Description", "s", request->description,
                                           "TimeoutStopUSec", "t", (uint64_t) STOP_TIMEOUT_USEC);
+        /* When the host goes down the app goes first, and has its network until then. */
+        if (r >= 0)
+                r = sd_bus_message_append(m, "(sv)", "After", "as", 1, "appswitchd.service");
         /* A scope whose process is dead before it begins is a failed one, and nobody would tidy it away. */
         if (r >= 0)
                 r = sd_bus_message_append(m, "(sv)", "CollectMode", "s", "inactive-or-failed");

@@ -141,6 +141,20 @@ run client -- dig restart-gone.ax.internal
 like "$OUT" 'NXDOMAIN' 'nor a name'
 host_sh 'rm -r /run/systemd/system/appswitchd.service.d; systemctl daemon-reload'
 
+# Its leader is known, too, and can be sent a signal.
+start_app --name restart-leader -- python3 -c '
+import signal, subprocess
+signal.signal(signal.SIGUSR1, lambda *_: print("got it", flush=True))
+child = subprocess.Popen(["sleep", "1000"])
+while True: signal.pause()'
+leader=$APP leader_log=$APP_LOG
+sleep 0.3
+host kill -KILL "$(main_pid appswitchd)"
+ok 'the daemon is back' wait_until 10 ready
+host ax kill --kill-whom=leader --signal=USR1 "$leader"
+ok 'the leader gets a signal by the next daemon' wait_until 5 host grep -q 'got it' "$leader_log"
+host ax stop "$leader"
+
 # ax run is told the end of its app though the daemon was away, and its SIGKILL still stops the app.
 run host_sh 'ax run -- sh -c "sleep 1; exit 7" & sleep 0.3; kill -KILL $(systemctl show -P MainPID appswitchd); wait $!; echo $?'
 is "$OUT" 7 'ax run over a restart: the exit status comes through'
