@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What apps do to the switch, the switch does not let them do to others.
+# timeout: 120
+. "$(dirname "$0")/lib.sh"
+
+echo_py=$PROGRAMS/echo.py load=$PROGRAMS/load.py hostile=$PROGRAMS/hostile.py
+
+start_app --name hostile-server --ip 198.18.48.1 -- python3 "$echo_py" good 7
+wait_for_listen "$APP" 7
+serves() {
+    run client -- python3 "$load" connects 198.18.48.1 7 20
+    is "$OUT" good:20 "$1: others are served"
+}
+
+### memory that never answers
+start_app -- python3 "$hostile" memory
+ended() {
+    ! host ax list --no-legend | grep -q "^$1 "
+}
+serves 'memory that does not answer'
+ok 'an app whose memory does not answer is ended' wait_until 10 ended "$APP"
+like "$(host journalctl -u appswitchd -o cat --since -1min)" "$APP holds up the switch" 'the journal says why'
+serves 'after that'
+
+### more calls that wait than there is room for
+start_app --name hostile-accepts -- python3 "$hostile" accepts 50 110
+ok 'thousands of accepts wait' wait_until 20 host grep -q ready "$APP_LOG"
+sleep 1
+serves 'thousands of calls that wait'
+host ax kill --signal=KILL "$APP"
+
+### a connection is a connection to where it was made
+# The server has something that is for itself alone.
+start_app --name hostile-target --ip 198.18.48.2 -- python3 -c '
+import socket, threading, time
+inside = socket.create_server(("127.0.0.1", 81))
+def serve(l, name):
+    while True:
+        s, _ = l.accept()
+        try:
+            s.sendall(name)
+            if name == b"inside\n": print("somebody got in", flush=True)
+        except OSError: pass
+threading.Thread(target=serve, args=(inside, b"inside\n")).start()
+serve(socket.create_server(("", 80)), b"outside\n")'
+target_log=$APP_LOG
+wait_for_listen "$APP" 80
+for shortcut in unix tcp; do
+    run client --shortcut=$shortcut -- python3 "$hostile" reuse 198.18.48.2 80 81
+    is "$OUT" 'done' "$shortcut: a connection leads nowhere else in the namespace of the server"
+done
+host systemd-run --quiet --collect --unit=hostile-take -p StandardOutput=file:/tmp/hostile-take \
+    python3 "$hostile" take /tmp/hostile-socket 81
+ok 'a confederate outside waits' wait_until 5 host grep -q ready /tmp/hostile-take
+run client --shortcut=tcp -- python3 "$hostile" give 198.18.48.2 80 /tmp/hostile-socket
+is "$OUT" 'done' 'an app gives its connection away'
+wait_until 10 host grep -q done /tmp/hostile-take
+is "$(host cat /tmp/hostile-take)" $'ready\ndone' 'nor for somebody outside who was given it'
+unlike "$(app_log "$target_log")" 'somebody got in' 'and nobody got in'
+
+done_testing
