@@ -269,8 +269,8 @@ def _():
 
 @check("Ctrl-C that the app handles does not end ax")
 def _():
-    with ax(*python("import time\nprint('ready')\nwhile True:\n try: time.sleep(9)\n except KeyboardInterrupt:\n"
-                    "  print('caught')\n  break\ntime.sleep(0.2)\nprint('on')\nraise SystemExit(4)")) as t:
+    with ax(*python("import signal, time\ncaught = []\nsignal.signal(signal.SIGINT, lambda *_: caught.append(1))\nprint('ready')\n"
+                    "while not caught: time.sleep(0.05)\nprint('caught')\ntime.sleep(0.2)\nprint('on')\nraise SystemExit(4)")) as t:
         t.expect("ready")
         t.type("\x03")
         t.expect("caught")

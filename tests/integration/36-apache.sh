@@ -68,7 +68,8 @@ version() {
 sum=$(sum_of /srv/apache/html/big)
 is "$(version --http2 https://apache/big)" "2 200$sum" 'HTTP/2 over TLS brings ten million bytes unharmed'
 is "$(version --http2-prior-knowledge http://apache/big)" "2 200$sum" 'HTTP/2 without TLS'
-is "$(version --http2 http://apache/big)" "2 200$sum" 'HTTP/2 after an upgrade'
+# (A small file: curl gives up if more than 32 KiB of data come along with the answer to the upgrade, which is chance.)
+is "$(version --http2 http://apache/1)" "2 200$(sum_of /srv/apache/html/1)" 'HTTP/2 after an upgrade'
 is "$(version --http1.1 http://apache/big)" "1.1 200$sum" 'HTTP/1.1'
 run client -- curl -sS -k -Z --parallel-max 50 --fail --http2 'https://apache/[1-100]' -o '/srv/apache/out-#1' -w '%{num_connects}\n'
 is "$STATUS $(host_sh 'cat /srv/apache/out-* | sort -u | wc -l')" '0 100' 'a hundred streams'
