@@ -41,6 +41,17 @@ const char *app_name(const App *app) {
         return app->party.identity && app->party.identity->name ? app->party.identity->name : "";
 }
 
+const char *network_socket_to_string(NetworkSocket which) {
+        static const char *const names[_NETWORK_SOCKET_MAX] = {
+                [NETWORK_DNS_UDP] = "udp",
+                [NETWORK_DNS_TCP] = "tcp",
+                [NETWORK_ECHO4] = "echo4",
+                [NETWORK_ECHO6] = "echo6",
+        };
+
+        return names[which];
+}
+
 static void fd_name(const App *app, const char *what, char name[static 48]) {
         (void) snprintf(name, 48, "%s-%" PRIx64, what, app->number);
 }
@@ -99,6 +110,7 @@ App *app_free(App *app) {
         scope_job_abandon(app->scope);
         sd_bus_track_unref(app->track);
         trap_free(app->trap);
+        echo_free(app->echo);
         if (app->dns_udp >= 0 && m->feed)
                 feed_remove_app(m->feed, app->id);
         if (app->party.identity) {
@@ -139,8 +151,8 @@ App *app_free(App *app) {
 static void app_forget(App *app) {
         app_record_remove(app);
         unstore_fd(app, "app");
-        unstore_fd(app, "udp");
-        unstore_fd(app, "tcp");
+        for (NetworkSocket i = 0; i < _NETWORK_SOCKET_MAX; i++)
+                unstore_fd(app, network_socket_to_string(i));
 }
 
 static void log_app(const App *app, const char *verb) {
@@ -320,16 +332,27 @@ static void launch_on_user(Launch *launch, pid_t pid, uid_t uid, gid_t gid, void
                 app_fail(app, ERROR_UNIT_FAILED, "Failed to talk to appswitch-exec: %s", strerror(-r));
 }
 
-static void launch_on_network(Launch *launch, uint64_t netns, int dns_udp, int dns_tcp, void *userdata) {
+/* Begins to answer pings. Takes the sockets in any case. An app can do without. */
+static void app_answer_echo(App *app, int v4, int v6) {
+        int r;
+
+        r = echo_new(app->manager->event, &app->manager->directory, &app->party, v4, v6, &app->echo);
+        if (r < 0)
+                (void) log_warning_errno(r, "%s: failed to answer pings, ignoring: %m", app->id);
+}
+
+static void launch_on_network(Launch *launch, uint64_t netns, const int sockets[static _NETWORK_SOCKET_MAX],
+                              void *userdata) {
         App *app = userdata;
         Manager *m = app->manager;
 
         app->netns = netns;
-        app->dns_udp = dns_udp;
-        app->dns_tcp = dns_tcp;
+        app->dns_udp = sockets[NETWORK_DNS_UDP];
+        app->dns_tcp = sockets[NETWORK_DNS_TCP];
+        app_answer_echo(app, sockets[NETWORK_ECHO4], sockets[NETWORK_ECHO6]);
         if (app->party.identity->name)
                 feed_set_name(m->feed, app->party.identity);
-        feed_add_app(m->feed, app->id, dns_udp, dns_tcp);
+        feed_add_app(m->feed, app->id, app->dns_udp, app->dns_tcp);
         app->has_network = true;
         start_maybe_go(app);
 }
@@ -347,6 +370,19 @@ static int app_trap(App *app, int listener) {
         return 0;
 }
 
+static void store_sockets(const App *app) {
+        const int sockets[_NETWORK_SOCKET_MAX] = {
+                [NETWORK_DNS_UDP] = app->dns_udp,
+                [NETWORK_DNS_TCP] = app->dns_tcp,
+                [NETWORK_ECHO4] = echo_get_fd(app->echo, AF_INET),
+                [NETWORK_ECHO6] = echo_get_fd(app->echo, AF_INET6),
+        };
+
+        for (NetworkSocket i = 0; i < _NETWORK_SOCKET_MAX; i++)
+                if (sockets[i] >= 0)
+                        store_fd(app, network_socket_to_string(i), sockets[i], false);
+}
+
 static void launch_on_filter(Launch *launch, int listener, void *userdata) {
         App *app = userdata;
         int r;
@@ -358,8 +394,7 @@ static void launch_on_filter(Launch *launch, int listener, void *userdata) {
                 return;
         }
         store_fd(app, "app", listener, true);
-        store_fd(app, "udp", app->dns_udp, false);
-        store_fd(app, "tcp", app->dns_tcp, false);
+        store_sockets(app);
         r = app_record_save(app);
         if (r < 0)
                 (void) log_warning_errno(r, "%s: failed to write its record, a restart will lose the app, ignoring: %m",
@@ -616,7 +651,7 @@ static int app_restore_record(App *app, AppRecord *record) {
                                  record->n_addresses, record->identity_owner);
 }
 
-int app_restore(Manager *m, const char *id, int notify_fd, int dns_udp, int dns_tcp) {
+int app_restore(Manager *m, const char *id, int notify_fd, const int sockets[static _NETWORK_SOCKET_MAX]) {
         _cleanup_(app_record_done) AppRecord record = {};
         _cleanup_(app_freep) App *app = NULL;
         int r;
@@ -633,8 +668,8 @@ int app_restore(Manager *m, const char *id, int notify_fd, int dns_udp, int dns_
         r = app_restore_record(app, &record);
         if (r < 0)
                 return r;
-        app->dns_udp = dns_udp;
-        app->dns_tcp = dns_tcp;
+        app->dns_udp = sockets[NETWORK_DNS_UDP];
+        app->dns_tcp = sockets[NETWORK_DNS_TCP];
         r = app_trap(app, notify_fd);
         if (r < 0) {
                 app->dns_udp = app->dns_tcp = -EBADF; /* still the caller's */
@@ -643,6 +678,7 @@ int app_restore(Manager *m, const char *id, int notify_fd, int dns_udp, int dns_
         /* Nobody remembers; to look for what is not there is harmless. */
         app->trap->uses_epoll = true;
         app->trap->options_set = UINT64_MAX;
+        app_answer_echo(app, sockets[NETWORK_ECHO4], sockets[NETWORK_ECHO6]);
         r = track_owner(app);
         if (r < 0)
                 (void) log_warning_errno(r, "%s: failed to watch its caller, ignoring: %m", app->id);

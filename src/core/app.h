@@ -9,6 +9,7 @@
  *   RUNNING   it has a trap and is on the bus; ends when its last process does
  */
 
+#include "core/echo.h"
 #include "core/manager.h"
 #include "launch/launch.h"
 
@@ -60,6 +61,7 @@ struct App {
         uint64_t netns;     /* inode */
         Trap *trap;
         int dns_udp, dns_tcp;
+        Echo *echo; /* NULL: nobody answers its pings */
         char *owner;
         sd_bus_track *track; /* of the owner */
         AppWaiter *waiters;
@@ -101,8 +103,14 @@ DEFINE_CLEANUP(App *, app_free)
 /* The app is over: tells everybody and forgets it. */
 void app_end(App *app);
 
-/* Makes an app out of what an earlier daemon wrote down. Returns 0 or a negative errno. */
-int app_restore(Manager *m, const char *id, int notify_fd, int dns_udp, int dns_tcp);
+/*
+ * Makes an app out of what an earlier daemon wrote down. Takes the listener and the sockets on success; those for
+ * echo may be missing. Returns 0 or a negative errno.
+ */
+int app_restore(Manager *m, const char *id, int notify_fd, const int sockets[static _NETWORK_SOCKET_MAX]);
+
+/* The name of a socket in the descriptor store, to which the app's number is added. */
+const char *network_socket_to_string(NetworkSocket which);
 
 /* "name" of its identity, or "". */
 const char *app_name(const App *app);

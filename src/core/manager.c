@@ -93,22 +93,22 @@ static void stored_done(Stored *s) {
 
 static void restore_app(Manager *m, Stored *stored, const char *id) {
         _cleanup_(app_record_done) AppRecord record = {};
-        int notify, udp, tcp, r;
+        int notify, sockets[_NETWORK_SOCKET_MAX], r;
 
         r = app_record_load(m->state_dir, id, &record);
         if (r >= 0) {
                 m->next_number = MAX2(m->next_number, record.number + 1);
                 notify = stored_take_number(stored, "app", record.number);
-                udp = stored_take_number(stored, "udp", record.number);
-                tcp = stored_take_number(stored, "tcp", record.number);
-                if (notify >= 0 && udp >= 0 && tcp >= 0)
-                        r = app_restore(m, id, notify, udp, tcp);
+                for (NetworkSocket i = 0; i < _NETWORK_SOCKET_MAX; i++)
+                        sockets[i] = stored_take_number(stored, network_socket_to_string(i), record.number);
+                if (notify >= 0 && sockets[NETWORK_DNS_UDP] >= 0 && sockets[NETWORK_DNS_TCP] >= 0)
+                        r = app_restore(m, id, notify, sockets);
                 else
                         r = -ESRCH; /* it ended while no daemon was there */
                 if (r < 0) {
                         safe_close(notify);
-                        safe_close(udp);
-                        safe_close(tcp);
+                        for (NetworkSocket i = 0; i < _NETWORK_SOCKET_MAX; i++)
+                                safe_close(sockets[i]);
                 }
         }
         if (r >= 0)

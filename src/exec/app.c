@@ -183,7 +183,8 @@ static void step_network(App *app) {
         ExecReply reply = { .stage = EXEC_NETWORK };
         ExecNetwork network;
         struct stat st;
-        int fds[2], r;
+        int fds[_NETWORK_SOCKET_MAX], r;
+        size_t n_fds;
 
         app_receive(app, &network, sizeof(network));
         if (network.n_addresses > EXEC_ADDRESSES_MAX)
@@ -191,15 +192,15 @@ static void step_network(App *app) {
         r = network_enter_new(&network);
         if (r < 0)
                 app_fail(app, EXEC_STEP_NETWORK, r, NULL);
-        r = network_open_dns(&fds[0], &fds[1]);
+        r = network_open_sockets(fds, &n_fds);
         if (r < 0)
                 app_fail(app, EXEC_STEP_NETWORK, r, NULL);
         if (stat("/proc/self/ns/net", &st) < 0)
                 app_fail(app, EXEC_STEP_NETWORK, -errno, NULL);
         reply.netns = st.st_ino;
-        app_reply(app, &reply, fds, 2);
-        safe_close(fds[0]);
-        safe_close(fds[1]);
+        app_reply(app, &reply, fds, n_fds);
+        while (n_fds > 0)
+                safe_close(fds[--n_fds]);
 }
 
 /* The caller may be gone by now; then its limits do not matter any more, either. */

@@ -7,7 +7,9 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <linux/icmp.h> /* after net/if.h: both say what the flags of a device are */
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,10 +21,13 @@
 enum {
         LOOPBACK_IFINDEX = 1, /* in a new namespace */
         PORT_DOMAIN = 53,
+        PORT_PROBE = 1025, /* ping(8) asks for its own address by a connect(2) of UDP to this port */
         TABLE_DOMAIN = 53, /* the routing table for what goes to that port */
         TABLE_DIAL = 54,   /* and for what belongs to connections of other apps */
+        TABLE_ECHO = 55,   /* and for ping */
         RULE_DIAL_PRIORITY = 99,
         RULE_DOMAIN_PRIORITY = 100,
+        RULE_ECHO_PRIORITY = 101,
         TCP_BACKLOG = 128,
 };
 
@@ -106,14 +111,19 @@ static void rule_init(Request *r, int family, uint8_t table, uint32_t priority) 
         mnl_attr_put_u32(r->n, FRA_PRIORITY, priority);
 }
 
-/* Routing rule: what goes to port 53 is looked up in a table of its own (FRA_DPORT_RANGE, since Linux 4.17). */
-static int add_domain_rule(MnlSocket *nl, int family, uint8_t protocol) {
-        const struct fib_rule_port_range port = { PORT_DOMAIN, PORT_DOMAIN };
+/*
+ * Routing rule: what is of a protocol, and goes to a port if one is given, is looked up in a table of its own
+ * (FRA_IP_PROTO and FRA_DPORT_RANGE, since Linux 4.17).
+ */
+static int add_protocol_rule(MnlSocket *nl, int family, uint8_t protocol, uint16_t port, uint8_t table,
+                             uint32_t priority) {
         Request r;
 
-        rule_init(&r, family, TABLE_DOMAIN, RULE_DOMAIN_PRIORITY);
+        rule_init(&r, family, table, priority);
         mnl_attr_put_u8(r.n, FRA_IP_PROTO, protocol);
-        mnl_attr_put(r.n, FRA_DPORT_RANGE, sizeof(port), &port);
+        if (port > 0)
+                mnl_attr_put(r.n, FRA_DPORT_RANGE, sizeof(struct fib_rule_port_range),
+                             &(struct fib_rule_port_range){ port, port });
         return request_send(nl, &r);
 }
 
@@ -145,10 +155,10 @@ static int add_local_route(MnlSocket *nl, int family, uint8_t table, const Addre
 static int route_dns(MnlSocket *nl, const Address *source) {
         int r;
 
-        r = add_domain_rule(nl, source->family, IPPROTO_UDP);
+        r = add_protocol_rule(nl, source->family, IPPROTO_UDP, PORT_DOMAIN, TABLE_DOMAIN, RULE_DOMAIN_PRIORITY);
         if (r < 0)
                 return r;
-        r = add_domain_rule(nl, source->family, IPPROTO_TCP);
+        r = add_protocol_rule(nl, source->family, IPPROTO_TCP, PORT_DOMAIN, TABLE_DOMAIN, RULE_DOMAIN_PRIORITY);
         if (r < 0)
                 return r;
         return add_local_route(nl, source->family, TABLE_DOMAIN, source);
@@ -159,6 +169,21 @@ static int route_dialed(MnlSocket *nl, int family) {
 
         r = add_dial_rule(nl, family);
         return r < 0 ? r : add_local_route(nl, family, TABLE_DIAL, NULL);
+}
+
+/*
+ * The kernel answers for the app's own addresses alone, which it finds in another table. (For IPv4, that is: see
+ * network_open_sockets().) So what is left is for the raw sockets.
+ */
+static int route_echo_requests(MnlSocket *nl, const Address *source) {
+        uint8_t protocol = source->family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+        int r;
+
+        r = add_protocol_rule(nl, source->family, protocol, 0, TABLE_ECHO, RULE_ECHO_PRIORITY);
+        if (r < 0)
+                return r;
+        r = add_protocol_rule(nl, source->family, IPPROTO_UDP, PORT_PROBE, TABLE_ECHO, RULE_ECHO_PRIORITY);
+        return r < 0 ? r : add_local_route(nl, source->family, TABLE_ECHO, source);
 }
 
 typedef struct Sysctl {
@@ -218,6 +243,8 @@ int network_enter_new(const ExecNetwork *network) {
                         r = route_dns(nl, a);
                         if (r >= 0)
                                 r = route_dialed(nl, a->family);
+                        if (r >= 0)
+                                r = route_echo_requests(nl, a);
                         *routed = true;
                 }
                 /* A kernel that was booted without IPv6 has apps without it. */
@@ -263,18 +290,78 @@ static int open_dns_socket(int type) {
         return TAKE_FD(fd);
 }
 
-int network_open_dns(int *ret_udp, int *ret_tcp) {
-        int udp, tcp;
+static int open_echo4(void) {
+        const struct icmp_filter filter = { .data = ~(1U << ICMP_ECHO) };
+        _cleanup_close_ int fd = -EBADF;
+        const int on = 1;
+
+        fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMP);
+        if (fd < 0 || setsockopt(fd, SOL_RAW, ICMP_FILTER, &filter, sizeof(filter)) < 0 ||
+            setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(on)) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+static int open_echo6(void) {
+        _cleanup_close_ int fd = -EBADF;
+        struct icmp6_filter filter;
+        const int on = 1;
+
+        ICMP6_FILTER_SETBLOCKALL(&filter);
+        ICMP6_FILTER_SETPASS(ICMP6_ECHO_REQUEST, &filter);
+        fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6);
+        if (fd < 0 || setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof(filter)) < 0 ||
+            setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof(on)) < 0 ||
+            setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+/*
+ * The kernel answers echo requests itself where it can. Of IPv4 it cannot answer from an address that is not in the
+ * table "local", so own addresses are its business and the others are left to us; of IPv6 it could from all, so
+ * it is told to leave them all to us.
+ *
+ * A machine that keeps us from raw sockets (a container, say) has apps without ping.
+ */
+static int open_echo_sockets(int ret[static 2], size_t *ret_n) {
+        static const Sysctl leave[] = { { "/proc/sys/net/ipv6/icmp/echo_ignore_all", "1" } };
+        int r;
+
+        *ret_n = 0;
+        ret[0] = open_echo4();
+        if (ret[0] < 0)
+                return ret[0] == -EPERM ? 0 : ret[0];
+        (*ret_n)++;
+        ret[1] = open_echo6();
+        if (ret[1] < 0) {
+                r = ret[1] == -EAFNOSUPPORT ? 0 : ret[1];
+        } else {
+                (*ret_n)++;
+                r = set_sysctls(leave, ELEMENTSOF(leave));
+        }
+        if (r < 0)
+                while (*ret_n > 0)
+                        safe_close(ret[--*ret_n]);
+        return r;
+}
+
+int network_open_sockets(int ret[static _NETWORK_SOCKET_MAX], size_t *ret_n) {
+        _cleanup_close_ int udp = -EBADF, tcp = -EBADF;
+        size_t n;
+        int r;
 
         udp = open_dns_socket(SOCK_DGRAM);
         if (udp < 0)
                 return udp;
         tcp = open_dns_socket(SOCK_STREAM);
-        if (tcp < 0) {
-                safe_close(udp);
+        if (tcp < 0)
                 return tcp;
-        }
-        *ret_udp = udp;
-        *ret_tcp = tcp;
+        r = open_echo_sockets(ret + NETWORK_ECHO4, &n);
+        if (r < 0)
+                return r;
+        ret[NETWORK_DNS_UDP] = TAKE_FD(udp);
+        ret[NETWORK_DNS_TCP] = TAKE_FD(tcp);
+        *ret_n = _NETWORK_SOCKET_MIN + n;
         return 0;
 }

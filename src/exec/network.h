@@ -11,15 +11,21 @@
  * and ping needs no privilege. Whatever is sent to port 53, of any address,
  * is delivered in the namespace itself, so that the app's name service answers
  * whichever server its resolver asks; and what carries the mark of
- * transport/dial.h stays in the namespace, too. Returns 0 or a negative errno of
+ * transport/dial.h stays in the namespace, too, as do echo requests to any
+ * address, for which there is a socket to answer them. Returns 0 or a negative errno of
  * unshare(2), rtnetlink(7) or of writing sysctls.
  */
 int network_enter_new(const ExecNetwork *network);
 
 /*
- * Makes the sockets that the name service answers on: UDP and listening TCP,
- * for IPv4 and IPv6, on port 53 of every address (IP_TRANSPARENT, so that an
- * answer can come from the address that was asked). Returns 0 or a negative
- * errno.
+ * Makes the sockets of the namespace that others answer on, with
+ * IP_TRANSPARENT, so that an answer can come from the address that was asked:
+ *
+ * - for the name service UDP and listening TCP, for IPv4 and IPv6, on port 53
+ *   of every address;
+ * - for ping raw ones of ICMP and ICMPv6 that get echo requests only.
+ *
+ * `ret` gets them in the order of NetworkSocket, and `ret_n` how many there are
+ * (exec-protocol.h says which may be missing). Returns 0 or a negative errno.
  */
-int network_open_dns(int *ret_udp, int *ret_tcp);
+int network_open_sockets(int ret[static _NETWORK_SOCKET_MAX], size_t *ret_n);

@@ -9,7 +9,7 @@
  *     ExecRequest  ──▶                     argv, environment; the caller's fds
  *                  ◀──  EXEC_USER          the user is known; PID of the app-to-be
  *     ExecNetwork  ──▶                     which addresses
- *                  ◀──  EXEC_NETWORK       namespace is there; its DNS sockets
+ *                  ◀──  EXEC_NETWORK       namespace is there; its sockets (NetworkSocket)
  *     (the scope is made meanwhile)
  *     ExecGo       ──▶                     the process is in its scope
  *                  ◀──  EXEC_FILTER        seccomp listener
@@ -68,13 +68,23 @@ typedef struct ExecNetwork {
         Address addresses[EXEC_ADDRESSES_MAX];
 } ExecNetwork;
 
+/* What stands in the namespace and is answered from outside of it. */
+typedef enum NetworkSocket {
+        NETWORK_DNS_UDP, /* on port 53 */
+        NETWORK_DNS_TCP, /* listens there */
+        _NETWORK_SOCKET_MIN,
+        NETWORK_ECHO4 = _NETWORK_SOCKET_MIN, /* raw, gets echo requests; missing where that is not allowed */
+        NETWORK_ECHO6,                       /* and where there is no IPv6 */
+        _NETWORK_SOCKET_MAX,
+} NetworkSocket;
+
 typedef struct ExecGo {
         uint32_t go;
 } ExecGo;
 
 typedef enum ExecStage {
         EXEC_USER,    /* uid, gid, pid */
-        EXEC_NETWORK, /* netns; fds: UDP socket, TCP listener, both on port 53 */
+        EXEC_NETWORK, /* netns; fds: NetworkSockets */
         EXEC_FILTER,  /* fds: seccomp listener */
         EXEC_FAILED,  /* step, error */
         _EXEC_STAGE_MAX,

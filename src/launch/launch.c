@@ -88,9 +88,11 @@ static void launch_fail(Launch *launch, ExecStep step, int error, const char *pa
         launch->hooks->failed(launch, step, error, path, launch->userdata);
 }
 
-/* The descriptors that a stage comes with. */
-static size_t stage_n_fds(uint32_t stage) {
-        return stage == EXEC_NETWORK ? 2 : stage == EXEC_FILTER ? 1 : 0;
+/* Whether a stage comes with so many descriptors. */
+static bool stage_has_fds(uint32_t stage, size_t n) {
+        if (stage == EXEC_NETWORK)
+                return n >= _NETWORK_SOCKET_MIN;
+        return n == (stage == EXEC_FILTER ? 1 : 0);
 }
 
 static void launch_on_reply(Launch *launch, ExecReply *reply, int *fds) {
@@ -99,7 +101,7 @@ static void launch_on_reply(Launch *launch, ExecReply *reply, int *fds) {
                 launch->hooks->user(launch, reply->pid, reply->uid, reply->gid, launch->userdata);
                 break;
         case EXEC_NETWORK:
-                launch->hooks->network(launch, reply->netns, fds[0], fds[1], launch->userdata);
+                launch->hooks->network(launch, reply->netns, fds, launch->userdata);
                 break;
         case EXEC_FILTER:
                 launch->filtered = true;
@@ -114,7 +116,7 @@ static void launch_on_reply(Launch *launch, ExecReply *reply, int *fds) {
 
 static int launch_on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Launch *launch = userdata;
-        int fds[2] = { -EBADF, -EBADF };
+        int fds[_NETWORK_SOCKET_MAX];
         size_t n_fds = ELEMENTSOF(fds);
         ExecReply reply;
         ssize_t n;
@@ -131,12 +133,14 @@ static int launch_on_io(sd_event_source *s, int fd, uint32_t revents, void *user
                 launch_fail(launch, EXEC_STEP_PROTOCOL, n < 0 ? (int) n : -ECONNRESET, NULL);
                 return 0;
         }
-        if (n != sizeof(reply) || reply.stage >= _EXEC_STAGE_MAX || n_fds != stage_n_fds(reply.stage)) {
+        if (n != sizeof(reply) || reply.stage >= _EXEC_STAGE_MAX || !stage_has_fds(reply.stage, n_fds)) {
                 for (size_t i = 0; i < n_fds; i++)
                         safe_close(fds[i]);
                 launch_fail(launch, EXEC_STEP_PROTOCOL, -EPROTO, NULL);
                 return 0;
         }
+        while (n_fds < ELEMENTSOF(fds))
+                fds[n_fds++] = -EBADF;
         launch_on_reply(launch, &reply, fds);
         return 0;
 }

@@ -15,8 +15,12 @@ typedef struct Launch Launch;
 typedef struct LaunchHooks {
         /* The user is known: go on with launch_set_network(). */
         void (*user)(Launch *launch, pid_t pid, uid_t uid, gid_t gid, void *userdata);
-        /* The namespace stands: go on with launch_go() when the process is in its scope. Takes the sockets. */
-        void (*network)(Launch *launch, uint64_t netns, int dns_udp, int dns_tcp, void *userdata);
+        /*
+         * The namespace stands: go on with launch_go() when the process is in its scope. Takes the sockets
+         * (NetworkSocket); those that are missing are -EBADF.
+         */
+        void (*network)(Launch *launch, uint64_t netns, const int sockets[static _NETWORK_SOCKET_MAX],
+                        void *userdata);
         /* Calls will be trapped: go on with launch_go() when they are served. Takes the listener. */
         void (*filter)(Launch *launch, int listener, void *userdata);
         void (*executed)(Launch *launch, void *userdata);

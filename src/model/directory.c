@@ -177,6 +177,12 @@ static int find_existing(Directory *d, const IdentityClaim *claim, Identity **re
         return 0;
 }
 
+static void identity_add_party(Identity *identity, Party *party) {
+        DL_APPEND(identity->parties, party);
+        identity->n_parties++;
+        party->identity = identity;
+}
+
 int directory_join(Directory *d, Party *party, const IdentityClaim *claim, char **ret_message) {
         Identity *identity;
         int r;
@@ -197,8 +203,7 @@ int directory_join(Directory *d, Party *party, const IdentityClaim *claim, char 
                 if (r < 0)
                         return r;
         }
-        identity->n_parties++;
-        party->identity = identity;
+        identity_add_party(identity, party);
         return 0;
 }
 
@@ -238,15 +243,17 @@ int directory_restore(Directory *d, Party *party, const char *name, const Addres
                         return r;
         } else if (!identity_matches(identity, name, addresses, n_addresses))
                 return -EADDRINUSE;
-        identity->n_parties++;
-        party->identity = identity;
+        identity_add_party(identity, party);
         return 0;
 }
 
 void directory_leave(Directory *d, Party *party) {
         Identity *identity = TAKE_PTR(party->identity);
 
-        if (!identity || --identity->n_parties > 0)
+        if (!identity)
+                return;
+        DL_DELETE(identity->parties, party);
+        if (--identity->n_parties > 0)
                 return;
         assert(!identity->backends);
         identity_forget(d, identity);

@@ -36,6 +36,7 @@ struct Identity {
         size_t n_addresses;
         uid_t owner; /* who claimed it first */
         size_t n_parties;
+        Party *parties;    /* utlist */
         Backend *backends; /* utlist */
         UT_hash_handle hh; /* by name */
 };
@@ -46,6 +47,7 @@ struct Party {
         Identity *identity;
         Tags tags;
         uint64_t turn; /* when it was last chosen */
+        Party *prev, *next;
 };
 
 /* What listens for connections to an identity. */

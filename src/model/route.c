@@ -44,6 +44,12 @@ static void choose_backend(Directory *d, Party *client, Identity *identity, cons
                 route->verdict = route->refused_by ? ROUTE_REFUSED : ROUTE_NO_BACKEND;
 }
 
+static RouteVerdict verdict_of_nobodys(const Directory *d, const Address *to) {
+        return pool_contains(&d->pool4, to) || pool_contains(&d->pool6, to) || address_is_link_local(to)
+                        ? ROUTE_NO_HOST
+                        : ROUTE_NO_ROUTE;
+}
+
 Route route_connect(Directory *d, Party *client, const Endpoint *to) {
         Endpoint meant = *to;
         Identity *identity;
@@ -68,14 +74,24 @@ Route route_connect(Directory *d, Party *client, const Endpoint *to) {
                                 : *identity_address(client->identity, meant.address.family);
         }
         if (!identity)
-                route.verdict = pool_contains(&d->pool4, &meant.address) ||
-                                                pool_contains(&d->pool6, &meant.address) ||
-                                                address_is_link_local(&meant.address)
-                                ? ROUTE_NO_HOST
-                                : ROUTE_NO_ROUTE;
+                route.verdict = verdict_of_nobodys(d, &meant.address);
         else
                 choose_backend(d, client, identity, &meant, &route);
         return route;
+}
+
+RouteVerdict route_echo(Directory *d, const Party *client, const Address *to) {
+        Identity *identity;
+
+        if (route_is_own(client, to))
+                return ROUTE_NATIVE;
+        identity = directory_find_address(d, to);
+        if (!identity)
+                return verdict_of_nobodys(d, to);
+        for (Party *p = identity->parties; p; p = p->next)
+                if (tags_shared(&client->tags, &p->tags))
+                        return ROUTE_BACKEND;
+        return ROUTE_REFUSED;
 }
 
 int route_verdict_to_errno(RouteVerdict verdict) {

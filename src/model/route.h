@@ -38,5 +38,12 @@ bool route_is_own(const Party *client, const Address *to);
  */
 Route route_connect(Directory *d, Party *client, const Endpoint *to);
 
+/*
+ * Whether an echo request of `client` to `to` is answered: ROUTE_NATIVE if the
+ * app means itself; ROUTE_BACKEND if an app has the address, whatever it
+ * listens on; else why not, as for a connection.
+ */
+RouteVerdict route_echo(Directory *d, const Party *client, const Address *to);
+
 /* The errno that connect(2) gives for a verdict, 0 for ROUTE_BACKEND and ROUTE_NATIVE. */
 int route_verdict_to_errno(RouteVerdict verdict);

@@ -25,7 +25,7 @@ static struct {
         uid_t uid;
         gid_t gid;
         uint64_t netns;
-        int fds[2];
+        int fds[_NETWORK_SOCKET_MAX];
         ExecStep step;
         int error;
         char *path;
@@ -54,10 +54,9 @@ static void on_user(Launch *l, pid_t pid, uid_t uid, gid_t gid, void *userdata) 
         hear(l, 'u', userdata);
 }
 
-static void on_network(Launch *l, uint64_t netns, int dns_udp, int dns_tcp, void *userdata) {
+static void on_network(Launch *l, uint64_t netns, const int sockets[static _NETWORK_SOCKET_MAX], void *userdata) {
         heard.netns = netns;
-        heard.fds[0] = dns_udp;
-        heard.fds[1] = dns_tcp;
+        memcpy(heard.fds, sockets, sizeof(heard.fds));
         hear(l, 'n', userdata);
 }
 
@@ -285,6 +284,9 @@ START_TEST(test_steps) {
         ck_assert_mem_eq(network.addresses, addresses, sizeof(addresses));
 
         reply(&(ExecReply){ .stage = EXEC_NETWORK, .netns = UINT64_C(4026532999) }, files, 2);
+        /* Without those for echo. */
+        ck_assert_int_eq(heard.fds[NETWORK_ECHO4], -EBADF);
+        ck_assert_int_eq(heard.fds[NETWORK_ECHO6], -EBADF);
         ck_assert_uint_eq(heard.n, 2);
         ck_assert_int_eq(heard.last, 'n');
         ck_assert_uint_eq(heard.netns, UINT64_C(4026532999));
@@ -384,12 +386,12 @@ START_TEST(test_malformed) {
                 { { .stage = EXEC_USER }, sizeof(ExecReply), 1, -EPROTO },
                 { { .stage = EXEC_NETWORK }, sizeof(ExecReply), 0, -EPROTO },
                 { { .stage = EXEC_NETWORK }, sizeof(ExecReply), 1, -EPROTO },
-                { { .stage = EXEC_NETWORK }, sizeof(ExecReply), 3, -EBADMSG },
+                { { .stage = EXEC_NETWORK }, sizeof(ExecReply), 5, -EBADMSG },
                 { { .stage = EXEC_FILTER }, sizeof(ExecReply), 0, -EPROTO },
                 { { .stage = EXEC_FILTER }, sizeof(ExecReply), 2, -EPROTO },
                 { { .stage = EXEC_FAILED }, sizeof(ExecReply), 1, -EPROTO },
         };
-        const int fds[] = { STDERR_FILENO, STDERR_FILENO, STDERR_FILENO };
+        const int fds[] = { STDERR_FILENO, STDERR_FILENO, STDERR_FILENO, STDERR_FILENO, STDERR_FILENO };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
                 unsigned n_fds;

@@ -417,6 +417,45 @@ START_TEST(test_source_of_many) {
 }
 END_TEST
 
+/* A ping is for whoever has the address, listening or not, if one of his instances shares a tag. */
+START_TEST(test_echo) {
+        static const struct {
+                const char *to;
+                RouteVerdict verdict;
+        } table[] = {
+                { "198.18.0.10", ROUTE_BACKEND },  { "fd00::10", ROUTE_BACKEND },    { "198.18.0.20", ROUTE_REFUSED },
+                { "fd00::20", ROUTE_REFUSED },     { "198.18.0.30", ROUTE_NATIVE },  { "fd00::30", ROUTE_NATIVE },
+                { "127.0.0.1", ROUTE_NATIVE },     { "127.9.9.9", ROUTE_NATIVE },    { "::1", ROUTE_NATIVE },
+                { "198.18.0.99", ROUTE_NO_HOST },  { "fd00::99", ROUTE_NO_HOST },    { "169.254.1.1", ROUTE_NO_HOST },
+                { "192.0.2.1", ROUTE_NO_ROUTE },   { "2001:db8::1", ROUTE_NO_ROUTE },
+        };
+
+        set_tag(&db, "zone=other");
+        set_tag(&web1, "zone=other");
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                Address to = unit_address(table[i].to);
+
+                ck_assert_int_eq(route_echo(&directory, &client, &to), table[i].verdict);
+        }
+}
+END_TEST
+
+/* It needs no tag to reach a fellow instance, and nobody's when the last one is gone. */
+START_TEST(test_echo_instances) {
+        Address to = unit_address("198.18.0.10");
+
+        set_tag(&web1, "zone=other");
+        ck_assert_int_eq(route_echo(&directory, &web1, &to), ROUTE_NATIVE);
+        leave(&web2);
+        ck_assert_int_eq(route_echo(&directory, &client, &to), ROUTE_REFUSED);
+        leave(&web1);
+        ck_assert_int_eq(route_echo(&directory, &client, &to), ROUTE_NO_HOST);
+        join(&web1, "web", "198.18.0.10", "fd00::10");
+        ck_assert_int_eq(route_echo(&directory, &client, &to), ROUTE_BACKEND);
+        join(&web2, "web", "198.18.0.10", "fd00::10");
+}
+END_TEST
+
 /* Each verdict is the errno that TCP gives for the like. */
 START_TEST(test_errno) {
         ck_assert_int_eq(route_verdict_to_errno(ROUTE_BACKEND), 0);
@@ -432,5 +471,6 @@ int main(void) {
         return UNIT_RUN("route", setup, teardown, test_turns, test_turns_of_apps, test_turn_of_new, test_port,
                         test_loopback, test_loopback_self, test_own_address, test_is_own, test_loopback_tags,
                         test_unspecified, test_binds, test_verdicts, test_tags_of_instances, test_no_tags,
-                        test_name_service, test_source, test_source_of_many, test_errno);
+                        test_name_service, test_source, test_source_of_many, test_echo,
+                        test_echo_instances, test_errno);
 }
