@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "cases.h"
@@ -629,13 +630,15 @@ static void vfork_connect(Ctx *c) {
 }
 
 static void vfork_exec(Ctx *c) {
+        char command[32];
         int a, b;
         pid_t pid;
 
         own_pair(c, &a, &b);
+        (void) snprintf(command, sizeof(command), "echo hi >&%d", a);
         pid = vfork();
         if (pid == 0) {
-                (void) execl("/bin/sh", "sh", "-c", "echo hi >&4", (char *) NULL);
+                (void) execl("/bin/sh", "sh", "-c", command, (char *) NULL);
                 _exit(1);
         }
         say_wait(c, "sh", pid);
@@ -678,6 +681,18 @@ static void link_name(Ctx *c) {
         (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", a);
         (void) readlink(path, link, 7);
         say(c, "%s", link);
+}
+
+/* What lsof(8) shows. Also how known-differences sees that connections of the mode "two" are pairs. */
+static void protocol_name(Ctx *c) {
+        char name[32] = "";
+        int a, b;
+
+        own_pair(c, &a, &b);
+        did(c, "fgetxattr", fgetxattr(a, "system.sockprotoname", name, sizeof(name)));
+        say(c, "the client's end is of %s", name);
+        did(c, "fgetxattr", fgetxattr(b, "system.sockprotoname", name, sizeof(name)));
+        say(c, "the server's end is of %s", name);
 }
 
 static void fstat_socket(Ctx *c) {
@@ -743,6 +758,7 @@ static const Case cases[] = {
                 ALONE("fds/used-again", "close(2)", close_while_connected),
                 ALONE("fds/no-leak", "close(2)", fd_count),
                 ALONE("fds/proc-link", "proc(5): /proc/PID/fd", link_name),
+                ALONE_BOTH("fds/protocol-name", "xattr(7): system.sockprotoname", protocol_name),
                 ALONE("fds/fstat", "fstat(2)", fstat_socket),
 };
 

@@ -254,23 +254,22 @@ static bool grows(const Ctx *c) {
 
 /* The scenes. */
 static void scene_default(Ctx *c) {
-        int fd = sock(c), l, a;
+        int fd = sock(c), a, b;
 
         say_get(c, "fresh", fd);
         must(c, "listen", listen(fd, 5));
         say_get(c, "listening", fd);
         if (grows(c))
                 return;
-        l = own_listener(c, 5);
-        a = own_connection(c, l);
+        own_pair(c, &a, &b);
         say_get(c, "connected", a);
-        say_get(c, "accepted", accept(l, NULL, NULL));
+        say_get(c, "accepted", b);
 }
 
 static void scene_before_connect(Ctx *c) {
-        int l = own_listener(c, 5), fd = sock(c);
+        int fd = sock(c);
 
-        (void) l;
+        far_listener(c);
         do_set(c, fd);
         say_get(c, "before connect", fd);
         did(c, "connect", dial(c, fd));
@@ -287,43 +286,55 @@ static void scene_after_connect(Ctx *c) {
         say_get(c, "server's", b);
 }
 
+/* The accept waits for its connection. */
 static void scene_inherited(Ctx *c) {
-        int l = sock(c), fd;
+        int l = sock(c);
 
         do_set(c, l);
         say_get(c, "before listen", l);
         must(c, "listen", listen(l, 5));
         say_get(c, "after listen", l);
-        c->port = port_of(c, l);
-        fd = sock(c);
-        must(c, "connect", dial_who(c, fd, WHO_CLIENT, c->port));
-        fd = accept(l, NULL, NULL);
-        say_get(c, "accepted", fd);
+        tell(c, port_of(c, l));
+        say_get(c, "accepted", accept(l, NULL, NULL));
+        barrier(c);
 }
 
+static void scene_inherited_client(Ctx *c) {
+        hear_listener(c);
+        nap(20);
+        must(c, "connect", dial(c, sock(c)));
+        barrier(c);
+}
+
+/* The connection waits for its accept. */
 static void scene_listening(Ctx *c) {
-        int l = sock(c), fd;
+        int l = sock(c);
 
         must(c, "listen", listen(l, 5));
         do_set(c, l);
         say_get(c, "the listener's", l);
-        c->port = port_of(c, l);
-        fd = sock(c);
-        must(c, "connect", dial_who(c, fd, WHO_CLIENT, c->port));
-        fd = accept(l, NULL, NULL);
-        say_get(c, "accepted", fd);
+        tell(c, port_of(c, l));
+        barrier(c);
+        say_get(c, "accepted", accept(l, NULL, NULL));
+        barrier(c);
+}
+
+static void scene_listening_client(Ctx *c) {
+        hear_listener(c);
+        must(c, "connect", dial(c, sock(c)));
+        barrier(c);
+        barrier(c);
 }
 
 static void scene_get_only(Ctx *c) {
-        int fd = sock(c), one = 1, l, a;
+        int fd = sock(c), one = 1, a, b;
 
         say_get(c, "fresh", fd);
         did(c, "setsockopt", setsockopt(fd, option_of(c)->level, option_of(c)->option, &one, sizeof(one)));
-        l = own_listener(c, 5);
-        say_get(c, "listener's", l);
-        a = own_connection(c, l);
+        say_get(c, "listener's", own_listener(c, 5));
+        own_pair(c, &a, &b);
         say_get(c, "client's", a);
-        say_get(c, "server's", accept(l, NULL, NULL));
+        say_get(c, "server's", b);
         did(c, "setsockopt", setsockopt(a, option_of(c)->level, option_of(c)->option, &one, sizeof(one)));
 }
 
@@ -551,13 +562,11 @@ static void say_info(Ctx *c, const char *what, int fd) {
 }
 
 static void info_states(Ctx *c) {
-        int fd = sock(c), l, a, b;
+        int a, b;
 
-        say_info(c, "fresh", fd);
-        l = own_listener(c, 5);
-        say_info(c, "listener", l);
-        a = own_connection(c, l);
-        b = accept(l, NULL, NULL);
+        say_info(c, "fresh", sock(c));
+        say_info(c, "listener", own_listener(c, 5));
+        own_pair(c, &a, &b);
         say_info(c, "client", a);
         say_info(c, "server", b);
 }
@@ -636,12 +645,13 @@ static uint64_t cookie(Ctx *c, int fd) {
 static void cookies(Ctx *c) {
         enum { N = 10 };
         uint64_t all[2 * N + 1];
-        int l = own_listener(c, N), same = 0;
+        int same = 0, a, b;
 
-        all[0] = cookie(c, l);
+        all[0] = cookie(c, own_listener(c, N));
         for (int i = 0; i < N; i++) {
-                all[1 + 2 * i] = cookie(c, own_connection(c, l));
-                all[2 + 2 * i] = cookie(c, accept(l, NULL, NULL));
+                own_pair(c, &a, &b);
+                all[1 + 2 * i] = cookie(c, a);
+                all[2 + 2 * i] = cookie(c, b);
         }
         for (size_t i = 0; i < ELEMENTSOF(all); i++)
                 for (size_t k = 0; k < i; k++)
@@ -650,10 +660,10 @@ static void cookies(Ctx *c) {
 }
 
 static void cookie_stays(Ctx *c) {
-        int l = own_listener(c, 5), fd = sock(c);
+        int fd = sock(c);
         uint64_t before = cookie(c, fd);
 
-        (void) l;
+        far_listener(c);
         must(c, "connect", dial(c, fd));
         say(c, "the cookie %s over connect", cookie(c, fd) == before ? "stays" : "changes");
 }
@@ -679,13 +689,17 @@ static void cookie_short(Ctx *c) {
         }
 }
 
-static void peercred(Ctx *c) {
-        int l = own_listener(c, 5), fds[4];
-
+/* One of each kind. */
+static void make_kinds(Ctx *c, int fds[4]) {
         fds[0] = sock(c);
-        fds[1] = l;
-        fds[2] = own_connection(c, l);
-        fds[3] = accept(l, NULL, NULL);
+        fds[1] = own_listener(c, 5);
+        own_pair(c, &fds[2], &fds[3]);
+}
+
+static void peercred(Ctx *c) {
+        int fds[4];
+
+        make_kinds(c, fds);
         for (size_t i = 0; i < ELEMENTSOF(fds); i++) {
                 struct ucred u = {1, 2, 3};
                 socklen_t size = sizeof(u);
@@ -746,12 +760,9 @@ static void acceptconn(Ctx *c) {
 }
 
 static void identity(Ctx *c) {
-        int l = own_listener(c, 5), fds[4];
+        int fds[4];
 
-        fds[0] = sock(c);
-        fds[1] = l;
-        fds[2] = own_connection(c, l);
-        fds[3] = accept(l, NULL, NULL);
+        make_kinds(c, fds);
         for (size_t i = 0; i < ELEMENTSOF(fds); i++) {
                 say_int(c, "type", fds[i], SOL_SOCKET, SO_TYPE);
                 say_int(c, "domain", fds[i], SOL_SOCKET, SO_DOMAIN);
@@ -874,14 +885,13 @@ static void tcp_on_udp(Ctx *c) {
 /* What the options do. */
 static void rcvtimeo_recv(Ctx *c) {
         const struct timeval tv = {0, 200000};
-        int l = own_listener(c, 5), fd = sock(c), b;
+        int fd = sock(c);
         long start;
         char byte;
 
+        far_listener(c);
         must(c, "setsockopt", setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
         must(c, "connect", dial(c, fd));
-        b = accept(l, NULL, NULL);
-        (void) b;
         start = now_ms();
         did(c, "recv", recv(fd, &byte, 1, 0));
         say_elapsed(c, "ends", start, 200);
@@ -1098,10 +1108,10 @@ static void timestamp_none(Ctx *c) {
 }
 
 static void maxseg_before(Ctx *c) {
-        int l = own_listener(c, 5), a = sock(c), v = 0;
+        int a = sock(c), v = 0;
         socklen_t size = sizeof(v);
 
-        (void) l;
+        far_listener(c);
         say_int(c, "fresh", a, IPPROTO_TCP, TCP_MAXSEG);
         did(c, "set", setsockopt(a, IPPROTO_TCP, TCP_MAXSEG, &(int){1000}, sizeof(int)));
         must(c, "connect", dial(c, a));
@@ -1172,21 +1182,21 @@ static const Case odd[] = {
 
 typedef struct Scene {
         const char *name;
-        Half half;
+        Half client, server;
 } Scene;
 
 static const Scene scenes[] = {
-                {"default", scene_default},
-                {"before-connect", scene_before_connect},
-                {"after-connect", scene_after_connect},
-                {"inherited", scene_inherited},
-                {"listening", scene_listening},
+                {"default", scene_default, NULL},
+                {"before-connect", scene_before_connect, NULL},
+                {"after-connect", scene_after_connect, NULL},
+                {"inherited", scene_inherited_client, scene_inherited},
+                {"listening", scene_listening_client, scene_listening},
 };
 
-static const Scene get_scenes[] = {{"get", scene_get_only}};
+static const Scene get_scenes[] = {{"get", scene_get_only, NULL}};
 static const Scene length_scenes[] = {
-                {"lengths", scene_lengths_connected},
-                {"lengths-listener", scene_lengths_listener},
+                {"lengths", scene_lengths_connected, NULL},
+                {"lengths-listener", scene_lengths_listener, NULL},
 };
 
 static Case cases[ELEMENTSOF(odd) + ELEMENTSOF(table) * ELEMENTSOF(scenes) + ELEMENTSOF(get_only) +
@@ -1202,7 +1212,8 @@ static size_t add(size_t n, const Option *options, size_t n_options, const Scene
                         cases[n++] = (Case){
                                         .name = name,
                                         .text = options[i].page,
-                                        .client = s[k].half,
+                                        .server = s[k].server,
+                                        .client = s[k].client,
                                         .family = options[i].level == IPPROTO_IPV6 ? AF_INET6 : AF_INET,
                                         .arg = &options[i],
                         };
