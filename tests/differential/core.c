@@ -19,6 +19,8 @@ enum {
         /* ip(7), ip_local_port_range */
         PORT_FIRST = 32768,
         PORT_LAST = 60999,
+
+        USHER_BACKLOG = 64,
 };
 
 void say(Ctx *c, const char *format, ...) {
@@ -423,6 +425,10 @@ int far_accept(Ctx *c) {
         int fd;
 
         peer_send(c, 'A', 0);
+        if (!hear(c)) {
+                say(c, "nobody comes");
+                return -1;
+        }
         fd = hear_fd(c);
         (void) hear(c);
         /* As accept(2) leaves it. */
@@ -452,11 +458,17 @@ void usher(Ctx *c) {
         while (recv(c->peer, &m, sizeof(m), 0) == sizeof(m)) {
                 if (m.type == 'L') {
                         l = sock_bound(c, WHO_SERVER, 0);
-                        must(c, "listen", listen(l, 8));
+                        must(c, "listen", listen(l, USHER_BACKLOG));
                         tell(c, port_of(c, l));
                 } else {
-                        int fd = (int) must(c, "accept", accept(l, NULL, NULL));
+                        int fd;
 
+                        if (!wait_events(l, POLLIN, 500)) {
+                                tell(c, false);
+                                continue;
+                        }
+                        tell(c, true);
+                        fd = (int) must(c, "accept", accept(l, NULL, NULL));
                         close(l);
                         tell_fd(c, fd);
                         close(fd);

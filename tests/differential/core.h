@@ -126,7 +126,7 @@ int connected(Ctx *c);
  * over what it accepted, so that the connection is one between two apps.
  */
 void own_pair(Ctx *c, int *ret_client, int *ret_server);
-/* The same step by step: dial() goes to the usher's listener then; far_accept() also closes it. */
+/* The same step by step: dial() goes to the usher then; if nobody comes there, far_accept() says so. */
 void far_listener(Ctx *c);
 int far_accept(Ctx *c);
 void usher(Ctx *c);
