@@ -509,6 +509,28 @@ static void sendmsg_rights(Ctx *c) {
         say(c, "control %s", mh.msg_controllen ? "some" : "none");
 }
 
+static void recvmsg_credentials(Ctx *c) {
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(3 * sizeof(int))]; /* struct ucred */
+        } control = {};
+        struct iovec iov = {(char[1]){}, 1};
+        struct msghdr mh = {
+                        .msg_iov = &iov,
+                        .msg_iovlen = 1,
+                        .msg_control = &control,
+                        .msg_controllen = sizeof(control),
+        };
+        int a, b, one = 1;
+
+        own_pair(c, &a, &b);
+        did(c, "SO_PASSCRED", setsockopt(b, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)));
+        send_all(c, a, "x", 1);
+        wait_bytes(c, b, 1);
+        did(c, "recvmsg", recvmsg(b, &mh, MSG_DONTWAIT));
+        say(c, "control %s", mh.msg_controllen ? "some" : "none");
+}
+
 /* Urgent data. */
 static void oob(Ctx *c) {
         int a, b, mark = 0;
@@ -1026,6 +1048,8 @@ static const Case cases[] = {
                 ALONE("streams/recvfrom-null", "recv(2): addrlen", recvfrom_null),
                 ALONE("streams/recvmsg-name", "recv(2): msg_name of a stream", recvmsg_name),
                 ALONE("streams/sendmsg-name", "send(2): msg_name of a stream", sendmsg_name),
+                ALONE("streams/recvmsg-credentials", "unix(7): SO_PASSCRED is for AF_UNIX",
+                      recvmsg_credentials),
                 ALONE("streams/sendmsg-rights", "unix(7): SCM_RIGHTS is for AF_UNIX", sendmsg_rights),
                 ALONE("streams/oob", "tcp(7): MSG_OOB, SIOCATMARK", oob),
                 ALONE("streams/oob-none", "recv(2): MSG_OOB EINVAL", oob_none),
