@@ -71,7 +71,7 @@ static void run_half(const AgentMessage *m, const int fds[2]) {
         const struct rlimit limit = {FD_MAX, FD_MAX};
         const Case *what = cases_get(m->index);
         Ctx c = {.what = what, .server = m->server, .addresses = m->addresses};
-        Half half = m->server ? what->server : what->client;
+        Half half = !m->server ? what->client : what->server ? what->server : usher;
         int null, peer, out;
 
         (void) setpgid(0, 0);

@@ -19,6 +19,8 @@ enum {
         /* ip(7), ip_local_port_range */
         PORT_FIRST = 32768,
         PORT_LAST = 60999,
+
+        USHER_BACKLOG = 64,
 };
 
 void say(Ctx *c, const char *format, ...) {
@@ -373,6 +375,7 @@ int own_listener(Ctx *c, int backlog) {
 
         must(c, "listen", listen(fd, backlog));
         c->port = port_of(c, fd);
+        c->far = false;
         return fd;
 }
 
@@ -384,7 +387,7 @@ int dial_who(Ctx *c, int fd, Who who, int port) {
 }
 
 int dial(Ctx *c, int fd) {
-        return dial_who(c, fd, c->what->server ? WHO_SERVER : own_who(c), c->port);
+        return dial_who(c, fd, c->what->server || c->far ? WHO_SERVER : own_who(c), c->port);
 }
 
 int own_connection(Ctx *c, int l) {
@@ -412,12 +415,67 @@ int connected(Ctx *c) {
         return fd;
 }
 
-void own_pair(Ctx *c, int *ret_client, int *ret_server) {
-        int l = own_listener(c, 8);
+void far_listener(Ctx *c) {
+        peer_send(c, 'L', 0);
+        c->port = hear(c);
+        c->far = true;
+}
 
-        *ret_client = own_connection(c, l);
-        *ret_server = (int) must(c, "accept", accept(l, NULL, NULL));
-        close(l);
+int far_accept(Ctx *c) {
+        int fd;
+
+        peer_send(c, 'A', 0);
+        if (!hear(c)) {
+                say(c, "nobody comes");
+                return -1;
+        }
+        fd = hear_fd(c);
+        (void) hear(c);
+        /* As accept(2) leaves it. */
+        (void) fcntl(fd, F_SETFD, 0);
+        return fd;
+}
+
+void own_pair(Ctx *c, int *ret_client, int *ret_server) {
+        if (c->what->server) {
+                int l = own_listener(c, 8);
+
+                *ret_client = own_connection(c, l);
+                *ret_server = (int) must(c, "accept", accept(l, NULL, NULL));
+                close(l);
+                return;
+        }
+        far_listener(c);
+        *ret_client = sock(c);
+        must(c, "connect", dial(c, *ret_client));
+        *ret_server = far_accept(c);
+}
+
+void usher(Ctx *c) {
+        Message m;
+        int l = -1;
+
+        while (recv(c->peer, &m, sizeof(m), 0) == sizeof(m)) {
+                if (m.type == 'L') {
+                        l = sock_bound(c, WHO_SERVER, 0);
+                        must(c, "listen", listen(l, USHER_BACKLOG));
+                        tell(c, port_of(c, l));
+                } else {
+                        int fd;
+
+                        if (!wait_events(l, POLLIN, 500)) {
+                                tell(c, false);
+                                continue;
+                        }
+                        tell(c, true);
+                        fd = (int) must(c, "accept", accept(l, NULL, NULL));
+                        close(l);
+                        tell_fd(c, fd);
+                        close(fd);
+                        /* Only now has the client the last descriptor of it. */
+                        tell(c, 0);
+                }
+        }
 }
 
 void set_nonblock(int fd, bool on) {

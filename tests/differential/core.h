@@ -52,6 +52,7 @@ typedef struct Ctx {
         int out;  /* of the lines */
         Addresses addresses;
         int port; /* that the server listens on */
+        bool far; /* the usher listens there */
         int known[16];
         size_t n_known;
 } Ctx;
@@ -61,7 +62,7 @@ typedef void (*Half)(Ctx *c);
 struct Case {
         const char *name;
         const char *text;    /* what it checks, from the man page */
-        Half server, client; /* one of them may be NULL */
+        Half server, client; /* without a server the usher runs */
         int family;
         const void *arg;
 };
@@ -119,8 +120,16 @@ int dial(Ctx *c, int fd);
 int dial_who(Ctx *c, int fd, Who who, int port);
 /* A connection between the halves, for either. */
 int connected(Ctx *c);
-/* Two ends in one process. */
+/*
+ * Two ends in one process. If the case has no server half, the usher runs in
+ * its place, in the other app if there are two: it listens, accepts and hands
+ * over what it accepted, so that the connection is one between two apps.
+ */
 void own_pair(Ctx *c, int *ret_client, int *ret_server);
+/* The same step by step: dial() goes to the usher then; if nobody comes there, far_accept() says so. */
+void far_listener(Ctx *c);
+int far_accept(Ctx *c);
+void usher(Ctx *c);
 void set_nonblock(int fd, bool on);
 void set_int(Ctx *c, int fd, int level, int option, int value);
 void reset_close(int fd); /* with SO_LINGER 0 */

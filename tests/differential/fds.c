@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "cases.h"
@@ -61,19 +62,21 @@ static int accept_soon(Ctx *c, int l) {
 }
 
 static void dup_before_connect(Ctx *c, Dup *how) {
-        int l = own_listener(c, 5), fd = sock(c), d = how(fd), b;
+        int fd = sock(c), d = how(fd), b;
 
+        far_listener(c);
         did(c, "connect", dial(c, fd));
-        b = accept_soon(c, l);
+        b = far_accept(c);
         both_work(c, fd, d, b);
 }
 
 static void dup_before_connect_close_first(Ctx *c) {
-        int l = own_listener(c, 5), fd = sock(c), d = dup(fd), b;
+        int fd = sock(c), d = dup(fd), b;
 
+        far_listener(c);
         did(c, "connect", dial(c, fd));
         close(fd);
-        b = accept_soon(c, l);
+        b = far_accept(c);
         say_peer(c, d);
         did(c, "send", send(d, "x", 1, MSG_NOSIGNAL));
         wait_bytes(c, b, 1);
@@ -84,10 +87,11 @@ static void dup_before_connect_close_first(Ctx *c) {
 }
 
 static void dup_before_connect_by_dup(Ctx *c) {
-        int l = own_listener(c, 5), fd = sock(c), d = dup(fd), b;
+        int fd = sock(c), d = dup(fd), b;
 
+        far_listener(c);
         did(c, "connect", dial(c, d));
-        b = accept_soon(c, l);
+        b = far_accept(c);
         both_work(c, fd, d, b);
 }
 
@@ -151,13 +155,14 @@ DUPS(dup_before_listen)
 DUPS(dup_after_listen)
 
 static void dup_before_nonblock(Ctx *c) {
-        int l = own_listener(c, 5), fd = sock_nonblock(c), d = dup(fd);
+        int fd = sock_nonblock(c), d = dup(fd);
 
+        far_listener(c);
         did(c, "connect", dial(c, fd));
         say_poll(c, "poll of the dup", d, POLLOUT, 1000);
         set_nonblock(d, false);
         say(c, "O_NONBLOCK of the first %d", !!(fcntl(fd, F_GETFL) & O_NONBLOCK));
-        (void) accept_soon(c, l);
+        (void) far_accept(c);
 }
 
 static void flags_shared(Ctx *c) {
@@ -172,9 +177,9 @@ static void flags_shared(Ctx *c) {
 }
 
 static void cloexec_kept(Ctx *c) {
-        int l = own_listener(c, 5), a = socket(c->family, SOCK_STREAM | SOCK_CLOEXEC, 0), b = sock(c);
+        int a = socket(c->family, SOCK_STREAM | SOCK_CLOEXEC, 0), b = sock(c);
 
-        (void) l;
+        far_listener(c);
         did(c, "connect", dial(c, a));
         say(c, "FD_CLOEXEC %d", fcntl(a, F_GETFD));
         did(c, "connect", dial(c, b));
@@ -188,9 +193,9 @@ static void cloexec_kept(Ctx *c) {
 }
 
 static void status_flags_kept(Ctx *c) {
-        int l = own_listener(c, 5), a = sock(c);
+        int a = sock(c);
 
-        (void) l;
+        far_listener(c);
         (void) fcntl(a, F_SETFL, O_NONBLOCK | O_APPEND);
         did(c, "connect", dial(c, a));
         say(c, "flags %#x", fcntl(a, F_GETFL));
@@ -242,15 +247,17 @@ static void fork_after_connect(Ctx *c) {
 }
 
 static void fork_before_connect(Ctx *c) {
-        int l = own_listener(c, 5), fd = sock(c), b;
-        pid_t pid = fork();
+        int fd = sock(c), b;
+        pid_t pid;
 
+        far_listener(c);
+        pid = fork();
         if (pid == 0) {
                 did(c, "the child's connect", dial(c, fd));
                 _exit(0);
         }
         say_wait(c, "child", pid);
-        b = accept_soon(c, l);
+        b = far_accept(c);
         say_peer(c, fd);
         did(c, "send", send(fd, "parent", 6, MSG_NOSIGNAL));
         wait_bytes(c, b, 6);
@@ -469,26 +476,27 @@ static void limit_accept_blocking(Ctx *c) {
 }
 
 static void limit_connect(Ctx *c) {
-        int l = own_listener(c, 5), fd = sock(c);
+        int fd = sock(c);
 
-        (void) l;
+        far_listener(c);
         set_limit(c, highest(c));
         did(c, "connect", dial(c, fd));
         set_limit(c, 2);
         did(c, "connect again", dial(c, fd));
-        say_name(c, l);
+        say_name(c, fd);
 }
 
 static void limit_below(Ctx *c) {
-        int l = own_listener(c, 5), fd = sock(c);
+        int fd = sock(c);
 
+        far_listener(c);
         /* The descriptor itself is above the limit: nothing needs a new one. */
         set_limit(c, 2);
         did(c, "connect", dial(c, fd));
         say_peer(c, fd);
         did(c, "send", send(fd, "x", 1, MSG_NOSIGNAL));
         set_limit(c, 1024);
-        (void) accept_soon(c, l);
+        (void) far_accept(c);
 }
 
 static void limit_listen(Ctx *c) {
@@ -532,13 +540,13 @@ static void *unshared_connect(void *p) {
 static void thread_unshared_connect(Ctx *c) {
         Unshared u = {.c = c};
         pthread_t t;
-        int l = own_listener(c, 5);
 
+        far_listener(c);
         (void) pthread_create(&t, NULL, unshared_connect, &u);
         (void) pthread_join(t, NULL);
         say(c, "connect %d", u.result);
         say(c, "the number is free here: %d", fcntl(u.fd, F_GETFD) < 0);
-        (void) accept_soon(c, l);
+        (void) far_accept(c);
 }
 
 static void *unshared_replace(void *p) {
@@ -555,14 +563,14 @@ static void *unshared_replace(void *p) {
 static void thread_unshared_same(Ctx *c) {
         Unshared u = {.c = c};
         pthread_t t;
-        int l = own_listener(c, 5);
 
+        far_listener(c);
         u.fd = sock(c);
         (void) pthread_create(&t, NULL, unshared_replace, &u);
         (void) pthread_join(t, NULL);
         say(c, "connect %d", u.result);
         say_peer(c, u.fd);
-        (void) accept_soon(c, l);
+        (void) far_accept(c);
 }
 
 static void *unshared_accept(void *p) {
@@ -602,21 +610,23 @@ static void *plain_connect(void *p) {
 static void thread_connect(Ctx *c) {
         Unshared u = {.c = c};
         pthread_t t;
-        int l = own_listener(c, 5);
 
+        far_listener(c);
         u.fd = sock(c);
         (void) pthread_create(&t, NULL, plain_connect, &u);
         (void) pthread_join(t, NULL);
         say(c, "connect %d", u.result);
-        (void) accept_soon(c, l);
+        (void) far_accept(c);
 }
 
 static void vfork_connect(Ctx *c) {
-        int l = own_listener(c, 5), fd = sock(c);
+        int fd = sock(c);
         SockAddr sa;
-        socklen_t size = address_of(c, WHO_CLIENT, c->port, &sa);
+        socklen_t size;
         pid_t pid;
 
+        far_listener(c);
+        size = address_of(c, WHO_SERVER, c->port, &sa);
         /* The child has the memory of the parent, which waits. */
         pid = vfork();
         if (pid == 0) {
@@ -624,18 +634,20 @@ static void vfork_connect(Ctx *c) {
                 _exit(7);
         }
         say_wait(c, "child", pid);
-        (void) accept_soon(c, l);
+        (void) far_accept(c);
         say_peer(c, fd);
 }
 
 static void vfork_exec(Ctx *c) {
+        char command[32];
         int a, b;
         pid_t pid;
 
         own_pair(c, &a, &b);
+        (void) snprintf(command, sizeof(command), "echo hi >&%d", a);
         pid = vfork();
         if (pid == 0) {
-                (void) execl("/bin/sh", "sh", "-c", "echo hi >&4", (char *) NULL);
+                (void) execl("/bin/sh", "sh", "-c", command, (char *) NULL);
                 _exit(1);
         }
         say_wait(c, "sh", pid);
@@ -657,14 +669,15 @@ static void close_while_connected(Ctx *c) {
 }
 
 static void fd_count(Ctx *c) {
-        int l = own_listener(c, 5), before = highest(c);
+        int before = highest(c);
 
+        far_listener(c);
         for (int i = 0; i < 20; i++) {
                 int fd = sock_nonblock(c);
 
                 (void) dial(c, fd);
                 (void) wait_events(fd, POLLOUT, 1000);
-                close(accept(l, NULL, NULL));
+                close(far_accept(c));
                 close(fd);
         }
         say(c, "leaked %d", highest(c) - before);
@@ -678,6 +691,18 @@ static void link_name(Ctx *c) {
         (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", a);
         (void) readlink(path, link, 7);
         say(c, "%s", link);
+}
+
+/* What lsof(8) shows. Also how known-differences sees that connections of the mode "two" are pairs. */
+static void protocol_name(Ctx *c) {
+        char name[32] = "";
+        int a, b;
+
+        own_pair(c, &a, &b);
+        did(c, "fgetxattr", fgetxattr(a, "system.sockprotoname", name, sizeof(name)));
+        say(c, "the client's end is of %s", name);
+        did(c, "fgetxattr", fgetxattr(b, "system.sockprotoname", name, sizeof(name)));
+        say(c, "the server's end is of %s", name);
 }
 
 static void fstat_socket(Ctx *c) {
@@ -743,6 +768,7 @@ static const Case cases[] = {
                 ALONE("fds/used-again", "close(2)", close_while_connected),
                 ALONE("fds/no-leak", "close(2)", fd_count),
                 ALONE("fds/proc-link", "proc(5): /proc/PID/fd", link_name),
+                ALONE_BOTH("fds/protocol-name", "xattr(7): system.sockprotoname", protocol_name),
                 ALONE("fds/fstat", "fstat(2)", fstat_socket),
 };
 

@@ -282,10 +282,10 @@ static void thread_listener_select(Ctx *c) {
 }
 
 static void thread_select_before_connect(Ctx *c) {
-        int l = own_listener(c, 5), fd = sock(c);
+        int fd = sock(c);
         Waiter w;
 
-        (void) l;
+        far_listener(c);
         waiter_start(c, &w, fd, POLLIN, true);
         did(c, "connect", dial(c, fd));
         waiter_say(c, &w, "select for reading");
@@ -424,8 +424,9 @@ static void ep_listener_oneshot_before(Ctx *c) {
 }
 
 static void ep_connect(Ctx *c, uint32_t flags, bool before) {
-        int ep = ep_new(c), fd = sock_nonblock(c), l = own_listener(c, 5), b;
+        int ep = ep_new(c), fd = sock_nonblock(c), b;
 
+        far_listener(c);
         if (before)
                 did(c, "add", ep_add(ep, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | flags, DATA));
         did(c, "connect", dial(c, fd));
@@ -434,7 +435,7 @@ static void ep_connect(Ctx *c, uint32_t flags, bool before) {
         (void) wait_events(fd, POLLOUT, 1000);
         ep_say(c, "connected", ep, 1000);
         ep_say(c, "again", ep, 50);
-        b = accept(l, NULL, NULL);
+        b = far_accept(c);
         send_all(c, b, "x", 1);
         wait_bytes(c, fd, 1);
         ep_say(c, "with data", ep, 1000);
@@ -464,9 +465,9 @@ static void ep_connect_edge_before(Ctx *c) {
 }
 
 static void ep_connect_oneshot_before(Ctx *c) {
-        int ep = ep_new(c), fd = sock_nonblock(c), l = own_listener(c, 5);
+        int ep = ep_new(c), fd = sock_nonblock(c);
 
-        (void) l;
+        far_listener(c);
         did(c, "add", ep_add(ep, fd, EPOLLOUT | EPOLLONESHOT, DATA));
         did(c, "connect", dial(c, fd));
         (void) wait_events(fd, POLLOUT, 1000);
@@ -477,20 +478,21 @@ static void ep_connect_oneshot_before(Ctx *c) {
 }
 
 static void ep_blocking_connect_before(Ctx *c) {
-        int ep = ep_new(c), fd = sock(c), l = own_listener(c, 5), b;
+        int ep = ep_new(c), fd = sock(c), b;
 
+        far_listener(c);
         did(c, "add", ep_add(ep, fd, EPOLLIN, DATA));
         did(c, "connect", dial(c, fd));
         ep_say(c, "connected", ep, 50);
-        b = accept(l, NULL, NULL);
+        b = far_accept(c);
         send_all(c, b, "x", 1);
         ep_say(c, "with data", ep, 1000);
 }
 
 static void ep_two_sets_before(Ctx *c) {
-        int ep = ep_new(c), ep2 = ep_new(c), fd = sock_nonblock(c), l = own_listener(c, 5);
+        int ep = ep_new(c), ep2 = ep_new(c), fd = sock_nonblock(c);
 
-        (void) l;
+        far_listener(c);
         did(c, "add", ep_add(ep, fd, EPOLLOUT, 1));
         did(c, "add", ep_add(ep2, fd, EPOLLIN | EPOLLOUT | EPOLLET, 2));
         did(c, "connect", dial(c, fd));
@@ -502,9 +504,9 @@ static void ep_two_sets_before(Ctx *c) {
 }
 
 static void ep_dup_before(Ctx *c) {
-        int ep = ep_new(c), fd = sock_nonblock(c), l = own_listener(c, 5), d = dup(fd);
+        int ep = ep_new(c), fd = sock_nonblock(c), d = dup(fd);
 
-        (void) l;
+        far_listener(c);
         did(c, "add", ep_add(ep, fd, EPOLLOUT, 1));
         did(c, "add of the dup", ep_add(ep, d, EPOLLOUT, 2));
         did(c, "connect", dial(c, fd));
@@ -522,9 +524,9 @@ static void ep_refused_before(Ctx *c) {
 }
 
 static void ep_add_twice(Ctx *c) {
-        int ep = ep_new(c), fd = sock_nonblock(c), l = own_listener(c, 5);
+        int ep = ep_new(c), fd = sock_nonblock(c);
 
-        (void) l;
+        far_listener(c);
         did(c, "add", ep_add(ep, fd, EPOLLOUT, 1));
         did(c, "connect", dial(c, fd));
         did(c, "add again", ep_add(ep, fd, EPOLLOUT, 2));
@@ -534,9 +536,9 @@ static void ep_add_twice(Ctx *c) {
 }
 
 static void ep_closed_leaves(Ctx *c) {
-        int ep = ep_new(c), fd = sock_nonblock(c), l = own_listener(c, 5);
+        int ep = ep_new(c), fd = sock_nonblock(c);
 
-        (void) l;
+        far_listener(c);
         did(c, "add", ep_add(ep, fd, EPOLLOUT, 1));
         did(c, "connect", dial(c, fd));
         (void) wait_events(fd, POLLOUT, 1000);
@@ -639,10 +641,11 @@ static void *ep_waiter_run(void *p) {
 }
 
 static void ep_thread(Ctx *c, bool before) {
-        int l = own_listener(c, 5), fd = sock_nonblock(c), b;
+        int fd = sock_nonblock(c), b;
         EpWaiter w = {.ep = ep_new(c)};
         char buf[128];
 
+        far_listener(c);
         if (before) {
                 /* HUP of a fresh socket is out of the way with EPOLLET. */
                 did(c, "add", ep_add(w.ep, fd, EPOLLIN | EPOLLET, DATA));
@@ -659,7 +662,7 @@ static void ep_thread(Ctx *c, bool before) {
                 did(c, "connect", dial(c, fd));
                 (void) wait_events(fd, POLLOUT, 1000);
         }
-        b = accept(l, NULL, NULL);
+        b = far_accept(c);
         nap(20);
         send_all(c, b, "x", 1);
         (void) pthread_join(w.thread, NULL);
@@ -747,9 +750,10 @@ static void sigio_listener_before(Ctx *c) {
 }
 
 static void sigio_data(Ctx *c, bool before) {
-        int l = own_listener(c, 5), a = sock(c), b;
+        int a = sock(c), b;
         sigset_t set;
 
+        far_listener(c);
         (void) block(&set, SIGIO);
         if (!before)
                 must(c, "connect", dial(c, a));
@@ -757,7 +761,7 @@ static void sigio_data(Ctx *c, bool before) {
         did(c, "FIOASYNC", ioctl(a, FIOASYNC, &(int){1}));
         if (before)
                 must(c, "connect", dial(c, a));
-        b = accept(l, NULL, NULL);
+        b = far_accept(c);
         nap(20);
         drain(&set);
         say(c, "owner is me: %d, O_ASYNC %d", fcntl(a, F_GETOWN) == getpid(),
@@ -791,9 +795,9 @@ static void sigio_rt(Ctx *c) {
 }
 
 static void sigio_rt_before(Ctx *c) {
-        int l = own_listener(c, 5), a = sock(c);
+        int a = sock(c);
 
-        (void) l;
+        far_listener(c);
         did(c, "F_SETSIG", fcntl(a, F_SETSIG, SIGRTMIN));
         did(c, "F_SETOWN", fcntl(a, F_SETOWN, getpid()));
         must(c, "connect", dial(c, a));

@@ -49,65 +49,59 @@ typedef struct Option {
         const char *text; /* to set, for VALUE_STRING */
 } Option;
 
-#define O(l, n, v)                                                                                          \
-        { l, n, #n, "socket(7): " #n, VALUE_INT, v, false, NULL }
-#define VAGUE(l, n, v)                                                                                      \
-        { l, n, #n, "socket(7): " #n, VALUE_INT, v, true, NULL }
-#define T(n, v)                                                                                             \
-        { IPPROTO_TCP, n, #n, "tcp(7): " #n, VALUE_INT, v, false, NULL }
-#define I(n, v)                                                                                             \
-        { IPPROTO_IP, n, #n, "ip(7): " #n, VALUE_INT, v, false, NULL }
-#define I6(n, v)                                                                                            \
-        { IPPROTO_IPV6, n, #n, "ipv6(7): " #n, VALUE_INT, v, false, NULL }
+/* The last are the value and what else there is to say. */
+#define OPTION(l, o, n, p, ...)                                                                             \
+        { .level = (l), .option = (o), .name = (n), .page = (p), .value = __VA_ARGS__ }
+#define O(n, ...) OPTION(SOL_SOCKET, n, #n, "socket(7): " #n, __VA_ARGS__)
+#define T(n, ...) OPTION(IPPROTO_TCP, n, #n, "tcp(7): " #n, __VA_ARGS__)
+#define I(n, ...) OPTION(IPPROTO_IP, n, #n, "ip(7): " #n, __VA_ARGS__)
+#define I6(n, ...) OPTION(IPPROTO_IPV6, n, #n, "ipv6(7): " #n, __VA_ARGS__)
+#define ORIGINAL(l, n) OPTION(l, ORIGINAL_DST, n, "iptables: SO_ORIGINAL_DST", 0)
+#define UNKNOWN(l, o, n) OPTION(l, o, n, "getsockopt(2): ENOPROTOOPT", 0)
 
 /* In all scenes. */
 static const Option table[] = {
-                O(SOL_SOCKET, SO_KEEPALIVE, 1),
-                O(SOL_SOCKET, SO_BROADCAST, 1),
-                O(SOL_SOCKET, SO_REUSEADDR, 1),
-                O(SOL_SOCKET, SO_REUSEPORT, 1),
-                O(SOL_SOCKET, SO_OOBINLINE, 1),
-                {SOL_SOCKET, SO_LINGER, "SO_LINGER", "socket(7): SO_LINGER", VALUE_LINGER, 5, false, NULL},
-                O(SOL_SOCKET, SO_RCVBUF, 32768),
-                O(SOL_SOCKET, SO_SNDBUF, 32768),
-                O(SOL_SOCKET, SO_RCVLOWAT, 10),
-                {SOL_SOCKET, SO_RCVTIMEO, "SO_RCVTIMEO", "socket(7): SO_RCVTIMEO", VALUE_TIME, 1500, false,
-                 NULL},
-                {SOL_SOCKET, SO_SNDTIMEO, "SO_SNDTIMEO", "socket(7): SO_SNDTIMEO", VALUE_TIME, 2500, false,
-                 NULL},
-                O(SOL_SOCKET, SO_PRIORITY, 5),
-                O(SOL_SOCKET, SO_MARK, 17),
-                O(SOL_SOCKET, SO_TIMESTAMP, 1),
-                O(SOL_SOCKET, SO_TIMESTAMPNS, 1),
-                O(SOL_SOCKET, SO_TIMESTAMPING, 8),
-                O(SOL_SOCKET, SO_DONTROUTE, 1),
-                O(SOL_SOCKET, SO_DEBUG, 1),
-                O(SOL_SOCKET, SO_PASSCRED, 1),
-                O(SOL_SOCKET, SO_PASSSEC, 1),
-                O(SOL_SOCKET, SO_BUSY_POLL, 50),
-                O(SOL_SOCKET, SO_MAX_PACING_RATE, 1000000000),
-                O(SOL_SOCKET, SO_ZEROCOPY, 1),
-                O(SOL_SOCKET, SO_TXREHASH, 0),
-                O(SOL_SOCKET, SO_NO_CHECK, 1),
-                O(SOL_SOCKET, SO_RXQ_OVFL, 1),
-                O(SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1),
-                O(SOL_SOCKET, SO_PEEK_OFF, 3),
-                O(SOL_SOCKET, SO_PREFER_BUSY_POLL, 1),
+                O(SO_KEEPALIVE, 1),
+                O(SO_BROADCAST, 1),
+                O(SO_REUSEADDR, 1),
+                O(SO_REUSEPORT, 1),
+                O(SO_OOBINLINE, 1),
+                O(SO_LINGER, 5, .type = VALUE_LINGER),
+                O(SO_RCVBUF, 32768),
+                O(SO_SNDBUF, 32768),
+                O(SO_RCVLOWAT, 10),
+                O(SO_RCVTIMEO, 1500, .type = VALUE_TIME),
+                O(SO_SNDTIMEO, 2500, .type = VALUE_TIME),
+                O(SO_PRIORITY, 5),
+                O(SO_MARK, 17),
+                O(SO_TIMESTAMP, 1),
+                O(SO_TIMESTAMPNS, 1),
+                O(SO_TIMESTAMPING, 8),
+                O(SO_DONTROUTE, 1),
+                O(SO_DEBUG, 1),
+                O(SO_PASSCRED, 1),
+                O(SO_PASSSEC, 1),
+                O(SO_BUSY_POLL, 50),
+                O(SO_MAX_PACING_RATE, 1000000000),
+                O(SO_ZEROCOPY, 1),
+                O(SO_TXREHASH, 0),
+                O(SO_NO_CHECK, 1),
+                O(SO_RXQ_OVFL, 1),
+                O(SO_SELECT_ERR_QUEUE, 1),
+                O(SO_PEEK_OFF, 3),
+                O(SO_PREFER_BUSY_POLL, 1),
                 T(TCP_NODELAY, 1),
                 T(TCP_CORK, 1),
-                {IPPROTO_TCP, TCP_MAXSEG, "TCP_MAXSEG", "tcp(7): TCP_MAXSEG", VALUE_INT, 1000, true, NULL},
+                T(TCP_MAXSEG, 1000, .vague = true),
                 T(TCP_KEEPIDLE, 77),
                 T(TCP_KEEPINTVL, 11),
                 T(TCP_KEEPCNT, 4),
                 T(TCP_SYNCNT, 3),
                 T(TCP_LINGER2, 9),
                 T(TCP_DEFER_ACCEPT, 0),
-                {IPPROTO_TCP, TCP_WINDOW_CLAMP, "TCP_WINDOW_CLAMP", "tcp(7): TCP_WINDOW_CLAMP", VALUE_INT,
-                 20000, true, NULL},
-                {IPPROTO_TCP, TCP_QUICKACK, "TCP_QUICKACK", "tcp(7): TCP_QUICKACK", VALUE_INT, 1, true,
-                 NULL},
-                {IPPROTO_TCP, TCP_CONGESTION, "TCP_CONGESTION", "tcp(7): TCP_CONGESTION", VALUE_STRING, 0,
-                 false, "reno"},
+                T(TCP_WINDOW_CLAMP, 20000, .vague = true),
+                T(TCP_QUICKACK, 1, .vague = true),
+                T(TCP_CONGESTION, 0, .type = VALUE_STRING, .text = "reno"),
                 T(TCP_USER_TIMEOUT, 12345),
                 T(TCP_THIN_LINEAR_TIMEOUTS, 1),
                 T(TCP_THIN_DUPACK, 1),
@@ -151,36 +145,33 @@ static const Option table[] = {
 
 /* That cannot be set; read in one scene. */
 static const Option get_only[] = {
-                O(SOL_SOCKET, SO_TYPE, 0),
-                O(SOL_SOCKET, SO_DOMAIN, 0),
-                O(SOL_SOCKET, SO_PROTOCOL, 0),
-                O(SOL_SOCKET, SO_ACCEPTCONN, 0),
-                O(SOL_SOCKET, SO_ERROR, 0),
-                O(SOL_SOCKET, SO_SNDLOWAT, 0),
-                O(SOL_SOCKET, SO_PEERSEC, 0),
-                O(SOL_SOCKET, SO_PEERPIDFD, 0),
-                O(SOL_SOCKET, SO_PEERGROUPS, 0),
-                VAGUE(SOL_SOCKET, SO_INCOMING_CPU, 0),
-                VAGUE(SOL_SOCKET, SO_INCOMING_NAPI_ID, 0),
-                {IPPROTO_IP, IP_MTU, "IP_MTU", "ip(7): IP_MTU", VALUE_INT, 0, true, NULL},
-                {IPPROTO_IPV6, IPV6_MTU, "IPV6_MTU", "ipv6(7): IPV6_MTU", VALUE_INT, 0, true, NULL},
-                {IPPROTO_IP, ORIGINAL_DST, "SO_ORIGINAL_DST", "iptables: SO_ORIGINAL_DST", VALUE_INT, 0,
-                 false, NULL},
-                {IPPROTO_IPV6, ORIGINAL_DST, "IP6T_SO_ORIGINAL_DST", "iptables: SO_ORIGINAL_DST", VALUE_INT,
-                 0, false, NULL},
-                {IPPROTO_TCP, TCP_CC_INFO, "TCP_CC_INFO", "tcp(7): TCP_CC_INFO", VALUE_INT, 0, true, NULL},
+                O(SO_TYPE, 0),
+                O(SO_DOMAIN, 0),
+                O(SO_PROTOCOL, 0),
+                O(SO_ACCEPTCONN, 0),
+                O(SO_ERROR, 0),
+                O(SO_SNDLOWAT, 0),
+                O(SO_PEERSEC, 0),
+                O(SO_PEERPIDFD, 0),
+                O(SO_PEERGROUPS, 0),
+                O(SO_INCOMING_CPU, 0, .vague = true),
+                O(SO_INCOMING_NAPI_ID, 0, .vague = true),
+                I(IP_MTU, 0, .vague = true),
+                I6(IPV6_MTU, 0, .vague = true),
+                ORIGINAL(IPPROTO_IP, "SO_ORIGINAL_DST"),
+                ORIGINAL(IPPROTO_IPV6, "IP6T_SO_ORIGINAL_DST"),
+                T(TCP_CC_INFO, 0, .vague = true),
                 T(TCP_SAVED_SYN, 0),
                 T(TCP_ULP, 0),
                 T(TCP_FASTOPEN_KEY, 0),
-                VAGUE(IPPROTO_TCP, TCP_TIMESTAMP, 0),
-                {SOL_SOCKET, 4242, "unknown", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL},
-                {IPPROTO_TCP, 4242, "unknown-tcp", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL},
-                {IPPROTO_IP, 4242, "unknown-ip", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL},
-                {IPPROTO_IPV6, 4242, "unknown-ipv6", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false,
-                 NULL},
-                {IPPROTO_UDP, 1, "of-udp", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL},
-                {4242, 1, "unknown-level", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL},
-                {SOL_RAW, 1, "of-raw", "getsockopt(2): ENOPROTOOPT", VALUE_INT, 0, false, NULL},
+                T(TCP_TIMESTAMP, 0, .vague = true),
+                UNKNOWN(SOL_SOCKET, 4242, "unknown"),
+                UNKNOWN(IPPROTO_TCP, 4242, "unknown-tcp"),
+                UNKNOWN(IPPROTO_IP, 4242, "unknown-ip"),
+                UNKNOWN(IPPROTO_IPV6, 4242, "unknown-ipv6"),
+                UNKNOWN(IPPROTO_UDP, 1, "of-udp"),
+                UNKNOWN(4242, 1, "unknown-level"),
+                UNKNOWN(SOL_RAW, 1, "of-raw"),
 };
 
 static const Option *option_of(const Ctx *c) {
@@ -254,23 +245,22 @@ static bool grows(const Ctx *c) {
 
 /* The scenes. */
 static void scene_default(Ctx *c) {
-        int fd = sock(c), l, a;
+        int fd = sock(c), a, b;
 
         say_get(c, "fresh", fd);
         must(c, "listen", listen(fd, 5));
         say_get(c, "listening", fd);
         if (grows(c))
                 return;
-        l = own_listener(c, 5);
-        a = own_connection(c, l);
+        own_pair(c, &a, &b);
         say_get(c, "connected", a);
-        say_get(c, "accepted", accept(l, NULL, NULL));
+        say_get(c, "accepted", b);
 }
 
 static void scene_before_connect(Ctx *c) {
-        int l = own_listener(c, 5), fd = sock(c);
+        int fd = sock(c);
 
-        (void) l;
+        far_listener(c);
         do_set(c, fd);
         say_get(c, "before connect", fd);
         did(c, "connect", dial(c, fd));
@@ -287,43 +277,55 @@ static void scene_after_connect(Ctx *c) {
         say_get(c, "server's", b);
 }
 
+/* The accept waits for its connection. */
 static void scene_inherited(Ctx *c) {
-        int l = sock(c), fd;
+        int l = sock(c);
 
         do_set(c, l);
         say_get(c, "before listen", l);
         must(c, "listen", listen(l, 5));
         say_get(c, "after listen", l);
-        c->port = port_of(c, l);
-        fd = sock(c);
-        must(c, "connect", dial_who(c, fd, WHO_CLIENT, c->port));
-        fd = accept(l, NULL, NULL);
-        say_get(c, "accepted", fd);
+        tell(c, port_of(c, l));
+        say_get(c, "accepted", accept(l, NULL, NULL));
+        barrier(c);
 }
 
+static void scene_inherited_client(Ctx *c) {
+        hear_listener(c);
+        nap(20);
+        must(c, "connect", dial(c, sock(c)));
+        barrier(c);
+}
+
+/* The connection waits for its accept. */
 static void scene_listening(Ctx *c) {
-        int l = sock(c), fd;
+        int l = sock(c);
 
         must(c, "listen", listen(l, 5));
         do_set(c, l);
         say_get(c, "the listener's", l);
-        c->port = port_of(c, l);
-        fd = sock(c);
-        must(c, "connect", dial_who(c, fd, WHO_CLIENT, c->port));
-        fd = accept(l, NULL, NULL);
-        say_get(c, "accepted", fd);
+        tell(c, port_of(c, l));
+        barrier(c);
+        say_get(c, "accepted", accept(l, NULL, NULL));
+        barrier(c);
+}
+
+static void scene_listening_client(Ctx *c) {
+        hear_listener(c);
+        must(c, "connect", dial(c, sock(c)));
+        barrier(c);
+        barrier(c);
 }
 
 static void scene_get_only(Ctx *c) {
-        int fd = sock(c), one = 1, l, a;
+        int fd = sock(c), one = 1, a, b;
 
         say_get(c, "fresh", fd);
         did(c, "setsockopt", setsockopt(fd, option_of(c)->level, option_of(c)->option, &one, sizeof(one)));
-        l = own_listener(c, 5);
-        say_get(c, "listener's", l);
-        a = own_connection(c, l);
+        say_get(c, "listener's", own_listener(c, 5));
+        own_pair(c, &a, &b);
         say_get(c, "client's", a);
-        say_get(c, "server's", accept(l, NULL, NULL));
+        say_get(c, "server's", b);
         did(c, "setsockopt", setsockopt(a, option_of(c)->level, option_of(c)->option, &one, sizeof(one)));
 }
 
@@ -374,22 +376,25 @@ static void scene_lengths_listener(Ctx *c) {
 }
 
 static const Option kinds[] = {
-                O(SOL_SOCKET, SO_KEEPALIVE, 1),
-                O(SOL_SOCKET, SO_REUSEPORT, 1),
-                O(SOL_SOCKET, SO_TYPE, 1),
-                O(SOL_SOCKET, SO_DOMAIN, 1),
-                O(SOL_SOCKET, SO_ACCEPTCONN, 1),
-                O(SOL_SOCKET, SO_PEERCRED, 1),
-                O(SOL_SOCKET, SO_LINGER, 1),
-                T(TCP_NODELAY, 1),
-                T(TCP_CONGESTION, 1),
-                T(TCP_INFO, 1),
-                T(TCP_MAXSEG, 1),
-                T(TCP_USER_TIMEOUT, 1),
-                I(IP_TOS, 1),
-                I(IP_TTL, 1),
-                I6(IPV6_V6ONLY, 1),
+                O(SO_KEEPALIVE, 1),   O(SO_REUSEPORT, 1), O(SO_TYPE, 1),      O(SO_DOMAIN, 1),
+                O(SO_ACCEPTCONN, 1),  O(SO_PEERCRED, 1),  O(SO_LINGER, 1),    T(TCP_NODELAY, 1),
+                T(TCP_CONGESTION, 1), T(TCP_INFO, 1),     T(TCP_MAXSEG, 1),   T(TCP_USER_TIMEOUT, 1),
+                I(IP_TOS, 1),         I(IP_TTL, 1),       I6(IPV6_V6ONLY, 1),
 };
+
+static void say_int(Ctx *c, const char *what, int fd, int level, int option) {
+        int v = 0;
+        socklen_t size = sizeof(v);
+
+        if (getsockopt(fd, level, option, &v, &size) < 0)
+                say(c, "%s -1 %s", what, error_name(errno));
+        else
+                say(c, "%s %d", what, v);
+}
+
+static void try_int(Ctx *c, const char *what, int fd, int level, int option, int value) {
+        did(c, what, setsockopt(fd, level, option, &value, sizeof(value)));
+}
 
 /* Values that are not taken. */
 static void values(Ctx *c, int fd) {
@@ -499,27 +504,22 @@ static void congestion(Ctx *c) {
 }
 
 static void buffers_set_after(Ctx *c) {
-        int a, b, size = 8192;
-        socklen_t n = sizeof(size);
+        int a, b;
 
         own_pair(c, &a, &b);
-        set_int(c, a, SOL_SOCKET, SO_SNDBUF, size);
-        set_int(c, b, SOL_SOCKET, SO_RCVBUF, size);
-        (void) getsockopt(a, SOL_SOCKET, SO_SNDBUF, &size, &n);
-        say(c, "SO_SNDBUF %d", size);
-        (void) getsockopt(b, SOL_SOCKET, SO_RCVBUF, &size, &n);
-        say(c, "SO_RCVBUF %d", size);
+        set_int(c, a, SOL_SOCKET, SO_SNDBUF, 8192);
+        set_int(c, b, SOL_SOCKET, SO_RCVBUF, 8192);
+        say_int(c, "SO_SNDBUF", a, SOL_SOCKET, SO_SNDBUF);
+        say_int(c, "SO_RCVBUF", b, SOL_SOCKET, SO_RCVBUF);
 }
 
 static void buffers_force(Ctx *c) {
-        int a, b, size = 16 << 20;
-        socklen_t n = sizeof(size);
+        int a, b;
 
         own_pair(c, &a, &b);
-        did(c, "SO_SNDBUFFORCE", setsockopt(a, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)));
-        did(c, "SO_RCVBUFFORCE", setsockopt(a, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)));
-        (void) getsockopt(a, SOL_SOCKET, SO_SNDBUF, &size, &n);
-        say(c, "SO_SNDBUF %d", size);
+        try_int(c, "SO_SNDBUFFORCE", a, SOL_SOCKET, SO_SNDBUFFORCE, 16 << 20);
+        try_int(c, "SO_RCVBUFFORCE", a, SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20);
+        say_int(c, "SO_SNDBUF", a, SOL_SOCKET, SO_SNDBUF);
 }
 
 /* The default send buffer must not tell of the daemon's own doings. */
@@ -551,13 +551,11 @@ static void say_info(Ctx *c, const char *what, int fd) {
 }
 
 static void info_states(Ctx *c) {
-        int fd = sock(c), l, a, b;
+        int a, b;
 
-        say_info(c, "fresh", fd);
-        l = own_listener(c, 5);
-        say_info(c, "listener", l);
-        a = own_connection(c, l);
-        b = accept(l, NULL, NULL);
+        say_info(c, "fresh", sock(c));
+        say_info(c, "listener", own_listener(c, 5));
+        own_pair(c, &a, &b);
         say_info(c, "client", a);
         say_info(c, "server", b);
 }
@@ -636,12 +634,13 @@ static uint64_t cookie(Ctx *c, int fd) {
 static void cookies(Ctx *c) {
         enum { N = 10 };
         uint64_t all[2 * N + 1];
-        int l = own_listener(c, N), same = 0;
+        int same = 0, a, b;
 
-        all[0] = cookie(c, l);
+        all[0] = cookie(c, own_listener(c, N));
         for (int i = 0; i < N; i++) {
-                all[1 + 2 * i] = cookie(c, own_connection(c, l));
-                all[2 + 2 * i] = cookie(c, accept(l, NULL, NULL));
+                own_pair(c, &a, &b);
+                all[1 + 2 * i] = cookie(c, a);
+                all[2 + 2 * i] = cookie(c, b);
         }
         for (size_t i = 0; i < ELEMENTSOF(all); i++)
                 for (size_t k = 0; k < i; k++)
@@ -650,10 +649,10 @@ static void cookies(Ctx *c) {
 }
 
 static void cookie_stays(Ctx *c) {
-        int l = own_listener(c, 5), fd = sock(c);
+        int fd = sock(c);
         uint64_t before = cookie(c, fd);
 
-        (void) l;
+        far_listener(c);
         must(c, "connect", dial(c, fd));
         say(c, "the cookie %s over connect", cookie(c, fd) == before ? "stays" : "changes");
 }
@@ -679,13 +678,17 @@ static void cookie_short(Ctx *c) {
         }
 }
 
-static void peercred(Ctx *c) {
-        int l = own_listener(c, 5), fds[4];
-
+/* One of each kind. */
+static void make_kinds(Ctx *c, int fds[4]) {
         fds[0] = sock(c);
-        fds[1] = l;
-        fds[2] = own_connection(c, l);
-        fds[3] = accept(l, NULL, NULL);
+        fds[1] = own_listener(c, 5);
+        own_pair(c, &fds[2], &fds[3]);
+}
+
+static void peercred(Ctx *c) {
+        int fds[4];
+
+        make_kinds(c, fds);
         for (size_t i = 0; i < ELEMENTSOF(fds); i++) {
                 struct ucred u = {1, 2, 3};
                 socklen_t size = sizeof(u);
@@ -723,16 +726,6 @@ static void original_dst_fresh(Ctx *c) {
             getsockopt(b, c->family == AF_INET ? IPPROTO_IPV6 : IPPROTO_IP, ORIGINAL_DST, &sa, &size));
 }
 
-static void say_int(Ctx *c, const char *what, int fd, int level, int option) {
-        int v = 0;
-        socklen_t size = sizeof(v);
-
-        if (getsockopt(fd, level, option, &v, &size) < 0)
-                say(c, "%s -1 %s", what, error_name(errno));
-        else
-                say(c, "%s %d", what, v);
-}
-
 static void acceptconn(Ctx *c) {
         int fd = sock(c), l, a;
 
@@ -746,12 +739,9 @@ static void acceptconn(Ctx *c) {
 }
 
 static void identity(Ctx *c) {
-        int l = own_listener(c, 5), fds[4];
+        int fds[4];
 
-        fds[0] = sock(c);
-        fds[1] = l;
-        fds[2] = own_connection(c, l);
-        fds[3] = accept(l, NULL, NULL);
+        make_kinds(c, fds);
         for (size_t i = 0; i < ELEMENTSOF(fds); i++) {
                 say_int(c, "type", fds[i], SOL_SOCKET, SO_TYPE);
                 say_int(c, "domain", fds[i], SOL_SOCKET, SO_DOMAIN);
@@ -783,37 +773,37 @@ static void ulp(Ctx *c) {
 }
 
 static void addrform(Ctx *c) {
-        int a, b, v = AF_INET;
+        int a, b;
 
         own_pair(c, &a, &b);
-        did(c, "IPV6_ADDRFORM", setsockopt(a, IPPROTO_IPV6, IPV6_ADDRFORM, &v, sizeof(v)));
-        did(c, "of a fresh one", setsockopt(sock(c), IPPROTO_IPV6, IPV6_ADDRFORM, &v, sizeof(v)));
+        try_int(c, "IPV6_ADDRFORM", a, IPPROTO_IPV6, IPV6_ADDRFORM, AF_INET);
+        try_int(c, "of a fresh one", sock(c), IPPROTO_IPV6, IPV6_ADDRFORM, AF_INET);
 }
 
 static void ipv6_on_ipv4(Ctx *c) {
-        int a, b, one = 1;
+        int a, b;
 
         own_pair(c, &a, &b);
-        did(c, "fresh", setsockopt(sock(c), IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)));
-        did(c, "connected", setsockopt(a, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)));
+        try_int(c, "fresh", sock(c), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+        try_int(c, "connected", a, IPPROTO_IPV6, IPV6_V6ONLY, 1);
         say_int(c, "get", a, IPPROTO_IPV6, IPV6_V6ONLY);
 }
 
 static void ipv4_on_ipv6(Ctx *c) {
-        int a, b, tos = 0x10;
+        int a, b;
 
         own_pair(c, &a, &b);
-        did(c, "IP_TOS", setsockopt(a, IPPROTO_IP, IP_TOS, &tos, sizeof(tos)));
+        try_int(c, "IP_TOS", a, IPPROTO_IP, IP_TOS, 0x10);
         say_int(c, "get", a, IPPROTO_IP, IP_TOS);
         say_int(c, "IPV6_TCLASS", a, IPPROTO_IPV6, IPV6_TCLASS);
 }
 
 static void v6only_connected(Ctx *c) {
-        int a, b, one = 1, zero = 0;
+        int a, b;
 
         own_pair(c, &a, &b);
-        did(c, "set", setsockopt(a, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)));
-        did(c, "unset", setsockopt(a, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero)));
+        try_int(c, "set", a, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+        try_int(c, "unset", a, IPPROTO_IPV6, IPV6_V6ONLY, 0);
         say_int(c, "get", a, IPPROTO_IPV6, IPV6_V6ONLY);
 }
 
@@ -853,20 +843,20 @@ static void not_a_socket(Ctx *c) {
 }
 
 static void tcp_on_unix(Ctx *c) {
-        int fds[2], one = 1;
+        int fds[2];
 
         must(c, "socketpair", socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
-        did(c, "TCP_NODELAY", setsockopt(fds[0], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)));
+        try_int(c, "TCP_NODELAY", fds[0], IPPROTO_TCP, TCP_NODELAY, 1);
         say_int(c, "domain", fds[0], SOL_SOCKET, SO_DOMAIN);
         say_int(c, "type", fds[0], SOL_SOCKET, SO_TYPE);
         say_int(c, "protocol", fds[0], SOL_SOCKET, SO_PROTOCOL);
-        did(c, "SO_REUSEPORT", setsockopt(fds[0], SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)));
+        try_int(c, "SO_REUSEPORT", fds[0], SOL_SOCKET, SO_REUSEPORT, 1);
 }
 
 static void tcp_on_udp(Ctx *c) {
-        int fd = socket(AF_INET, SOCK_DGRAM, 0), one = 1;
+        int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
-        did(c, "TCP_NODELAY", setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)));
+        try_int(c, "TCP_NODELAY", fd, IPPROTO_TCP, TCP_NODELAY, 1);
         say_int(c, "type", fd, SOL_SOCKET, SO_TYPE);
         say_int(c, "protocol", fd, SOL_SOCKET, SO_PROTOCOL);
 }
@@ -874,14 +864,13 @@ static void tcp_on_udp(Ctx *c) {
 /* What the options do. */
 static void rcvtimeo_recv(Ctx *c) {
         const struct timeval tv = {0, 200000};
-        int l = own_listener(c, 5), fd = sock(c), b;
+        int fd = sock(c);
         long start;
         char byte;
 
+        far_listener(c);
         must(c, "setsockopt", setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
         must(c, "connect", dial(c, fd));
-        b = accept(l, NULL, NULL);
-        (void) b;
         start = now_ms();
         did(c, "recv", recv(fd, &byte, 1, 0));
         say_elapsed(c, "ends", start, 200);
@@ -951,9 +940,9 @@ static void cork(Ctx *c) {
         int a, b;
 
         own_pair(c, &a, &b);
-        did(c, "cork", setsockopt(a, IPPROTO_TCP, TCP_CORK, &(int){1}, sizeof(int)));
+        try_int(c, "cork", a, IPPROTO_TCP, TCP_CORK, 1);
         send_all(c, a, "one", 3);
-        did(c, "uncork", setsockopt(a, IPPROTO_TCP, TCP_CORK, &(int){0}, sizeof(int)));
+        try_int(c, "uncork", a, IPPROTO_TCP, TCP_CORK, 0);
         wait_bytes(c, b, 3);
         say_recv(c, "recv", b, 0);
 }
@@ -1036,7 +1025,7 @@ static void reuseport_closes(Ctx *c) {
 static void defer_accept(Ctx *c) {
         int l = own_listener(c, 5), a, b;
 
-        did(c, "set", setsockopt(l, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(int){5}, sizeof(int)));
+        try_int(c, "set", l, IPPROTO_TCP, TCP_DEFER_ACCEPT, 5);
         say_int(c, "is", l, IPPROTO_TCP, TCP_DEFER_ACCEPT);
         a = own_connection(c, l);
         set_nonblock(l, true);
@@ -1052,7 +1041,7 @@ static void defer_accept(Ctx *c) {
 static void fastopen_connect(Ctx *c) {
         int l = own_listener(c, 5), a = sock(c), b;
 
-        did(c, "set", setsockopt(a, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &(int){1}, sizeof(int)));
+        try_int(c, "set", a, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
         did(c, "connect", dial(c, a));
         did(c, "send", send(a, "hello", 5, MSG_NOSIGNAL));
         say_poll(c, "poll", l, POLLIN, 1000);
@@ -1069,7 +1058,7 @@ static void save_syn(Ctx *c) {
         char syn[256];
         socklen_t size = sizeof(syn);
 
-        did(c, "set", setsockopt(l, IPPROTO_TCP, TCP_SAVE_SYN, &(int){1}, sizeof(int)));
+        try_int(c, "set", l, IPPROTO_TCP, TCP_SAVE_SYN, 1);
         (void) own_connection(c, l);
         b = accept(l, NULL, NULL);
         did(c, "TCP_SAVED_SYN", getsockopt(b, IPPROTO_TCP, TCP_SAVED_SYN, syn, &size));
@@ -1081,7 +1070,7 @@ static void zerocopy_send(Ctx *c) {
         int a, b;
 
         own_pair(c, &a, &b);
-        did(c, "SO_ZEROCOPY", setsockopt(a, SOL_SOCKET, SO_ZEROCOPY, &(int){1}, sizeof(int)));
+        try_int(c, "SO_ZEROCOPY", a, SOL_SOCKET, SO_ZEROCOPY, 1);
         did(c, "send", send(a, data, sizeof(data), MSG_ZEROCOPY));
         say(c, "%zu bytes come", recv_all(c, b, data, sizeof(data)));
         say_poll(c, "poll", a, 0, 500);
@@ -1098,12 +1087,12 @@ static void timestamp_none(Ctx *c) {
 }
 
 static void maxseg_before(Ctx *c) {
-        int l = own_listener(c, 5), a = sock(c), v = 0;
+        int a = sock(c), v = 0;
         socklen_t size = sizeof(v);
 
-        (void) l;
+        far_listener(c);
         say_int(c, "fresh", a, IPPROTO_TCP, TCP_MAXSEG);
-        did(c, "set", setsockopt(a, IPPROTO_TCP, TCP_MAXSEG, &(int){1000}, sizeof(int)));
+        try_int(c, "set", a, IPPROTO_TCP, TCP_MAXSEG, 1000);
         must(c, "connect", dial(c, a));
         (void) getsockopt(a, IPPROTO_TCP, TCP_MAXSEG, &v, &size);
         say(c, "TCP_MAXSEG %s", v > 0 && v <= 1000 ? "is as set or less" : "is more than set");
@@ -1172,21 +1161,21 @@ static const Case odd[] = {
 
 typedef struct Scene {
         const char *name;
-        Half half;
+        Half client, server;
 } Scene;
 
 static const Scene scenes[] = {
-                {"default", scene_default},
-                {"before-connect", scene_before_connect},
-                {"after-connect", scene_after_connect},
-                {"inherited", scene_inherited},
-                {"listening", scene_listening},
+                {"default", scene_default, NULL},
+                {"before-connect", scene_before_connect, NULL},
+                {"after-connect", scene_after_connect, NULL},
+                {"inherited", scene_inherited_client, scene_inherited},
+                {"listening", scene_listening_client, scene_listening},
 };
 
-static const Scene get_scenes[] = {{"get", scene_get_only}};
+static const Scene get_scenes[] = {{"get", scene_get_only, NULL}};
 static const Scene length_scenes[] = {
-                {"lengths", scene_lengths_connected},
-                {"lengths-listener", scene_lengths_listener},
+                {"lengths", scene_lengths_connected, NULL},
+                {"lengths-listener", scene_lengths_listener, NULL},
 };
 
 static Case cases[ELEMENTSOF(odd) + ELEMENTSOF(table) * ELEMENTSOF(scenes) + ELEMENTSOF(get_only) +
@@ -1202,7 +1191,8 @@ static size_t add(size_t n, const Option *options, size_t n_options, const Scene
                         cases[n++] = (Case){
                                         .name = name,
                                         .text = options[i].page,
-                                        .client = s[k].half,
+                                        .server = s[k].server,
+                                        .client = s[k].client,
                                         .family = options[i].level == IPPROTO_IPV6 ? AF_INET6 : AF_INET,
                                         .arg = &options[i],
                         };

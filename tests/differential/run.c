@@ -110,7 +110,7 @@ static int run_case(const Run *r, Side sides[2], size_t index, FILE *out) {
                 sides[i].n = 0;
                 sides[i].lines = -1;
                 sides[i].status = 0;
-                if (i == 0 ? what->server : what->client) {
+                if (i == 0 || what->client) {
                         e = side_start(&sides[i], r, index, i == 0, fds[i]);
                         if (e < 0)
                                 break;
