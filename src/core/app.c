@@ -422,16 +422,19 @@ static void launch_on_executed(Launch *launch, void *userdata) {
                 app_end(app);
 }
 
-static void launch_on_failed(Launch *launch, ExecStep step, int error, const char *path, void *userdata) {
-        const char *reason = strerror(-error);
+static void launch_on_failed(Launch *launch, ExecStep step, int error, const char *path, const char *abi,
+                             void *userdata) {
+        /* Chosen by others, and cut somewhere: D-Bus does not carry what is not UTF-8. */
+        _cleanup_free_ char *escaped = text_escape(path ?: "");
+        const char *what = escaped ?: "", *reason = strerror(-error);
         App *app = userdata;
 
         switch (step) {
         case EXEC_STEP_USER:
-                app_fail(app, ERROR_USER_FAILED, "Failed to become user '%s': %s", path ?: "", error == -ENXIO ? "No such user" : reason);
+                app_fail(app, ERROR_USER_FAILED, "Failed to become user '%s': %s", what, error == -ENXIO ? "No such user" : reason);
                 break;
         case EXEC_STEP_GROUP:
-                app_fail(app, ERROR_GROUP_FAILED, "Failed to take group '%s': %s", path ?: "", error == -ENXIO ? "No such group" : reason);
+                app_fail(app, ERROR_GROUP_FAILED, "Failed to take group '%s': %s", what, error == -ENXIO ? "No such group" : reason);
                 break;
         case EXEC_STEP_NETWORK:
                 app_fail(app, ERROR_NETWORK_FAILED, "Failed to set up the network namespace: %s", reason);
@@ -447,7 +450,12 @@ static void launch_on_failed(Launch *launch, ExecStep step, int error, const cha
                 app_fail(app, ERROR_CHDIR_FAILED, "Failed to enter the working directory: %s", reason);
                 break;
         case EXEC_STEP_EXEC:
-                app_fail(app, ERROR_EXEC_FAILED, "Failed to execute '%s': %s", path ?: "", reason);
+                if (abi)
+                        app_fail(app, ERROR_EXEC_FAILED,
+                                 "Failed to execute '%s': It is a program for %s, whose calls cannot be trapped",
+                                 what, abi);
+                else
+                        app_fail(app, ERROR_EXEC_FAILED, "Failed to execute '%s': %s", what, reason);
                 break;
         case EXEC_STEP_PROTOCOL:
         case EXEC_STEP_STDIO:

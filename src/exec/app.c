@@ -10,6 +10,7 @@
  *   directory   the working directory is entered; if root cannot, as the user
  *   seccomp     control calls are trapped; needs CAP_SYS_ADMIN, so before …
  *   credentials … root's rights are gone
+ *   program     must not be one whose calls cannot be trapped
  *   execve
  *
  * A failure says which step it was and ends the process.
@@ -25,6 +26,7 @@
 #include <unistd.h>
 
 #include "basic/fd.h"
+#include "exec/abi.h"
 #include "exec/app.h"
 #include "exec/network.h"
 #include "exec/user.h"
@@ -66,13 +68,19 @@ int app_request_receive(int connection, AppRequest *ret) {
         return 0;
 }
 
-static _Noreturn void app_fail(App *app, ExecStep step, int error, const char *path) {
+static _Noreturn void app_fail_full(App *app, ExecStep step, int error, const char *path, const char *abi) {
         ExecReply reply = { .stage = EXEC_FAILED, .step = step, .error = error };
 
         if (path)
                 (void) snprintf(reply.path, sizeof(reply.path), "%s", path);
+        if (abi)
+                (void) snprintf(reply.abi, sizeof(reply.abi), "%s", abi);
         (void) send_with_fds(app->connection, &reply, sizeof(reply), NULL, 0, 0);
         _exit(EXIT_FAILURE);
+}
+
+static _Noreturn void app_fail(App *app, ExecStep step, int error, const char *path) {
+        app_fail_full(app, step, error, path, NULL);
 }
 
 static void app_reply(App *app, ExecReply *reply, const int *fds, size_t n_fds) {
@@ -291,6 +299,16 @@ static void reset_signals(void) {
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* As the user: what he cannot read is not read for him. */
+static void step_program(App *app) {
+        char path[PATH_MAX];
+        const char *abi;
+
+        abi = abi_find_foreign(app->argv[0], getenv("PATH"), path);
+        if (abi)
+                app_fail_full(app, EXEC_STEP_EXEC, -ENOEXEC, path, abi);
+}
+
 _Noreturn void app_exec(int connection, AppRequest *request) {
         App app = { .connection = connection, .request = request };
         int r;
@@ -313,6 +331,7 @@ _Noreturn void app_exec(int connection, AppRequest *request) {
 
         /* execvpe(3) looks for the program in the PATH of `environ`. */
         environ = app.environment;
+        step_program(&app);
         (void) execvpe(app.argv[0], app.argv, app.environment);
         app_fail(&app, EXEC_STEP_EXEC, -errno, app.argv[0]);
 }

@@ -111,4 +111,5 @@ typedef struct ExecReply {
         uint32_t uid, gid;
         uint64_t netns; /* inode of the namespace */
         char path[256]; /* EXEC_STEP_EXEC: what could not be executed */
+        char abi[16];   /* and what it is for, if calls of that cannot be trapped; else "" */
 } ExecReply;

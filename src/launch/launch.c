@@ -83,9 +83,9 @@ static int connect_exec(void) {
         return fd;
 }
 
-static void launch_fail(Launch *launch, ExecStep step, int error, const char *path) {
+static void launch_fail(Launch *launch, ExecStep step, int error, const char *path, const char *abi) {
         (void) sd_event_source_set_enabled(launch->source, SD_EVENT_OFF);
-        launch->hooks->failed(launch, step, error, path, launch->userdata);
+        launch->hooks->failed(launch, step, error, path, abi, launch->userdata);
 }
 
 /* Whether a stage comes with so many descriptors. */
@@ -109,7 +109,9 @@ static void launch_on_reply(Launch *launch, ExecReply *reply, int *fds) {
                 break;
         case EXEC_FAILED:
                 reply->path[sizeof(reply->path) - 1] = '\0';
-                launch_fail(launch, (ExecStep) reply->step, reply->error, *reply->path ? reply->path : NULL);
+                reply->abi[sizeof(reply->abi) - 1] = '\0';
+                launch_fail(launch, (ExecStep) reply->step, reply->error, *reply->path ? reply->path : NULL,
+                            *reply->abi ? reply->abi : NULL);
                 break;
         }
 }
@@ -130,13 +132,13 @@ static int launch_on_io(sd_event_source *s, int fd, uint32_t revents, void *user
                 return 0;
         }
         if (n <= 0) {
-                launch_fail(launch, EXEC_STEP_PROTOCOL, n < 0 ? (int) n : -ECONNRESET, NULL);
+                launch_fail(launch, EXEC_STEP_PROTOCOL, n < 0 ? (int) n : -ECONNRESET, NULL, NULL);
                 return 0;
         }
         if (n != sizeof(reply) || reply.stage >= _EXEC_STAGE_MAX || !stage_has_fds(reply.stage, n_fds)) {
                 for (size_t i = 0; i < n_fds; i++)
                         safe_close(fds[i]);
-                launch_fail(launch, EXEC_STEP_PROTOCOL, -EPROTO, NULL);
+                launch_fail(launch, EXEC_STEP_PROTOCOL, -EPROTO, NULL, NULL);
                 return 0;
         }
         while (n_fds < ELEMENTSOF(fds))

@@ -24,8 +24,8 @@ typedef struct LaunchHooks {
         /* Calls will be trapped: go on with launch_go() when they are served. Takes the listener. */
         void (*filter)(Launch *launch, int listener, void *userdata);
         void (*executed)(Launch *launch, void *userdata);
-        /* `path` may be NULL. */
-        void (*failed)(Launch *launch, ExecStep step, int error, const char *path, void *userdata);
+        /* `path` and `abi` (ExecReply) may be NULL. */
+        void (*failed)(Launch *launch, ExecStep step, int error, const char *path, const char *abi, void *userdata);
 } LaunchHooks;
 
 typedef struct LaunchRequest {

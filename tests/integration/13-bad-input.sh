@@ -82,6 +82,22 @@ bad 203 "Permission denied" 'a directory' ax_run -- /tmp
 bad 203 "No such file" 'no interpreter' ax_run -- /tmp/bad-script
 bad 203 "Permission denied|No such file" 'with a named app, too' ax_run --name bad --ip 198.18.13.1 -- /tmp/bad-plain
 bad 203 "No such file" 'also with --no-block' ax_run --no-block --collect -- nonexistent-command
+# Programs of foreign ABIs, as headers alone: they must not get as far as to be executed.
+if [[ $(uname -m) == x86_64 ]]; then
+    host_sh 'elf() { printf "\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0$2\0\1\0\0\0%32s" >"$1" && chmod 755 "$1"; }
+        cd /tmp; elf bad-i386 "\3"; elf bad-x32 "\76"; elf bad-arm "\50"; elf "$(printf "bad-i386-\351")" "\3"
+        printf "#! /tmp/bad-i386 -x\n" >bad-i386-script; printf "#!/tmp/bad-i386-script\n" >bad-i386-twice; chmod 755 bad-i386-*'
+    bad 203 "/tmp/bad-i386': .*program for i386.*trapped" 'a program for i386' ax_run -- /tmp/bad-i386
+    bad 203 "/tmp/bad-x32': .*program for x32.*trapped" 'a program for x32' ax_run -- /tmp/bad-x32
+    bad 203 "/tmp/bad-i386': .*program for i386" 'a script for a program for i386' ax_run -- /tmp/bad-i386-script
+    bad 203 "/tmp/bad-i386': .*program for i386" 'a script for such a script' ax_run -- /tmp/bad-i386-twice
+    bad 203 "/tmp/bad-i386': .*program for i386" 'also when found by PATH' host env PATH=/nonexistent:/tmp /usr/bin/ax run -- bad-i386
+    bad 203 "/tmp/bad-i386': .*program for i386" 'also with --no-block' ax_run --no-block --collect -- /tmp/bad-i386
+    bad 203 "bad-i386.*program for i386" 'also for alice' host_as alice ax run -- /tmp/bad-i386
+    bad 203 "bad-i386-.*i386" 'also with a name that is no UTF-8' host_sh 'exec ax run -- /tmp/bad-i386-?'
+    host_sh 'rm /tmp/bad-i386* /tmp/bad-x32 /tmp/bad-arm'
+fi
+bad 203 'none.xe9.*No such file' 'a name that is no UTF-8' host_sh 'exec ax run -- "$(printf "/none\351")"'
 bad 1 '[Cc]ommand' 'no command' ax_run --name x
 bad 1 'command|COMMAND' 'an empty command' ax_run -- ''
 bad 203 'No such file' 'no PATH' host env -i /usr/bin/ax run -- nonexistent-command

@@ -28,7 +28,7 @@ static struct {
         int fds[_NETWORK_SOCKET_MAX];
         ExecStep step;
         int error;
-        char *path;
+        char *path, *abi;
         bool free_launch; /* what the hook is to do */
 } heard;
 
@@ -69,11 +69,13 @@ static void on_executed(Launch *l, void *userdata) {
         hear(l, 'x', userdata);
 }
 
-static void on_failed(Launch *l, ExecStep step, int error, const char *path, void *userdata) {
+static void on_failed(Launch *l, ExecStep step, int error, const char *path, const char *abi, void *userdata) {
         heard.step = step;
         heard.error = error;
         free(heard.path);
         heard.path = path ? strdup(path) : NULL;
+        free(heard.abi);
+        heard.abi = abi ? strdup(abi) : NULL;
         hear(l, '!', userdata);
 }
 
@@ -103,6 +105,7 @@ static void teardown(void) {
         launch = launch_free(launch);
         sd_event_unref(event);
         free(heard.path);
+        free(heard.abi);
         safe_close(connection);
         safe_close(listener);
 }
@@ -327,6 +330,7 @@ START_TEST(test_early_end) {
         turn();
         assert_failed(EXEC_STEP_PROTOCOL, -ECONNRESET);
         ck_assert_ptr_null(heard.path);
+        ck_assert_ptr_null(heard.abi);
 }
 END_TEST
 
@@ -351,24 +355,27 @@ START_TEST(test_failed) {
 }
 END_TEST
 
-/* A path without an end is cut, an empty one is none. */
+/* A path or an ABI without an end is cut, an empty one is none. */
 START_TEST(test_failed_path) {
         ExecReply r = { .stage = EXEC_FAILED, .step = EXEC_STEP_USER, .error = -ENXIO };
 
         start_simple();
         memset(r.path, 'a', sizeof(r.path));
+        memset(r.abi, 'b', sizeof(r.abi));
         reply(&r, NULL, 0);
         assert_failed(EXEC_STEP_USER, -ENXIO);
         ck_assert_uint_eq(strlen(heard.path), sizeof(r.path) - 1);
+        ck_assert_uint_eq(strlen(heard.abi), sizeof(r.abi) - 1);
 
         safe_close(connection);
         heard.n = 0;
         launch = launch_free(launch);
         start_simple();
-        *r.path = '\0';
+        *r.path = *r.abi = '\0';
         reply(&r, NULL, 0);
         assert_failed(EXEC_STEP_USER, -ENXIO);
         ck_assert_ptr_null(heard.path);
+        ck_assert_ptr_null(heard.abi);
 }
 END_TEST
 
