@@ -101,7 +101,7 @@ static int add_address(MnlSocket *nl, const Address *a) {
         return request_send(nl, &r);
 }
 
-static void rule_init(Request *r, int family, uint8_t table, uint32_t priority) {
+static struct fib_rule_hdr *rule_init(Request *r, int family, uint8_t table, uint32_t priority) {
         struct fib_rule_hdr *rule;
 
         rule = request_init(r, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*rule));
@@ -109,6 +109,7 @@ static void rule_init(Request *r, int family, uint8_t table, uint32_t priority) 
         rule->table = table;
         rule->action = FR_ACT_TO_TBL;
         mnl_attr_put_u32(r->n, FRA_PRIORITY, priority);
+        return rule;
 }
 
 /*
@@ -127,11 +128,15 @@ static int add_protocol_rule(MnlSocket *nl, int family, uint8_t protocol, uint16
         return request_send(nl, &r);
 }
 
+/* Whatever has a mark: with one of its own (SO_MARK) a listener answers by that one, not by ours. */
 static int add_dial_rule(MnlSocket *nl, int family) {
+        struct fib_rule_hdr *rule;
         Request r;
 
-        rule_init(&r, family, TABLE_DIAL, RULE_DIAL_PRIORITY);
-        mnl_attr_put_u32(r.n, FRA_FWMARK, DIAL_MARK);
+        rule = rule_init(&r, family, TABLE_DIAL, RULE_DIAL_PRIORITY);
+        rule->flags = FIB_RULE_INVERT;
+        mnl_attr_put_u32(r.n, FRA_FWMARK, 0);
+        mnl_attr_put_u32(r.n, FRA_FWMASK, UINT32_MAX);
         return request_send(nl, &r);
 }
 

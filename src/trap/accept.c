@@ -55,6 +55,7 @@ static int give(Call *call, const Connection *c, int family) {
                 (void) call_fail(call, r);
                 return r;
         }
+        call->fd = safe_close(call->fd); /* before the app can close its own */
         r = notify_answer_with_fd(trap->notify_fd, call->slot->notif.id, c->fd, flags & SOCK_CLOEXEC);
         if (r >= 0) {
                 call_drop(call);

@@ -216,15 +216,23 @@ static int call_end(Call *call, int r) {
         return r;
 }
 
+/* Our copy of the socket must not be the last one when the app closes its own. */
+static void let_go(Call *call) {
+        call->fd = safe_close(call->fd);
+}
+
 int call_return(Call *call, int64_t value) {
+        let_go(call);
         return call_end(call, notify_reply(call->trap->notify_fd, call->slot->notif.id, value, 0));
 }
 
 int call_fail(Call *call, int error) {
+        let_go(call);
         return call_end(call, notify_reply(call->trap->notify_fd, call->slot->notif.id, 0, error));
 }
 
 int call_continue(Call *call) {
+        let_go(call);
         return call_end(call, notify_continue(call->trap->notify_fd, call->slot->notif.id));
 }
 

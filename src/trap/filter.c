@@ -33,8 +33,14 @@
 #ifndef AF_QIPCRTR
 #define AF_QIPCRTR 42
 #endif
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#endif
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
+#endif
+#ifndef SO_PREFER_BUSY_POLL
+#define SO_PREFER_BUSY_POLL 69
 #endif
 
 static const int trapped_calls[] = {
@@ -49,7 +55,14 @@ static const int trapped_levels[] = { IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6 };
 /* Of SOL_SOCKET. */
 static const int trapped_options[] = {
         SO_TYPE,     SO_DOMAIN,   SO_PROTOCOL, SO_ACCEPTCONN, SO_REUSEPORT,   SO_ZEROCOPY,
-        SO_PEERCRED, SO_PEERNAME, SO_PEERSEC,  SO_PEERGROUPS, SO_PEERPIDFD, SO_MARK,
+        SO_PEERCRED, SO_PEERNAME, SO_PEERSEC,  SO_PEERGROUPS, SO_PEERPIDFD,   SO_MARK,
+        SO_PASSCRED, SO_PASSSEC,  SO_PASSPIDFD,
+};
+
+/* Of SOL_SOCKET, only to know that they were set (trap/option-memory.h). */
+static const int noted_options[] = {
+        SO_TIMESTAMPNS,      SO_TIMESTAMPING, SO_MAX_PACING_RATE, SO_PEEK_OFF,  SO_RXQ_OVFL,
+        SO_SELECT_ERR_QUEUE, SO_NO_CHECK,     SO_DEBUG,           SO_BUSY_POLL, SO_PREFER_BUSY_POLL,
 };
 
 /* Families that reach other machines and do not know network namespaces. */
@@ -64,17 +77,23 @@ static int add_family_rules(scmp_filter_ctx filter, int call) {
         return r;
 }
 
+static int add_options(scmp_filter_ctx filter, int call, const int *options, size_t n) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, call, 2,
+                                     SCMP_A1_32(SCMP_CMP_EQ, SOL_SOCKET),
+                                     SCMP_A2_32(SCMP_CMP_EQ, (uint32_t) options[i]));
+        return r;
+}
+
 static int add_option_rules(scmp_filter_ctx filter, int call) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(trapped_levels); i++)
                 r = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, call, 1,
                                      SCMP_A1_32(SCMP_CMP_EQ, (uint32_t) trapped_levels[i]));
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(trapped_options); i++)
-                r = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, call, 2,
-                                     SCMP_A1_32(SCMP_CMP_EQ, SOL_SOCKET),
-                                     SCMP_A2_32(SCMP_CMP_EQ, (uint32_t) trapped_options[i]));
-        return r;
+        return r < 0 ? r : add_options(filter, call, trapped_options, ELEMENTSOF(trapped_options));
 }
 
 static int build(scmp_filter_ctx filter) {
@@ -95,6 +114,9 @@ static int build(scmp_filter_ctx filter) {
         if (r < 0)
                 return r;
         r = add_option_rules(filter, SCMP_SYS(setsockopt));
+        if (r < 0)
+                return r;
+        r = add_options(filter, SCMP_SYS(setsockopt), noted_options, ELEMENTSOF(noted_options));
         if (r < 0)
                 return r;
         r = add_family_rules(filter, SCMP_SYS(socket));

@@ -12,6 +12,9 @@
 #ifndef TCP_FASTOPEN_CONNECT
 #define TCP_FASTOPEN_CONNECT 30
 #endif
+#ifndef SO_PREFER_BUSY_POLL
+#define SO_PREFER_BUSY_POLL 69
+#endif
 #ifndef TCP_TX_DELAY
 #define TCP_TX_DELAY 37
 #endif
@@ -60,7 +63,17 @@ static const struct {
         { IPPROTO_IPV6, IPV6_RECVPKTINFO }, { IPPROTO_IPV6, IPV6_RECVTCLASS },
         { IPPROTO_IPV6, IPV6_RECVHOPLIMIT }, { IPPROTO_IPV6, IPV6_MTU_DISCOVER },
         { IPPROTO_IPV6, IPV6_DONTFRAG },    { IPPROTO_IPV6, IPV6_AUTOFLOWLABEL },
+        { IPPROTO_TCP, TCP_THIN_DUPACK },   { IPPROTO_TCP, TCP_INQ },
+        { IPPROTO_TCP, TCP_FASTOPEN },      { IPPROTO_IP, IP_RETOPTS },
+        { IPPROTO_IP, IP_CHECKSUM },        { IPPROTO_IPV6, IPV6_FREEBIND },
+        { IPPROTO_IPV6, IPV6_MINHOPCOUNT }, { IPPROTO_IPV6, IPV6_MULTICAST_HOPS },
         { SOL_SOCKET, SO_REUSEPORT },       { SOL_SOCKET, SO_ZEROCOPY },
+        /* Those that a Unix socket keeps, too, and that are rare enough to be trapped only to know of them. */
+        { SOL_SOCKET, SO_TIMESTAMPNS },     { SOL_SOCKET, SO_TIMESTAMPING },
+        { SOL_SOCKET, SO_MAX_PACING_RATE }, { SOL_SOCKET, SO_PEEK_OFF },
+        { SOL_SOCKET, SO_RXQ_OVFL },        { SOL_SOCKET, SO_SELECT_ERR_QUEUE },
+        { SOL_SOCKET, SO_NO_CHECK },        { SOL_SOCKET, SO_DEBUG },
+        { SOL_SOCKET, SO_BUSY_POLL },       { SOL_SOCKET, SO_PREFER_BUSY_POLL },
 };
 static_assert(ELEMENTSOF(inherited) <= 64, "one bit each");
 
@@ -102,9 +115,15 @@ bool option_wants_tcp(int level, int option) {
                                 option == TCP_REPAIR || option == TCP_ZEROCOPY_RECEIVE;
         case IPPROTO_IP:
                 return option == IP_OPTIONS || option == IP_TRANSPARENT;
+        case IPPROTO_IPV6:
+                return option == IPV6_TRANSPARENT;
         default:
                 return false;
         }
+}
+
+bool option_is_common(int level, int option) {
+        return level == SOL_SOCKET && option != SO_REUSEPORT && option != SO_ZEROCOPY && option_is_plain(level, option);
 }
 
 bool option_is_plain(int level, int option) {
@@ -198,18 +217,23 @@ static void inherit_buffer(int from, int to, int option, int lock) {
         (void) setsockopt(to, SOL_SOCKET, option, &size, sizeof(size));
 }
 
+static bool is_zero(const uint8_t *value, size_t size) {
+        static const uint8_t zero[OPTION_VALUE_MAX];
+
+        return memcmp(value, zero, size) == 0;
+}
+
 static void inherit_common(int from, int to) {
         inherit_buffer(from, to, SO_SNDBUF, SOCK_SNDBUF_LOCK);
         inherit_buffer(from, to, SO_RCVBUF, SOCK_RCVBUF_LOCK);
         for (size_t i = 0; i < ELEMENTSOF(common); i++) {
                 uint8_t value[OPTION_VALUE_MAX];
-                static const uint8_t zero[OPTION_VALUE_MAX];
                 socklen_t size = (socklen_t) common[i].size;
 
                 if (getsockopt(from, SOL_SOCKET, common[i].option, value, &size) < 0)
                         continue;
                 /* All are 0 by default but SO_RCVLOWAT, which is 1. */
-                if (memcmp(value, zero, size) == 0 || (common[i].option == SO_RCVLOWAT && value[0] == 1 && !value[1]))
+                if (is_zero(value, size) || (common[i].option == SO_RCVLOWAT && value[0] == 1 && !value[1]))
                         continue;
                 (void) setsockopt(to, SOL_SOCKET, common[i].option, value, size);
         }
@@ -224,7 +248,10 @@ void option_memory_inherit(Trap *trap, const Trap *setter, int from, int to, boo
 
                 if (!(setter->options_set & (UINT64_C(1) << i)) || getsockopt(from, level, option, value, &size) < 0)
                         continue;
-                if (to_tcp)
+                /* Some share a place with others, and to set 0 would undo those. */
+                if (option_is_common(level, option) && is_zero(value, size))
+                        continue;
+                if (to_tcp || option_is_common(level, option))
                         (void) setsockopt(to, level, option, value, size);
                 else
                         option_memory_set(trap, to, level, option, value, size);

@@ -26,6 +26,9 @@ typedef struct OptionEntry OptionEntry;
  */
 bool option_is_plain(int level, int option);
 
+/* Whether a Unix socket keeps it itself. */
+bool option_is_common(int level, int option);
+
 /* Whether the app asked for something that only TCP has; its next connections are TCP then (Shortcut=auto). */
 bool option_wants_tcp(int level, int option);
 

@@ -20,6 +20,9 @@
 #include "trap/handlers.h"
 #include "trap/option-memory.h"
 
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#endif
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
 #endif
@@ -27,9 +30,19 @@
 enum {
         /* More than any of these options takes; the kernel cuts the same way. */
         OPTION_SIZE_MAX = 512,
-        /* The MSS of a loopback device with an MTU of 65536. */
-        LOOPBACK_MSS = 65536 - 40,
+        /* SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST, whose header is not for programs. */
+        ORIGINAL_DST = 80,
+        LOOPBACK_MTU = 65536,
+        LOOPBACK_MSS = LOOPBACK_MTU - 40,
 };
+
+/*
+ * Options that AF_UNIX has and TCP refuses, or ignores: a pair would tell the
+ * one app of processes of the other.
+ */
+static bool is_of_unix(int level, int option) {
+        return level == SOL_SOCKET && (option == SO_PASSCRED || option == SO_PASSSEC || option == SO_PASSPIDFD);
+}
 
 static int call_level(const Call *call) {
         return (int) call_arg(call, 1);
@@ -41,18 +54,20 @@ static int call_option(const Call *call) {
 
 /* Values that can be asked for, but not set. */
 static bool is_readable(int level, int option) {
-        if (option_is_plain(level, option))
+        if (option_is_plain(level, option) || is_of_unix(level, option))
                 return true;
         switch (level) {
         case SOL_SOCKET:
                 return option == SO_TYPE || option == SO_DOMAIN || option == SO_PROTOCOL || option == SO_ACCEPTCONN ||
                                 option == SO_PEERCRED || option == SO_MARK;
         case IPPROTO_TCP:
-                return option == TCP_INFO || option == TCP_ULP;
+                return option == TCP_INFO || option == TCP_ULP || option == TCP_CC_INFO || option == TCP_SAVED_SYN ||
+                                option == TCP_TIMESTAMP || option == TCP_FASTOPEN_KEY;
         case IPPROTO_IP:
-                return option == IP_MTU || option == IP_OPTIONS || option == IP_TRANSPARENT;
+                return option == IP_MTU || option == IP_OPTIONS || option == IP_TRANSPARENT || option == ORIGINAL_DST;
         case IPPROTO_IPV6:
-                return option == IPV6_MTU || option == IPV6_TRANSPARENT || option == IPV6_ADDRFORM;
+                return option == IPV6_MTU || option == IPV6_TRANSPARENT || option == IPV6_ADDRFORM ||
+                                option == ORIGINAL_DST;
         default:
                 return false;
         }
@@ -117,7 +132,7 @@ static int set_on_socket(Call *call, int fd, OptionValue *ret) {
         if (r < 0)
                 return r;
         ret->size = (socklen_t) n;
-        if (!option_is_plain(call_level(call), call_option(call)))
+        if (!option_is_plain(call_level(call), call_option(call)) && !is_of_unix(call_level(call), call_option(call)))
                 return -ENOPROTOOPT;
         /* With the rights of nobody: what takes more is not for the app to have from us. */
         r = caps_suspend(&caps);
@@ -132,6 +147,20 @@ static int stand_in(int family) {
         int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
 
         return fd < 0 ? -errno : fd;
+}
+
+/* As sk_getsockopt() does it: what is asked for must not be more than there is. */
+static void get_peer_name(Call *call, const SocketInfo *info) {
+        SockAddr sa;
+        int size = (int) endpoint_to_sockaddr(&info->name.peer, info->family, &sa), n, r;
+
+        r = call_read(call, call_arg(call, 4), &n, sizeof(n));
+        if (r >= 0 && (n < 0 || n > size))
+                r = -EINVAL;
+        if (r < 0)
+                (void) call_fail(call, r);
+        else
+                return_option(call, &sa, size);
 }
 
 static void get_pair_socket_option(Call *call, const SocketInfo *info) {
@@ -152,6 +181,9 @@ static void get_pair_socket_option(Call *call, const SocketInfo *info) {
                 return_option(call, &none, sizeof(none));
                 break;
         }
+        case SO_PEERNAME:
+                get_peer_name(call, info);
+                break;
         case SO_PEERGROUPS:
         case SO_PEERPIDFD:
                 (void) call_fail(call, -ENODATA);
@@ -191,10 +223,6 @@ static void get_pair_option(Call *call, const SocketInfo *info) {
         char value[OPTION_VALUE_MAX];
         size_t size;
 
-        if (call_level(call) == SOL_SOCKET) {
-                get_pair_socket_option(call, info);
-                return;
-        }
         if (call_level(call) == IPPROTO_TCP && call_option(call) == TCP_INFO) {
                 get_tcp_info(call);
                 return;
@@ -203,9 +231,18 @@ static void get_pair_option(Call *call, const SocketInfo *info) {
                 return_option_int(call, LOOPBACK_MSS);
                 return;
         }
+        if ((call_level(call) == IPPROTO_IP && call_option(call) == IP_MTU) ||
+            (call_level(call) == IPPROTO_IPV6 && call_option(call) == IPV6_MTU && info->family == AF_INET6)) {
+                return_option_int(call, LOOPBACK_MTU);
+                return;
+        }
         size = option_memory_get(call->trap, call->fd, call_level(call), call_option(call), value, sizeof(value));
         if (size > 0) {
                 return_option(call, value, (int) size);
+                return;
+        }
+        if (call_level(call) == SOL_SOCKET) {
+                get_pair_socket_option(call, info);
                 return;
         }
         fd = stand_in(info->family);
@@ -279,7 +316,9 @@ static void handle_option(Call *call, bool set) {
                 (void) call_continue(call);
                 break;
         case SOCKET_PAIR:
-                if (set)
+                if (option_is_common(call_level(call), call_option(call)))
+                        (void) call_continue(call);
+                else if (set)
                         set_pair_option(call, &info);
                 else
                         get_pair_option(call, &info);
