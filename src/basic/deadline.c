@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include "basic/deadline.h"
+#include "basic/fd.h"
+
+#define CLOSE_DEADLINE_USEC (2 * USEC_PER_MSEC)
 
 static timer_t timer;
 static bool ready;
@@ -42,4 +45,13 @@ void deadline_begin(uint64_t usec) {
 
 void deadline_end(void) {
         set(0);
+}
+
+int deadline_close(int fd) {
+        if (fd < 0)
+                return -EBADF;
+        deadline_begin(CLOSE_DEADLINE_USEC);
+        fd = safe_close(fd);
+        deadline_end();
+        return fd;
 }

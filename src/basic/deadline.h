@@ -14,3 +14,9 @@ int deadline_init(void);
 
 void deadline_begin(uint64_t usec);
 void deadline_end(void);
+
+/*
+ * close(2) that does not wait: not for a peer that does not read what the last
+ * owner of the socket wants to see off (SO_LINGER). Returns -EBADF.
+ */
+int deadline_close(int fd);

@@ -116,27 +116,24 @@ int dial(int fd, const Endpoint *from, const Endpoint *to, int family) {
 }
 
 /*
- * Passes all segments but a SYN that does not come from where the socket is
- * connected to: with it no other handshake can succeed, whether the socket
- * connects or listens.
+ * Passes segments only that come from where the socket is connected to: with it
+ * no other handshake can succeed, whether the socket connects or listens, nor
+ * can a refusal be told from silence.
  */
 static int lock_to(int fd, const Endpoint *from, const Endpoint *to) {
-        struct sock_filter program[16];
+        struct sock_filter program[14];
         unsigned n = 0, n_words = to->address.family == AF_INET ? 1 : 4;
         const unsigned source = to->address.family == AF_INET ? 12 : 8; /* in the IP header */
-        const unsigned n_all = 2 + 2 * (2 + n_words) + 2;
+        const unsigned n_all = 2 * (2 + n_words) + 2;
         const int on = 1;
 
         assert(n_all <= ELEMENTSOF(program));
-        /* Jumps are to the last instruction (drop), or the one before it (pass). */
-        program[n++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13);
-        program[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 2 /* SYN */, 0,
-                                                     (uint8_t) (n_all - 2 - 2));
+        /* All jumps are to the last instruction. */
         program[n++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 0);
-        program[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, to->port, 0, (uint8_t) (n_all - 1 - 4));
+        program[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, to->port, 0, (uint8_t) (n_all - 1 - 2));
         program[n++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 2);
         program[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, from->port, 0,
-                                                     (uint8_t) (n_all - 1 - 6));
+                                                     (uint8_t) (n_all - 1 - 4));
         for (unsigned i = 0; i < n_words; i++) {
                 uint32_t word;
 
@@ -160,14 +157,12 @@ static int lock_to(int fd, const Endpoint *from, const Endpoint *to) {
 
 int dial_hand_out(int fd, const Endpoint *from, const Endpoint *to) {
         const struct linger orderly = {};
-        const int off = 0;
         int r;
 
         r = lock_to(fd, from, to);
         if (r < 0)
                 return r;
-        if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &orderly, sizeof(orderly)) < 0 ||
-            setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off)) < 0 || fcntl(fd, F_SETFL, 0) < 0)
+        if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &orderly, sizeof(orderly)) < 0 || fcntl(fd, F_SETFL, 0) < 0)
                 return -errno;
         return 0;
 }

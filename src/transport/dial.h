@@ -76,7 +76,8 @@ int dial_state(int fd);
 /*
  * Makes a dialed socket one that can be given to the app of the client: it
  * waits, ends in an orderly way, and will never be connected to anything else,
- * not even by those who got it from the app. Returns 0 or a negative errno.
+ * not even by those who got it from the app. (It keeps SO_REUSEADDR, or its port
+ * could not be used for a minute after its end.) Returns 0 or a negative errno.
  */
 int dial_hand_out(int fd, const Endpoint *from, const Endpoint *to);
 

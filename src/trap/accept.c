@@ -55,7 +55,7 @@ static int give(Call *call, const Connection *c, int family) {
                 (void) call_fail(call, r);
                 return r;
         }
-        call->fd = safe_close(call->fd); /* before the app can close its own */
+        call->fd = deadline_close(call->fd); /* before the app can close its own */
         r = notify_answer_with_fd(trap->notify_fd, call->slot->notif.id, c->fd, flags & SOCK_CLOEXEC);
         if (r >= 0) {
                 call_drop(call);
@@ -116,21 +116,16 @@ static void connection_done(Connection *c) {
  */
 static int accept_nowait(int fd, SockAddr *sa, socklen_t *size) {
         struct pollfd p = { .fd = fd, .events = POLLIN };
-        int flags, connection;
+        int connection;
 
-        flags = fcntl(fd, F_GETFL);
-        if (flags < 0)
-                return -errno;
-        if (!(flags & O_NONBLOCK)) {
-                if (poll(&p, 1, 0) <= 0)
-                        return -EAGAIN;
-                deadline_begin(ACCEPT_DEADLINE_USEC);
-        }
+        if (poll(&p, 1, 0) <= 0)
+                return -EAGAIN;
+        /* The mode can change at any moment, so that it is not looked at. */
+        deadline_begin(ACCEPT_DEADLINE_USEC);
         connection = accept4(fd, &sa->sa, size, SOCK_CLOEXEC);
         if (connection < 0)
                 connection = errno == EINTR ? -EAGAIN : -errno;
-        if (!(flags & O_NONBLOCK))
-                deadline_end();
+        deadline_end();
         return connection;
 }
 
@@ -259,13 +254,14 @@ void handle_accept(Call *call) {
         r = call_get_socket(call, &info);
         if (r < 0)
                 return;
-        /* The kernel knows why one cannot accept on what is not a listener; and by TCP nothing is ever pending. */
-        if (info.kind != SOCKET_NATIVE || !listens(call->fd) || call->trap->shortcut == SHORTCUT_TCP) {
+        /* The kernel knows why one cannot accept on what is not a listener. */
+        if (info.kind != SOCKET_NATIVE || !listens(call->fd)) {
                 (void) call_continue(call);
                 return;
         }
         r = listener_get(call, &l);
-        if (r == -EXDEV) { /* in a namespace that is no app's */
+        /* In a namespace that is no app's; or all is TCP, and nothing is ever pending. */
+        if (r == -EXDEV || (r >= 0 && l->trap->shortcut == SHORTCUT_TCP)) {
                 (void) call_continue(call);
                 return;
         }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "basic/deadline.h"
 #include "basic/fd.h"
 #include "basic/log.h"
 #include "basic/worker.h"
@@ -142,7 +144,7 @@ void call_drop(Call *call) {
         Calls *c = sw->calls;
 
         call_unpark(call);
-        call->fd = safe_close(call->fd);
+        call->fd = deadline_close(call->fd);
         call->trap->n_calls--;
         sw->n_calls--;
         call->trap = NULL;
@@ -171,7 +173,7 @@ void call_park(Call *call, Listener *listener, uint64_t timeout, sd_event_time_h
         Trap *trap = call->trap;
 
         call_begin_wait(call);
-        call->fd = safe_close(call->fd);
+        call->fd = deadline_close(call->fd);
         call->listener = listener;
         DL_APPEND(listener->accepts, call);
         if (timeout > 0)
@@ -218,7 +220,7 @@ static int call_end(Call *call, int r) {
 
 /* Our copy of the socket must not be the last one when the app closes its own. */
 static void let_go(Call *call) {
-        call->fd = safe_close(call->fd);
+        call->fd = deadline_close(call->fd);
 }
 
 int call_return(Call *call, int64_t value) {
@@ -330,13 +332,46 @@ bool call_socket_is_foreign(const Call *call) {
         return socket_netns_cookie(call->fd, &netns) < 0 || netns != call->trap->netns;
 }
 
+typedef struct CloseJob {
+        int fd;
+} CloseJob;
+
+static void close_run(void *job) {
+        (void) close(((CloseJob *) job)->fd);
+}
+
+void call_close_any(Call *call, int fd) {
+        if (fd >= 0)
+                (void) call_run_bounded(call, close_run, &(CloseJob){ fd }, sizeof(CloseJob));
+}
+
+/* Nothing is asked here that takes the lock of an IP socket: the app can hold that for as long as it likes. */
+static void classify(Call *call, SocketInfo *info) {
+        int domain = 0, protocol = 0;
+        socklen_t n = sizeof(int), size = sizeof(SockAddr);
+        SockAddr sa = {};
+
+        if (getsockopt(call->fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) < 0) {
+                /* No socket. To close a copy of a file of FUSE is to wait for who serves it. */
+                call_close_any(call, TAKE_FD(call->fd));
+                return;
+        }
+        if (domain == AF_UNIX) {
+                if (getsockname(call->fd, &sa.sa, &size) >= 0)
+                        classify_unix(call, &sa, size, info);
+        } else if ((domain == AF_INET || domain == AF_INET6) &&
+                   getsockopt(call->fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &n) >= 0 &&
+                   (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP)) {
+                info->kind = SOCKET_NATIVE;
+                info->family = domain;
+        }
+}
+
 int call_get_socket(Call *call, SocketInfo *ret) {
         SocketInfo info = { .kind = SOCKET_OTHER };
-        SockAddr sa = {};
-        socklen_t size = sizeof(sa);
-        int r, protocol = 0;
+        int r;
 
-        call->fd = safe_close(call->fd);
+        call->fd = deadline_close(call->fd);
         r = call_get_fd(call, call_fd_arg(call));
         if (r == -EBADF) {
                 *ret = info;
@@ -354,31 +389,17 @@ int call_get_socket(Call *call, SocketInfo *ret) {
                 return r;
         }
         call->fd = r;
-
-        if (getsockname(call->fd, &sa.sa, &size) >= 0) {
-                if (sa.sa.sa_family == AF_UNIX) {
-                        classify_unix(call, &sa, size, &info);
-                } else if (sa.sa.sa_family == AF_INET || sa.sa.sa_family == AF_INET6) {
-                        socklen_t n = sizeof(protocol);
-
-                        if (getsockopt(call->fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &n) >= 0 &&
-                            (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP)) {
-                                info.kind = SOCKET_NATIVE;
-                                info.family = sa.sa.sa_family;
-                                (void) endpoint_from_sockaddr(&sa, size, &info.bound);
-                        }
-                }
-        }
+        classify(call, &info);
         *ret = info;
         return 0;
 }
 
-int call_get_fd_flags(Call *call) {
+/* The flags of a descriptor of another process (O_NONBLOCK, O_CLOEXEC), or a negative errno. */
+static int read_fd_flags(pid_t pid, int fd) {
         char path[64], text[1024], *line;
         ssize_t n;
 
-        (void) snprintf(path, sizeof(path), "/proc/%i/fdinfo/%i", (int) call->slot->notif.pid,
-                        call_fd_arg(call));
+        (void) snprintf(path, sizeof(path), "/proc/%i/fdinfo/%i", pid, fd);
         n = read_file(AT_FDCWD, path, text, sizeof(text));
         if (n < 0)
                 return (int) n;
@@ -495,15 +516,44 @@ int call_answer(Call *call, uint64_t address, uint64_t size_address, const void 
         return transfer(call, &t);
 }
 
-ssize_t call_read_sockaddr(Call *call, uint64_t address, uint64_t size, SockAddr *ret) {
-        /* An int for the kernel (move_addr_to_kernel() in net/socket.c). */
-        int n = (int) size, r;
+typedef struct LookJob {
+        pid_t pid;
+        int number, fd; /* the caller's, ours */
+        uint64_t address;
+        CallLook look;
+        bool readable;
+} LookJob;
 
-        memset(ret, 0, sizeof(*ret));
-        if (n < 0 || (size_t) n > sizeof(*ret))
-                return -EINVAL;
-        if (n == 0)
-                return 0;
-        r = call_read(call, address, ret, (size_t) n);
-        return r < 0 ? r : n;
+static void look_run(void *job) {
+        LookJob *j = job;
+        CallLook *look = &j->look;
+        uint8_t state; /* the first byte of TCP_INFO (tcp(7)) */
+        socklen_t size = sizeof(state);
+
+        j->readable = look->size <= 0 || move(j->pid, false, j->address, &look->address, (size_t) look->size);
+        look->flags = read_fd_flags(j->pid, j->number);
+        look->state = j->fd >= 0 && getsockopt(j->fd, IPPROTO_TCP, TCP_INFO, &state, &size) >= 0 ? state : -EBADF;
+        look->bound_size = sizeof(look->bound);
+        if (j->fd < 0 || getsockname(j->fd, &look->bound.sa, &look->bound_size) < 0)
+                look->bound_size = 0;
+}
+
+void call_look(Call *call, bool native, CallLook *ret) {
+        /* An int for the kernel (move_addr_to_kernel() in net/socket.c). */
+        int n = (int) call_arg(call, 2);
+        LookJob j = {
+                .pid = (pid_t) call->slot->notif.pid,
+                .number = call_fd_arg(call),
+                .fd = native ? call->fd : -EBADF,
+                .address = call_arg(call, 1),
+        };
+
+        static_assert(sizeof(LookJob) <= WORKER_JOB_MAX, "must fit");
+        j.look.size = n < 0 || (size_t) n > sizeof(j.look.address) ? -EINVAL : n;
+        if (call_run_bounded(call, look_run, &j, sizeof(j)) < 0)
+                j.look = (CallLook){ .size = -EFAULT, .flags = -EBADF, .state = -EBADF };
+        /* The number of a dead caller may be another's by now: what was read then is not its. */
+        else if (!j.readable || !notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+                j.look.size = -EFAULT;
+        *ret = j.look;
 }

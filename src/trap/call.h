@@ -69,10 +69,7 @@ typedef enum SocketKind {
 typedef struct SocketInfo {
         SocketKind kind;
         int family; /* of the TCP socket that it is or stands for */
-        union {
-                SocketName name;  /* SOCKET_PAIR */
-                Endpoint bound;   /* SOCKET_NATIVE */
-        };
+        SocketName name; /* SOCKET_PAIR */
 } SocketInfo;
 
 /*
@@ -89,14 +86,14 @@ int call_get_socket(Call *call, SocketInfo *ret);
  */
 bool call_socket_is_foreign(const Call *call);
 
-/* Copies any descriptor of the caller. Returns it or a negative errno. */
+/* Copies any descriptor of the caller. Returns it, to be closed by call_close_any(), or a negative errno. */
 int call_get_fd(Call *call, int fd);
+
+/* Closes a copy of a descriptor that can be of any file: that can take as long as the app likes. */
+void call_close_any(Call *call, int fd);
 
 /* The process (thread group) that the caller, a thread, belongs to, or a negative errno. */
 pid_t call_get_tgid(Call *call);
-
-/* The flags of the descriptor of argument 0 (O_NONBLOCK, O_CLOEXEC) or a negative errno. */
-int call_get_fd_flags(Call *call);
 
 /* What of the caller's memory is moved at once, at most. */
 enum { CALL_TRANSFER_MAX = 1024 };
@@ -120,8 +117,15 @@ int call_read(Call *call, uint64_t address, void *buf, size_t size);
  */
 int call_answer(Call *call, uint64_t address, uint64_t size_address, const void *value, size_t size, bool full);
 
-/*
- * Reads the socket address of connect(2) and bind(2). Returns its size, or
- * -EINVAL or -EFAULT as the kernel would.
- */
-ssize_t call_read_sockaddr(Call *call, uint64_t address, uint64_t size, SockAddr *ret);
+/* What there is to know of a connect(2), in one look. */
+typedef struct CallLook {
+        SockAddr address; /* argument 1 */
+        ssize_t size;     /* argument 2; -EINVAL or -EFAULT as the kernel would say */
+        int flags;        /* of the descriptor (O_NONBLOCK, O_CLOEXEC), or a negative errno */
+        int state;        /* native: of TCP (tcp(7)), or a negative errno */
+        SockAddr bound;   /* native: where it is bound to */
+        socklen_t bound_size;
+} CallLook;
+
+/* All of this can take as long as the app likes, but for the time of call_run_bounded(). */
+void call_look(Call *call, bool native, CallLook *ret);

@@ -54,12 +54,8 @@ static bool is_resolver_of_host(const SockAddr *sa, size_t size) {
         return false;
 }
 
-static void connect_other(Call *call) {
-        SockAddr sa;
-        ssize_t n;
-
-        n = call_read_sockaddr(call, call_arg(call, 1), call_arg(call, 2), &sa);
-        if (n > 0 && is_resolver_of_host(&sa, (size_t) n))
+static void connect_other(Call *call, const CallLook *look) {
+        if (look->size > 0 && is_resolver_of_host(&look->address, (size_t) look->size))
                 (void) call_fail(call, -ECONNREFUSED);
         else
                 (void) call_continue(call);
@@ -125,14 +121,6 @@ static int check_address(Connect *c, const SockAddr *sa, ssize_t size) {
         return 0;
 }
 
-/* The state of a TCP socket (tcp(7)), which is the first byte of TCP_INFO; or a negative errno. */
-static int tcp_state(int fd) {
-        uint8_t state;
-        socklen_t size = sizeof(state);
-
-        return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &size) < 0 ? -errno : state;
-}
-
 /*
  * Whether it is the app's own business: nobody else would be found at that
  * address. To itself an app connects as it would without us, in its own
@@ -193,7 +181,6 @@ static void disconnect(Connect *c) {
         Call *call = c->call;
         int r;
 
-        c->flags = call_get_fd_flags(call);
         fd = r = c->flags < 0 ? -EBADF : trap_take_plain_socket(call->trap, c->socket.family);
         if (r >= 0 && (c->flags & O_NONBLOCK) && fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
                 r = -errno;
@@ -211,15 +198,12 @@ static void disconnect(Connect *c) {
         (void) call_return(call, 0);
 }
 
-static void connect_native(Connect *c) {
+static void connect_native(Connect *c, const CallLook *look) {
         Trap *trap = c->call->trap;
-        SockAddr sa;
-        ssize_t size;
         int r;
 
         c->foreign = call_socket_is_foreign(c->call) || dial_is_marked(c->call->fd);
-        size = call_read_sockaddr(c->call, call_arg(c->call, 1), call_arg(c->call, 2), &sa);
-        if (size >= (ssize_t) sizeof(sa_family_t) && sa.sa.sa_family == AF_UNSPEC) {
+        if (look->size >= (ssize_t) sizeof(sa_family_t) && look->address.sa.sa_family == AF_UNSPEC) {
                 if (c->foreign)
                         disconnect(c);
                 else
@@ -227,20 +211,18 @@ static void connect_native(Connect *c) {
                 return;
         }
         /* Connected already, or on the way: the kernel knows what to say. */
-        if (tcp_state(c->call->fd) != TCP_CLOSE) {
+        if (look->state >= 0 && look->state != TCP_CLOSE) {
                 (void) call_continue(c->call);
                 return;
         }
-        r = check_address(c, &sa, size);
+        r = check_address(c, &look->address, look->size);
+        if (r >= 0 && (look->state < 0 || c->flags < 0))
+                r = -EBADF;
         if (r < 0) {
                 (void) call_fail(c->call, r);
                 return;
         }
-        c->flags = call_get_fd_flags(c->call);
-        if (c->flags < 0) {
-                (void) call_fail(c->call, -EBADF);
-                return;
-        }
+        (void) endpoint_from_sockaddr(&look->bound, look->bound_size, &c->bound);
         /* The kernel would still find a listener that is closed, but for the copy that we have while an accept waits. */
         if (route_is_own(trap->party, &c->to.address))
                 trap_sweep_listeners(trap);
@@ -256,19 +238,17 @@ static bool hung_up(int fd) {
 }
 
 /* A second connect on the same descriptor. */
-static void connect_again(Connect *c) {
+static void connect_again(Connect *c, const CallLook *look) {
         Call *call = c->call;
-        SockAddr sa;
-        ssize_t n;
+        ssize_t n = look->size;
 
-        n = call_read_sockaddr(call, call_arg(call, 1), call_arg(call, 2), &sa);
         if (n >= 0 && n < (ssize_t) sizeof(sa_family_t))
                 n = -EINVAL;
         if (n < 0) {
                 (void) call_fail(call, (int) n);
                 return;
         }
-        if (sa.sa.sa_family == AF_UNSPEC) {
+        if (look->address.sa.sa_family == AF_UNSPEC) {
                 disconnect(c);
                 return;
         }
@@ -283,10 +263,9 @@ static void connect_again(Connect *c) {
         if (call->resumed && hung_up(call->fd) && call->trap->sw->delivered_connect != call->slot->notif.id) {
                 SocketName name = c->socket.name;
 
-                c->socket.bound = (Endpoint){ .address.family = name.local.address.family };
+                c->bound = (Endpoint){ .address.family = name.local.address.family };
                 c->foreign = true;
-                c->flags = call_get_fd_flags(call);
-                if (c->flags >= 0 && endpoint_from_sockaddr(&sa, (size_t) n, &c->to) >= 0) {
+                if (c->flags >= 0 && endpoint_from_sockaddr(&look->address, (socklen_t) n, &c->to) >= 0) {
                         connect_route(c);
                         return;
                 }
@@ -297,20 +276,23 @@ static void connect_again(Connect *c) {
 
 void handle_connect(Call *call) {
         Connect c = { .call = call };
+        CallLook look;
         int r;
 
         r = call_get_socket(call, &c.socket);
         if (r < 0)
                 return;
+        call_look(call, c.socket.kind == SOCKET_NATIVE, &look);
+        c.flags = look.flags;
         switch (c.socket.kind) {
         case SOCKET_OTHER:
-                connect_other(call);
+                connect_other(call, &look);
                 break;
         case SOCKET_PAIR:
-                connect_again(&c);
+                connect_again(&c, &look);
                 break;
         case SOCKET_NATIVE:
-                connect_native(&c);
+                connect_native(&c, &look);
                 break;
         }
 }

@@ -282,12 +282,12 @@ static void search_run(void *job) {
 }
 
 static void replace_in_set(Call *call, int set, const EpollJob *job, int old_fd, int new_fd) {
-        _cleanup_close_ int set_fd = -EBADF;
-        int r;
+        int set_fd, r;
 
         set_fd = r = call_get_fd(call, set);
         if (r >= 0)
                 r = helper_move(&call->trap->sw->epoll, job, set_fd, old_fd, new_fd);
+        call_close_any(call, set_fd);
         if (r < 0)
                 (void) log_warning_errno(r, "%s: failed to keep a socket in its epoll set: %m", call->trap->party->id);
 }

@@ -56,7 +56,7 @@ static const int trapped_levels[] = { IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6 };
 static const int trapped_options[] = {
         SO_TYPE,     SO_DOMAIN,   SO_PROTOCOL, SO_ACCEPTCONN, SO_REUSEPORT,   SO_ZEROCOPY,
         SO_PEERCRED, SO_PEERNAME, SO_PEERSEC,  SO_PEERGROUPS, SO_PEERPIDFD,   SO_MARK,
-        SO_PASSCRED, SO_PASSSEC,  SO_PASSPIDFD,
+        SO_PASSCRED, SO_PASSSEC,  SO_PASSPIDFD, SO_REUSEADDR,
 };
 
 /* Of SOL_SOCKET, only to know that they were set (trap/option-memory.h). */

@@ -36,14 +36,14 @@
 #include "trap/pending.h"
 
 /* Ports that are tried: the loop must not look for long. */
-enum { PORT_TRIES_MAX = 512 };
+enum { PORT_TRIES_MAX = 32 };
 
 /* How long a handshake may take before the listener's queue is taken to be full. */
 #define HANDSHAKE_USEC (20 * USEC_PER_MSEC)
 
 /* Where the connection begins, but for an ephemeral port. */
 static int get_source(const Connect *c, const Route *route, Endpoint *ret) {
-        const Endpoint *bound = &c->socket.bound;
+        const Endpoint *bound = &c->bound;
 
         *ret = (Endpoint){ route->source, bound->port };
         if (address_is_unspecified(&bound->address))
@@ -74,32 +74,34 @@ static inline void link_done(Link *link) {
         safe_close(link->dialed);
 }
 
-/* Dials, and makes the pair if it can be one. Returns 0, or -EADDRINUSE if the port is taken. */
+/*
+ * Makes the pair, unless it is to be TCP, and then dials: the name of the pair
+ * says whether there is such a connection already, and nobody is to see one that
+ * is not. Returns 0, or -EADDRINUSE if the port is taken.
+ */
 static int link_try(Connect *c, Link *link, bool direct) {
-        int r;
+        int r = 0;
 
-        if (!direct) {
-                link->dialed = r = trap_take_socket(link->server, c->socket.family);
-                if (r >= 0)
-                        r = dial(link->dialed, &link->ends.client, &link->ends.server, c->socket.family);
-                if (r < 0) {
-                        link->dialed = safe_close(link->dialed);
-                        return r;
-                }
-                link->state = (DialState) r;
-                if (link->state != DIAL_CONNECTED || c->tcp)
-                        return 0;
+        if (!c->tcp)
+                r = pair_new(&link->ends, &link->client, &link->server_fd);
+        if (r < 0 || direct)
+                return r;
+        link->dialed = r = trap_take_socket(link->server, c->socket.family);
+        if (r >= 0)
+                r = dial(link->dialed, &link->ends.client, &link->ends.server, c->socket.family);
+        if (r < 0) {
+                link_done(link);
+                link->client = link->server_fd = link->dialed = -EBADF;
+                return r;
         }
-        r = pair_new(&link->ends, &link->client, &link->server_fd);
-        if (r < 0)
-                link->dialed = safe_close(link->dialed);
-        return r;
+        link->state = (DialState) r;
+        return 0;
 }
 
 static int link_make(Connect *c, Link *link, bool direct) {
         int r = -EADDRINUSE;
 
-        if (c->socket.bound.port != 0)
+        if (c->bound.port != 0)
                 r = link_try(c, link, direct);
         else
                 for (unsigned i = 0; i < PORT_TRIES_MAX && r == -EADDRINUSE; i++) {
@@ -139,7 +141,8 @@ static void report(Connect *c, int client) {
  * be connected to anything else.
  */
 static int connect_tcp(Connect *c, Link *link) {
-        int r;
+        socklen_t n = sizeof(int);
+        int reuse = 0, r;
 
         r = link->state == DIAL_WAITS && !(c->flags & O_NONBLOCK) ? dial_undo(link->dialed) : 0;
         if (r >= 0)
@@ -147,6 +150,9 @@ static int connect_tcp(Connect *c, Link *link) {
         if (r < 0)
                 return r;
         option_memory_inherit(c->call->trap, c->call->trap, c->call->fd, link->dialed, true);
+        /* What is dialed has this always, and what it says of it is what is remembered. */
+        if (getsockopt(c->call->fd, SOL_SOCKET, SO_REUSEADDR, &reuse, &n) >= 0 && reuse)
+                option_memory_set(c->call->trap, link->dialed, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
         if ((c->flags & O_NONBLOCK) && fcntl(link->dialed, F_SETFL, O_NONBLOCK) < 0)
                 return -errno;
         r = connect_replace(c, link->dialed);
@@ -187,8 +193,11 @@ static int connect_pair(Connect *c, Link *link) {
 }
 
 static int connect_link(Connect *c, Link *link) {
+        /* With a full queue it is TCP. */
+        const bool pair = link->client >= 0 && (link->dialed < 0 || link->state == DIAL_CONNECTED);
+
         c->call->trap->sw->n_connections++;
-        return link->client >= 0 ? connect_pair(c, link) : connect_tcp(c, link);
+        return pair ? connect_pair(c, link) : connect_tcp(c, link);
 }
 
 /* A connect that waits for the kernel to be done with the handshake. */
@@ -228,9 +237,6 @@ static void dialing_go_on(Dialing *d) {
                 return;
         }
         link.state = (DialState) r;
-        /* If there is such a pair already it is TCP that tells the two apart. */
-        if (link.state == DIAL_CONNECTED && !c.tcp)
-                (void) pair_new(&link.ends, &link.client, &link.server_fd);
         r = connect_link(&c, &link);
         if (r < 0)
                 (void) call_fail(c.call, r);

@@ -14,6 +14,7 @@ static inline Listener *backend_listener(Backend *backend) {
 typedef struct Connect {
         Call *call;
         SocketInfo socket;
+        Endpoint bound; /* where the socket is bound to */
         Endpoint to;
         int flags; /* of the descriptor */
         bool foreign; /* the socket was made by us, for another connection: the kernel must not connect it */

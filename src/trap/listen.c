@@ -2,8 +2,6 @@
 
 /* bind(2), listen(2). */
 
-#include <sys/socket.h>
-
 #include "trap/handlers.h"
 #include "trap/listener.h"
 
@@ -28,19 +26,10 @@ void handle_bind(Call *call) {
 
 /* Done here, so that there is a listener before anybody connects to it. */
 static void listen_native(Call *call) {
-        Listener *l;
         int r;
 
         /* As above. */
-        if (dial_is_marked(call->fd)) {
-                (void) call_fail(call, -EINVAL);
-                return;
-        }
-        r = listener_has_room(call->trap) ? 0 : -ENOBUFS;
-        if (r >= 0 && listen(call->fd, (int) call_arg(call, 1)) < 0)
-                r = -errno;
-        if (r >= 0)
-                r = listener_get(call, &l);
+        r = dial_is_marked(call->fd) ? -EINVAL : listener_listen(call, (int) call_arg(call, 1));
         if (r < 0)
                 (void) call_fail(call, r);
         else

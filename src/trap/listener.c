@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "basic/deadline.h"
 #include "basic/fd.h"
 #include "basic/fd-store.h"
 #include "trap/accept.h"
@@ -21,7 +22,10 @@
 /* How often closed ones are looked for, so that those who watch the apps learn of it. Connects find out for themselves. */
 #define FLUSH_USEC (1 * USEC_PER_SEC)
 
-enum { FLUSH_FIRST = 16 }; /* listeners of an app before closed ones are looked for at once */
+enum {
+        FLUSH_FIRST = 16, /* listeners of an app before closed ones are looked for at once */
+        SWEEP_MAX = 64,   /* accepts of an app that are looked at in one go */
+};
 
 /* What a name in the descriptor store says. */
 typedef struct ListenerRecord {
@@ -105,18 +109,40 @@ static int listener_new(Trap *trap, const ListenerRecord *record, int watch, Lis
         return 0;
 }
 
-static int read_socket(int fd, ListenerRecord *ret) {
-        SockAddr sa = {};
-        socklen_t size = sizeof(sa), n = sizeof(int);
-        int v6only = 0;
+/* Where a socket is bound to; and before that it is made to listen, if that is what is wanted. */
+typedef struct SocketJob {
+        int fd;
+        bool listen;
+        int backlog;
+        int result;
+        SockAddr address;
+        socklen_t size;
+        int v6only;
+} SocketJob;
 
-        if (getsockname(fd, &sa.sa, &size) < 0)
-                return -errno;
-        ret->family = sa.sa.sa_family;
-        if (ret->family == AF_INET6 && getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &n) < 0)
-                return -errno;
-        ret->v6only = v6only;
-        return endpoint_from_sockaddr(&sa, size, &ret->bound);
+static void socket_run(void *job) {
+        SocketJob *j = job;
+        socklen_t n = sizeof(j->v6only);
+
+        j->size = sizeof(j->address);
+        j->result = (j->listen && listen(j->fd, j->backlog) < 0) || getsockname(j->fd, &j->address.sa, &j->size) < 0 ||
+                                    (j->address.sa.sa_family == AF_INET6 &&
+                                     getsockopt(j->fd, IPPROTO_IPV6, IPV6_V6ONLY, &j->v6only, &n) < 0)
+                        ? -errno
+                        : 0;
+}
+
+static int read_socket(Call *call, SocketJob *j, ListenerRecord *ret) {
+        int r;
+
+        r = call_run_bounded(call, socket_run, j, sizeof(*j));
+        if (r >= 0)
+                r = j->result;
+        if (r < 0)
+                return r;
+        ret->family = j->address.sa.sa_family;
+        ret->v6only = j->v6only;
+        return endpoint_from_sockaddr(&j->address, j->size, &ret->bound);
 }
 
 /* A set with the socket in it that tells of nothing but, by its fdinfo, that the socket is there. */
@@ -142,7 +168,7 @@ static bool is_closed(const Listener *l) {
         return read_file(AT_FDCWD, path, text, sizeof(text)) >= 0 && !strstr(text, "tfd:");
 }
 
-bool listener_has_room(Trap *trap) {
+static bool listener_has_room(Trap *trap) {
         if (trap->n_listeners >= MAX2(trap->flush_at, (unsigned) FLUSH_FIRST) ||
             trap->n_listeners >= trap->sw->listeners_per_trap_max) {
                 trap_flush_listeners(trap);
@@ -161,7 +187,7 @@ static Trap *find_owner(Trap *trap, uint64_t netns) {
         return NULL;
 }
 
-int listener_get(Call *call, Listener **ret) {
+static int get(Call *call, SocketJob *j, Listener **ret) {
         Switch *sw = call->trap->sw;
         ListenerRecord record = {};
         socklen_t size = sizeof(record.cookie);
@@ -174,7 +200,7 @@ int listener_get(Call *call, Listener **ret) {
         if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &record.cookie, &size) < 0)
                 return -errno;
         l = switch_find_listener(sw, record.cookie);
-        if (l) {
+        if (l && !j->listen) {
                 *ret = l;
                 return 0;
         }
@@ -184,11 +210,17 @@ int listener_get(Call *call, Listener **ret) {
         trap = find_owner(call->trap, netns);
         if (!trap)
                 return -EXDEV;
-        if (!listener_has_room(trap))
+        if (!l && !listener_has_room(trap))
                 return -ENOBUFS;
-        r = read_socket(fd, &record);
+        r = read_socket(call, j, &record);
         if (r < 0)
                 return r;
+        if (l && l->backend.bound.port == record.bound.port &&
+            address_equal(&l->backend.bound.address, &record.bound.address)) {
+                *ret = l;
+                return 0;
+        }
+        listener_free(l); /* it listened elsewhere before */
         watch = make_watch(fd);
         if (watch < 0)
                 return watch;
@@ -202,6 +234,19 @@ int listener_get(Call *call, Listener **ret) {
         trap->sw->hooks->listeners_changed(trap, trap->sw->userdata);
         *ret = l;
         return 0;
+}
+
+int listener_get(Call *call, Listener **ret) {
+        SocketJob j = { .fd = call->fd };
+
+        return get(call, &j, ret);
+}
+
+int listener_listen(Call *call, int backlog) {
+        SocketJob j = { .fd = call->fd, .listen = true, .backlog = backlog };
+        Listener *l;
+
+        return get(call, &j, &l);
 }
 
 int listener_restore(const char *name, int watch, Trap *(*find)(uint64_t number, void *userdata), void *userdata) {
@@ -251,7 +296,7 @@ void listener_wait(Listener *l, int fd) {
         struct epoll_event event = { .events = EPOLLIN, .data.ptr = l };
 
         if (l->waiting_fd >= 0) {
-                safe_close(fd);
+                deadline_close(fd);
                 return;
         }
         l->waiting_fd = fd;
@@ -263,20 +308,35 @@ void listener_stop_waiting(Listener *l) {
                 return;
         /* The app has the socket, so that it would stay in the set. */
         (void) epoll_ctl(l->trap->sw->accept_epoll, EPOLL_CTL_DEL, l->waiting_fd, NULL);
-        l->waiting_fd = safe_close(l->waiting_fd);
+        l->waiting_fd = deadline_close(l->waiting_fd);
+}
+
+/* Of so many as may be looked at: the kernel takes long for each if there are many. Those that are good go to the end. */
+static void sweep(Listener *l, unsigned *left) {
+        for (const Call *first = NULL; l->accepts && l->accepts != first && *left > 0; (*left)--) {
+                Call *call = l->accepts;
+
+                if (!notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+                        call_drop(call);
+                else {
+                        first = first ?: call;
+                        DL_DELETE(l->accepts, call);
+                        DL_APPEND(l->accepts, call);
+                }
+        }
 }
 
 void listener_sweep(Listener *l) {
-        Call *call, *tmp;
+        unsigned left = SWEEP_MAX;
 
-        DL_FOREACH_SAFE(l->accepts, call, tmp)
-                if (!notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
-                        call_drop(call);
+        sweep(l, &left);
 }
 
 void trap_sweep_listeners(Trap *trap) {
-        for (Listener *l = trap->listeners; l; l = l->next)
-                listener_sweep(l);
+        unsigned left = SWEEP_MAX;
+
+        for (Listener *l = trap->listeners; l && left > 0; l = l->next)
+                sweep(l, &left);
 }
 
 void trap_flush_listeners(Trap *trap) {

@@ -20,8 +20,8 @@
  */
 int listener_get(Call *call, Listener **ret);
 
-/* Whether there is room for one more. */
-bool listener_has_room(Trap *trap);
+/* Does what listen(2) does, for the socket of the call. Returns the same, or a negative errno of listen(2). */
+int listener_listen(Call *call, int backlog);
 
 /*
  * Begins a listener that an earlier daemon knew, from its name in the
@@ -41,13 +41,13 @@ void listener_withdraw(Listener *listener);
 void listener_wait(Listener *listener, int fd);
 void listener_stop_waiting(Listener *listener);
 
-/* Lets go of accepts whose callers are gone. */
+/* Lets go of accepts whose callers are gone, as far as it looks: not at more than a few dozen. */
 void listener_sweep(Listener *listener);
 
 /* Forgets those listeners of the trap that are closed. */
 void trap_flush_listeners(Trap *trap);
 
-/* Lets go of the accepts of all listeners of the trap whose callers are gone. */
+/* The same for all listeners of the trap. */
 void trap_sweep_listeners(Trap *trap);
 
 /* Of the switch, for its beginning and its end. Returns 0 or a negative errno. */

@@ -309,6 +309,13 @@ static void handle_option(Call *call, bool set) {
                 } else if (is_ours(call)) {
                         return_option_int(call, 0);
                         break;
+                } else if (call_level(call) == SOL_SOCKET && call_option(call) == SO_REUSEADDR &&
+                           call_socket_is_foreign(call)) {
+                        int reuse = 0;
+
+                        (void) option_memory_get(call->trap, call->fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
+                        return_option_int(call, reuse);
+                        break;
                 }
                 (void) call_continue(call);
                 break;
@@ -316,7 +323,8 @@ static void handle_option(Call *call, bool set) {
                 (void) call_continue(call);
                 break;
         case SOCKET_PAIR:
-                if (option_is_common(call_level(call), call_option(call)))
+                if (option_is_common(call_level(call), call_option(call)) ||
+                    (call_level(call) == SOL_SOCKET && call_option(call) == SO_REUSEADDR))
                         (void) call_continue(call);
                 else if (set)
                         set_pair_option(call, &info);

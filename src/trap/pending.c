@@ -111,7 +111,7 @@ static Pending *pending_new(Trap *trap, uint64_t id, const Endpoint *client, int
 
 /* What was dialed is in the queue. Takes it. */
 static void enter(Pending *p, const Endpoint *from, const Endpoint *to, int dialed) {
-        struct epoll_event event = { .data.ptr = p };
+        struct epoll_event event = { .events = EPOLLRDHUP, .data.ptr = p };
 
         memset(&p->key, 0, sizeof(p->key));
         p->key.peer = *from;
@@ -221,7 +221,7 @@ Pending *pending_free(Pending *p) {
         return NULL;
 }
 
-/* What was dialed was reset: the listener was closed, or shut down. */
+/* What was dialed was reset, as the listener was closed or shut down; or somebody outside has accepted and closed it. */
 static int on_dialed_epoll(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         struct epoll_event event;
 
