@@ -24,6 +24,15 @@ ok 'an app whose memory does not answer is ended' wait_until 10 ended "$APP"
 like "$(host journalctl -u appswitchd -o cat --since -1min)" "$APP holds up the switch" 'the journal says why'
 serves 'after that'
 
+### sockets that hold up who asks them
+for what in lock toggle; do
+    start_app -- python3 "$hostile" "$what"
+    wait_until 10 host grep -q ready "$APP_LOG"
+    sleep 1
+    serves "$what"
+    host ax kill --signal=KILL "$APP" 2>/dev/null
+done
+
 ### more calls that wait than there is room for
 start_app --name hostile-accepts -- python3 "$hostile" accepts 50 110
 ok 'thousands of accepts wait' wait_until 20 host grep -q ready "$APP_LOG"

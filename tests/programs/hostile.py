@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """hostile.py memory: calls whose memory never answers, again and again
+hostile.py lock: a socket whose lock is held for ever
+hostile.py toggle: a listener whose mode changes while it is accepted from
 hostile.py accepts PROCESSES THREADS: as many accepts that wait
 hostile.py reuse HOST PORT LOOPBACK-PORT: a connection over TCP, made into something else
 hostile.py give HOST PORT PATH: a connection over TCP, given to whoever listens at PATH
@@ -18,6 +20,7 @@ import threading
 import time
 
 libc = ctypes.CDLL(None, use_errno=True)
+kept = []  # what must not be freed
 AF_UNSPEC = struct.pack("H14x", 0)
 
 
@@ -25,7 +28,8 @@ def disconnect(s):
     return libc.connect(s.fileno(), AF_UNSPEC, 16)
 
 
-def memory():
+def silent_page():
+    """The address of a page that nobody ever fills."""
     SYS_userfaultfd, UFFDIO_API, UFFDIO_REGISTER = 323, 0xC018AA3F, 0xC020AA00
     uffd = libc.syscall(SYS_userfaultfd, os.O_CLOEXEC)
     if uffd < 0:
@@ -36,10 +40,63 @@ def memory():
     address = ctypes.addressof(ctypes.c_char.from_buffer(m))
     if libc.ioctl(uffd, UFFDIO_REGISTER, ctypes.create_string_buffer(struct.pack("QQQQ", address, 4096, 1, 0), 32)) < 0:
         sys.exit("UFFDIO_REGISTER")
+    kept.append((uffd, m))
+    return address
+
+
+def memory():
+    address = silent_page()
     print("ready", flush=True)
     while True:
         with socket.socket() as s:
             libc.connect(s.fileno(), ctypes.c_void_p(address), 16)
+
+
+def lock():
+    # tcp_sendmsg() copies with the lock of the socket held.
+    address = silent_page()
+    listener = socket.create_server(("127.0.0.1", 9))
+    s = socket.create_connection(("127.0.0.1", 9))
+    threading.Thread(target=lambda: libc.send(s.fileno(), ctypes.c_void_p(address), 4096, 0)).start()
+    time.sleep(0.3)
+    print("ready", flush=True)
+    name, size = ctypes.create_string_buffer(128), ctypes.c_int(128)
+    for call in (
+        lambda: libc.getsockname(s.fileno(), name, ctypes.byref(size)),
+        lambda: libc.getpeername(s.fileno(), name, ctypes.byref(size)),
+        lambda: libc.connect(s.fileno(), struct.pack("=HH4s8x", 2, 0x0900, bytes(4)), 16),
+        lambda: libc.listen(s.fileno(), 5),
+        lambda: libc.bind(s.fileno(), struct.pack("=HH4s8x", 2, 0, bytes(4)), 16),
+        lambda: libc.setsockopt(s.fileno(), 6, 1, struct.pack("i", 1), 4),
+        lambda: libc.getsockopt(s.fileno(), 6, 11, name, ctypes.byref(size)),
+        lambda: libc.accept(s.fileno(), None, None),
+    ):
+        threading.Thread(target=call).start()
+    time.sleep(1000)
+
+
+def toggle():
+    listener = socket.create_server(("127.0.0.1", 9), backlog=64)
+
+    def flip():
+        while True:
+            os.set_blocking(listener.fileno(), False)
+            os.set_blocking(listener.fileno(), True)
+
+    def connect():
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", 9)).close()
+            except OSError:
+                pass
+
+    for f in flip, connect:
+        threading.Thread(target=f).start()
+    print("ready", flush=True)
+    while True:
+        fd = libc.accept(listener.fileno(), None, None)
+        if fd >= 0:
+            os.close(fd)
 
 
 def accepts(processes, threads):
@@ -123,5 +180,5 @@ def take(path, loopback_port):
     print("done")
 
 
-{"memory": memory, "accepts": accepts, "reuse": reuse, "give": give, "take": take}[sys.argv[1]](
+{"memory": memory, "lock": lock, "toggle": toggle, "accepts": accepts, "reuse": reuse, "give": give, "take": take}[sys.argv[1]](
     *(int(a) if a.isdigit() else a for a in sys.argv[2:]))
