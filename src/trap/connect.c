@@ -198,6 +198,13 @@ static void disconnect(Connect *c) {
         (void) call_return(call, 0);
 }
 
+/* Whether an error waits to be told, without taking it. */
+static bool has_error(int fd) {
+        struct pollfd p = { .fd = fd };
+
+        return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
 static void connect_native(Connect *c, const CallLook *look) {
         Trap *trap = c->call->trap;
         int r;
@@ -210,8 +217,8 @@ static void connect_native(Connect *c, const CallLook *look) {
                         (void) call_continue(c->call);
                 return;
         }
-        /* Connected already, or on the way: the kernel knows what to say. */
-        if (look->state >= 0 && look->state != TCP_CLOSE) {
+        /* Connected already, on the way, or failed on it: the kernel knows what to say. */
+        if (look->state >= 0 && (look->state != TCP_CLOSE || (c->foreign && has_error(c->call->fd)))) {
                 (void) call_continue(c->call);
                 return;
         }

@@ -293,6 +293,17 @@ static bool is_ours(const Call *call) {
                         dial_is_marked(call->fd);
 }
 
+/* Nor of SO_REUSEADDR, which such a connection always has at its client's end; what the app set is remembered. */
+static bool is_reuse_of_dialed(const Call *call, int family) {
+        int transparent = 0;
+        socklen_t size = sizeof(transparent);
+
+        return call_level(call) == SOL_SOCKET && call_option(call) == SO_REUSEADDR && dial_is_marked(call->fd) &&
+                        getsockopt(call->fd, family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6,
+                                   family == AF_INET ? IP_TRANSPARENT : IPV6_TRANSPARENT, &transparent, &size) >= 0 &&
+                        transparent;
+}
+
 static void handle_option(Call *call, bool set) {
         SocketInfo info;
         int r;
@@ -303,14 +314,18 @@ static void handle_option(Call *call, bool set) {
         switch (info.kind) {
         case SOCKET_NATIVE:
                 if (set) {
+                        int reuse;
+
+                        if (is_reuse_of_dialed(call, info.family) &&
+                            call_read(call, call_arg(call, 3), &reuse, sizeof(reuse)) >= 0)
+                                option_memory_set(call->trap, call->fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
                         option_memory_note(call->trap, call_level(call), call_option(call));
                         call->trap->wants_tcp = call->trap->wants_tcp ||
                                         option_wants_tcp(call_level(call), call_option(call));
                 } else if (is_ours(call)) {
                         return_option_int(call, 0);
                         break;
-                } else if (call_level(call) == SOL_SOCKET && call_option(call) == SO_REUSEADDR &&
-                           call_socket_is_foreign(call)) {
+                } else if (is_reuse_of_dialed(call, info.family)) {
                         int reuse = 0;
 
                         (void) option_memory_get(call->trap, call->fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
