@@ -119,6 +119,9 @@ static void enter(Pending *p, const Endpoint *from, const Endpoint *to, int dial
         p->dialed = dialed;
         HASH_ADD(hh, p->trap->pending, key, sizeof(p->key), p);
         (void) epoll_ctl(p->trap->sw->dialed_epoll, EPOLL_CTL_ADD, dialed, &event);
+        /* Such a listener does not tell of a connection before there are data (tcp(7)). */
+        if (option_memory_noted(p->trap, IPPROTO_TCP, TCP_DEFER_ACCEPT))
+                (void) send(dialed, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 int pending_add(Trap *trap, const Endpoint *from, const Endpoint *to, int fd, int dialed) {
@@ -132,9 +135,6 @@ int pending_add(Trap *trap, const Endpoint *from, const Endpoint *to, int fd, in
         }
         enter(p, from, to, dialed);
         spool_push(p);
-        /* Such a listener does not tell of a connection before there are data (tcp(7)). */
-        if (option_memory_noted(trap, IPPROTO_TCP, TCP_DEFER_ACCEPT))
-                (void) send(dialed, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
         return 0;
 }
 
