@@ -73,26 +73,26 @@ static bool is_for_many(const Address *to) {
         return to->family == AF_INET ? to->bytes[0] >= 224 : to->bytes[0] == 0xff;
 }
 
-/* An answer that does not fit into the buffers of its asker is lost. */
+/* With one control message, which says where from. An answer that does not fit into the buffers of its asker is lost. */
+static void send_from(int fd, struct msghdr *msg, int level, int type, const void *from, size_t size) {
+        ControlBuffer control = {};
+        struct cmsghdr *cmsg = &control.header;
+
+        msg->msg_control = &control;
+        msg->msg_controllen = CMSG_SPACE(size);
+        cmsg->cmsg_level = level;
+        cmsg->cmsg_type = type;
+        cmsg->cmsg_len = CMSG_LEN(size);
+        memcpy(CMSG_DATA(cmsg), from, size);
+        (void) sendmsg(fd, msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void send_from4(int fd, struct in_addr from, struct in_addr to, struct iovec *iov, size_t n_iov) {
         const struct in_pktinfo info = { .ipi_spec_dst = from };
         struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr = to };
-        ControlBuffer control = {};
-        struct msghdr msg = {
-                .msg_name = &sa,
-                .msg_namelen = sizeof(sa),
-                .msg_iov = iov,
-                .msg_iovlen = n_iov,
-                .msg_control = control.v4,
-                .msg_controllen = sizeof(control.v4),
-        };
-        struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+        struct msghdr msg = { .msg_name = &sa, .msg_namelen = sizeof(sa), .msg_iov = iov, .msg_iovlen = n_iov };
 
-        cmsg->cmsg_level = IPPROTO_IP;
-        cmsg->cmsg_type = IP_PKTINFO;
-        cmsg->cmsg_len = CMSG_LEN(sizeof(info));
-        memcpy(CMSG_DATA(cmsg), &info, sizeof(info));
-        (void) sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+        send_from(fd, &msg, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 }
 
 static void refuse4(const Echo *echo, const struct iphdr *ip, size_t size, RouteVerdict verdict) {
@@ -157,22 +157,9 @@ static int receive4(const Echo *echo) {
 /* The checksum is the kernel's business, which also has checked that of the request. */
 static void send_from6(int fd, const struct in6_pktinfo *from, struct sockaddr_in6 *to, struct iovec *iov,
                        size_t n_iov) {
-        ControlBuffer control = {};
-        struct msghdr msg = {
-                .msg_name = to,
-                .msg_namelen = sizeof(*to),
-                .msg_iov = iov,
-                .msg_iovlen = n_iov,
-                .msg_control = control.v6,
-                .msg_controllen = sizeof(control.v6),
-        };
-        struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+        struct msghdr msg = { .msg_name = to, .msg_namelen = sizeof(*to), .msg_iov = iov, .msg_iovlen = n_iov };
 
-        cmsg->cmsg_level = IPPROTO_IPV6;
-        cmsg->cmsg_type = IPV6_PKTINFO;
-        cmsg->cmsg_len = CMSG_LEN(sizeof(*from));
-        memcpy(CMSG_DATA(cmsg), from, sizeof(*from));
-        (void) sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+        send_from(fd, &msg, IPPROTO_IPV6, IPV6_PKTINFO, from, sizeof(*from));
 }
 
 /* The IP header that is to be quoted did not come with the request, but all is known that matters. */

@@ -293,21 +293,19 @@ void listener_withdraw(Listener *l) {
 }
 
 void listener_wait(Listener *l, int fd) {
-        struct epoll_event event = { .events = EPOLLIN, .data.ptr = l };
-
         if (l->waiting_fd >= 0) {
                 deadline_close(fd);
                 return;
         }
         l->waiting_fd = fd;
-        (void) epoll_ctl(l->trap->sw->accept_epoll, EPOLL_CTL_ADD, fd, &event);
+        (void) watch_set_add(&l->trap->sw->accept_watch, fd, EPOLLIN, l);
 }
 
 void listener_stop_waiting(Listener *l) {
         if (l->waiting_fd < 0)
                 return;
         /* The app has the socket, so that it would stay in the set. */
-        (void) epoll_ctl(l->trap->sw->accept_epoll, EPOLL_CTL_DEL, l->waiting_fd, NULL);
+        watch_set_remove(&l->trap->sw->accept_watch, l->waiting_fd);
         l->waiting_fd = deadline_close(l->waiting_fd);
 }
 
@@ -353,24 +351,15 @@ void trap_flush_listeners(Trap *trap) {
                 trap->sw->hooks->listeners_changed(trap, trap->sw->userdata);
 }
 
-static int on_accept_epoll(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        struct epoll_event event;
-
-        /* One at a time: what is done about it can be the end of others. */
-        if (epoll_wait(fd, &event, 1, 0) > 0)
-                accept_ready(event.data.ptr);
-        return 0;
+static void on_connection(void *userdata) {
+        accept_ready(userdata);
 }
 
 int listeners_init(Switch *sw) {
-        sw->accept_epoll = epoll_create1(EPOLL_CLOEXEC);
-        if (sw->accept_epoll < 0)
-                return -errno;
-        return sd_event_add_io(sw->event, &sw->accept_source, sw->accept_epoll, EPOLLIN, on_accept_epoll, sw);
+        return watch_set_init(&sw->accept_watch, sw->event, on_connection);
 }
 
 void listeners_done(Switch *sw) {
         sw->flush_source = sd_event_source_disable_unref(sw->flush_source);
-        sw->accept_source = sd_event_source_disable_unref(sw->accept_source);
-        sw->accept_epoll = safe_close(sw->accept_epoll);
+        watch_set_done(&sw->accept_watch);
 }

@@ -111,14 +111,12 @@ static Pending *pending_new(Trap *trap, uint64_t id, const Endpoint *client, int
 
 /* What was dialed is in the queue. Takes it. */
 static void enter(Pending *p, const Endpoint *from, const Endpoint *to, int dialed) {
-        struct epoll_event event = { .events = EPOLLRDHUP, .data.ptr = p };
-
         memset(&p->key, 0, sizeof(p->key));
         p->key.peer = *from;
         p->key.local = *to;
         p->dialed = dialed;
         HASH_ADD(hh, p->trap->pending, key, sizeof(p->key), p);
-        (void) epoll_ctl(p->trap->sw->dialed_epoll, EPOLL_CTL_ADD, dialed, &event);
+        (void) watch_set_add(&p->trap->sw->dialed_watch, dialed, EPOLLRDHUP, p);
         /* Such a listener does not tell of a connection before there are data (tcp(7)). */
         if (option_memory_noted(p->trap, IPPROTO_TCP, TCP_DEFER_ACCEPT))
                 (void) send(dialed, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -204,7 +202,7 @@ void pending_accepted(Pending *p) {
         if (p->dialed < 0)
                 return;
         HASH_DELETE(hh, p->trap->pending, p);
-        (void) epoll_ctl(p->trap->sw->dialed_epoll, EPOLL_CTL_DEL, p->dialed, NULL);
+        watch_set_remove(&p->trap->sw->dialed_watch, p->dialed);
         p->dialed = safe_close(p->dialed);
 }
 
@@ -222,12 +220,8 @@ Pending *pending_free(Pending *p) {
 }
 
 /* What was dialed was reset, as the listener was closed or shut down; or somebody outside has accepted and closed it. */
-static int on_dialed_epoll(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        struct epoll_event event;
-
-        if (epoll_wait(fd, &event, 1, 0) > 0)
-                pending_free(event.data.ptr);
-        return 0;
+static void on_reset(void *userdata) {
+        pending_free(userdata);
 }
 
 void pending_forget(Trap *trap) {
@@ -303,13 +297,9 @@ void pending_forget_id(Trap *trap, uint64_t id) {
 }
 
 int pendings_init(Switch *sw) {
-        sw->dialed_epoll = epoll_create1(EPOLL_CLOEXEC);
-        if (sw->dialed_epoll < 0)
-                return -errno;
-        return sd_event_add_io(sw->event, &sw->dialed_source, sw->dialed_epoll, EPOLLIN, on_dialed_epoll, sw);
+        return watch_set_init(&sw->dialed_watch, sw->event, on_reset);
 }
 
 void pendings_done(Switch *sw) {
-        sw->dialed_source = sd_event_source_disable_unref(sw->dialed_source);
-        sw->dialed_epoll = safe_close(sw->dialed_epoll);
+        watch_set_done(&sw->dialed_watch);
 }

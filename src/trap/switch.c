@@ -81,8 +81,8 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
                 .userdata = userdata,
                 /* Unique also against those of an earlier daemon of this boot. */
                 .next_pending = now_usec(CLOCK_BOOTTIME),
-                .accept_epoll = -EBADF,
-                .dialed_epoll = -EBADF,
+                .accept_watch.epoll = -EBADF,
+                .dialed_watch.epoll = -EBADF,
                 .listeners_per_trap_max = LISTENERS_PER_TRAP_MAX,
         };
         r = calls_new(calls_fd, &sw->calls);

@@ -21,6 +21,7 @@
 
 #include <linux/seccomp.h>
 #include <systemd/sd-event.h>
+#include "basic/watch-set.h"
 #include "model/directory.h"
 #include "transport/dial.h"
 
@@ -144,8 +145,7 @@ struct Switch {
         struct Delivery *delivery;
         struct EpollHelper *epoll;
         Dialer *dialer; /* made when it is needed first */
-        int accept_epoll, dialed_epoll; /* trap/listener.h, trap/pending.h */
-        sd_event_source *accept_source, *dialed_source;
+        WatchSet accept_watch, dialed_watch; /* trap/listener.h, trap/pending.h */
         sd_event_source *flush_source; /* trap/listener.h */
         struct Calls *calls; /* calls under way, in shared memory */
         uint64_t n_connections, n_refused, n_traps, n_gone; /* counted since start */

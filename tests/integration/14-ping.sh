@@ -16,13 +16,8 @@ NOBODY='198.18.15.99 fdaa:a55:317c::1599 169.254.7.7 fe80::7:7%lo'
 
 # ping_from [OPTION...] -- ARG...: one ping, which waits for two seconds
 ping_from() {
-    local -a options=()
-    while [[ $1 != -- ]]; do
-        options+=("$1")
-        shift
-    done
-    shift
-    client "${options[@]}" -- ping -n -c 1 -W 2 "$@"
+    split_options "$@"
+    client "${OPTIONS[@]}" -- ping -n -c 1 -W 2 "${ARGS[@]}"
 }
 
 ### who answers

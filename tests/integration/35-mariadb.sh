@@ -30,13 +30,8 @@ server() {
 }
 # sql [OPTION...] -- HOST USER STATEMENT
 sql() {
-    local -a options=()
-    while [[ $1 != -- ]]; do
-        options+=("$1")
-        shift
-    done
-    shift
-    client "${options[@]}" -- mariadb --no-defaults -h "$1" -u "$2" -psecret -N -B -e "$3"
+    split_options "$@"
+    client "${OPTIONS[@]}" -- mariadb --no-defaults -h "${ARGS[0]}" -u "${ARGS[1]}" -psecret -N -B -e "${ARGS[2]}"
 }
 
 server maria 198.18.35.1

@@ -21,6 +21,7 @@ HOST=${HOST:-1}
 PROGRAMS=/usr/src/appswitch/tests/programs      # where hosts see tests/programs
 
 OUT='' ERR='' STATUS=0      # of the last run
+OPTIONS=() ARGS=()          # of the last split_options
 APP='' APP_LOG='' APPS=()   # of the last start_app, and the ids of all
 
 n_tests=0
@@ -197,6 +198,16 @@ need_command() {
 client() {
     "$LAB" exec "$HOST" ${AS_USER:+--uid "$AS_USER"} -- timeout --foreground -k 5 "${CLIENT_TIMEOUT:-60}" \
         ax run --quiet --collect "$@" </dev/null
+}
+
+# split_options [OPTION...] -- ARG...: sets OPTIONS and ARGS, for functions that call client with options of their caller.
+split_options() {
+    OPTIONS=()
+    while [[ $1 != -- ]]; do
+        OPTIONS+=("$1")
+        shift
+    done
+    ARGS=("${@:2}")
 }
 
 # start_app [OPTION...] -- CMD...: starts an app that goes on in the background; sets APP and APP_LOG (its
