@@ -309,18 +309,18 @@ void listener_stop_waiting(Listener *l) {
         l->waiting_fd = deadline_close(l->waiting_fd);
 }
 
-/* Of so many as may be looked at: the kernel takes long for each if there are many. Those that are good go to the end. */
+/*
+ * Those before the first that is good, and of so many as may be looked at: the kernel takes long for each if there are
+ * many.
+ */
 static void sweep(Listener *l, unsigned *left) {
-        for (const Call *first = NULL; l->accepts && l->accepts != first && *left > 0; (*left)--) {
+        while (l->accepts && *left > 0) {
                 Call *call = l->accepts;
 
-                if (!notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
-                        call_drop(call);
-                else {
-                        first = first ?: call;
-                        DL_DELETE(l->accepts, call);
-                        DL_APPEND(l->accepts, call);
-                }
+                (*left)--;
+                if (notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+                        return;
+                call_drop(call);
         }
 }
 

@@ -41,7 +41,10 @@ void listener_withdraw(Listener *listener);
 void listener_wait(Listener *listener, int fd);
 void listener_stop_waiting(Listener *listener);
 
-/* Lets go of accepts whose callers are gone, as far as it looks: not at more than a few dozen. */
+/*
+ * Lets go of accepts whose callers are gone, of a few dozen at most, up to the first that is not: one is enough to say
+ * that the listener is not closed.
+ */
 void listener_sweep(Listener *listener);
 
 /* Forgets those listeners of the trap that are closed. */
