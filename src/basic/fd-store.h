@@ -17,5 +17,8 @@
  */
 int fd_store_add(const char *name, int fd, bool poll);
 
+/* Stores several under one name, all or none, without `poll`. Returns 0 or a negative errno. */
+int fd_store_add_many(const char *name, const int *fds, size_t n);
+
 /* Drops all descriptors of this name. Returns 0 or a negative errno. */
 int fd_store_remove(const char *name);

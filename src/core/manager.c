@@ -72,6 +72,12 @@ static int stored_take(Stored *s, const char *name) {
         return -EBADF;
 }
 
+static FdQueue stored_take_queue(Stored *s, const char *name) {
+        int a = stored_take(s, name), b = stored_take(s, name);
+
+        return fd_queue_restore(a, b);
+}
+
 static int stored_take_number(Stored *s, const char *what, uint64_t number) {
         char name[64];
 
@@ -162,10 +168,10 @@ static void restore_listeners(Manager *m, Stored *stored) {
                 }
         }
         for (App *app = m->apps; app; app = app->hh.next) {
-                int spool = stored_take_number(stored, PENDING_FD_NAME, app->number);
+                char spool[PENDING_FD_NAME_MAX];
 
-                if (spool >= 0)
-                        pending_restore(app->trap, spool);
+                pending_fd_name(app->trap, spool);
+                pending_restore(app->trap, stored_take_queue(stored, spool));
                 trap_flush_listeners(app->trap);
         }
 }
@@ -196,7 +202,7 @@ static int restore(Manager *m) {
         if (stored.n < 0)
                 return stored.n;
         r = switch_init(&m->sw, m->event, &m->directory, stored_take(&stored, SWITCH_CALLS_FD_NAME),
-                        stored_take(&stored, DELIVERY_FD_NAME), &switch_hooks, m);
+                        stored_take_queue(&stored, DELIVERY_FD_NAME), &switch_hooks, m);
         if (r >= 0) {
                 m->sw.listeners_per_trap_max = m->config.listeners_per_app_max;
                 r = restore_apps(m, &stored);

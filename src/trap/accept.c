@@ -99,7 +99,7 @@ static void connection_return(Listener *l, Connection *c) {
         if (c->pending)
                 pending_return(l, c->pending);
         else
-                pending_return_fd(l, c->fd, &c->peer);
+                pending_return_fd(l, c->fd, &c->peer, 0);
 }
 
 static void connection_done(Connection *c) {

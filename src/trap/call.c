@@ -16,6 +16,7 @@
 
 #include "basic/deadline.h"
 #include "basic/fd.h"
+#include "basic/fd-store.h"
 #include "basic/log.h"
 #include "basic/worker.h"
 #include "trap/call.h"
@@ -74,6 +75,9 @@ int calls_new(int fd, Calls **ret) {
                 c->fd = memfd_create("appswitch-calls", MFD_CLOEXEC);
                 if (c->fd < 0 || ftruncate(c->fd, (off_t) size) < 0)
                         return -errno;
+                if (old >= 0)
+                        (void) fd_store_remove(SWITCH_CALLS_FD_NAME);
+                (void) fd_store_add(SWITCH_CALLS_FD_NAME, c->fd, false);
         }
         c->slots = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
         if (c->slots == MAP_FAILED)
@@ -99,10 +103,6 @@ Calls *calls_free(Calls *c) {
         free(c->calls);
         free(c);
         return NULL;
-}
-
-int calls_get_fd(const Calls *c) {
-        return c->fd;
 }
 
 Call *calls_take(Calls *c, Trap *trap) {

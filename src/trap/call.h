@@ -14,7 +14,7 @@ struct CallSlot {
         struct seccomp_notif notif;
 };
 
-/* Makes the memory, or takes that of an earlier daemon (`fd`, taken in any case). */
+/* Makes the memory and has it kept, or takes that of an earlier daemon (`fd`, taken in any case). */
 int calls_new(int fd, Calls **ret);
 Calls *calls_free(Calls *calls);
 DEFINE_CLEANUP(Calls *, calls_free)
@@ -24,9 +24,6 @@ Call *calls_take(Calls *calls, Trap *trap);
 
 /* Gives it back, unanswered: its parking ends and its fd is closed. */
 void call_drop(Call *call);
-
-/* The descriptor of the memory, for the store. It stays the calls'. */
-int calls_get_fd(const Calls *calls);
 
 /*
  * Hands what an earlier daemon received and did not answer to `resume`, as new

@@ -3,7 +3,7 @@
 
 /*
  * The connection that is being given to an accept(2). For as long as that takes
- * a note of it, with a copy, lies in a socket that is in the descriptor store:
+ * a note of it, with a copy, lies in a queue that is in the descriptor store:
  * should the daemon be killed then, the next one finds out whether the caller
  * got it, and gives it to him or takes it off its lists. There is never more
  * than one.
@@ -15,8 +15,8 @@
 
 typedef struct Delivery Delivery;
 
-/* Begins, with what an earlier daemon left (`fd`, taken in any case, or -EBADF). Returns 0 or a negative errno. */
-int delivery_new(int fd, Delivery **ret);
+/* Begins, with what an earlier daemon left (FD_QUEUE_NONE: nothing), which is taken in any case. Returns 0 or a negative errno. */
+int delivery_new(FdQueue left, Delivery **ret);
 Delivery *delivery_free(Delivery *delivery);
 
 /*

@@ -185,7 +185,7 @@ static int connect_pair(Connect *c, Link *link) {
                 /* Who waited was interrupted this very moment: into the queue. */
                 l = switch_find_listener(sw, cookie);
                 if (r < 0 && l)
-                        pending_return_fd(l, TAKE_FD(link->server_fd), &link->ends.client);
+                        pending_return_fd(l, TAKE_FD(link->server_fd), &link->ends.client, 0);
         }
         report(c, link->client);
         delivery_end(sw);

@@ -26,25 +26,21 @@ typedef struct SpoolEntry {
         Endpoint peer, local, client;
 } SpoolEntry;
 
-static void spool_name(const Trap *trap, char name[static 64]) {
-        (void) snprintf(name, 64, PENDING_FD_NAME "-%" PRIx64, trap->number);
+void pending_fd_name(const Trap *trap, char name[static PENDING_FD_NAME_MAX]) {
+        (void) snprintf(name, PENDING_FD_NAME_MAX, "spool-%" PRIx64, trap->number);
 }
 
 static int spool_open(Trap *trap) {
-        const int size = PENDING_PER_TRAP_MAX * 2048;
-        char name[64];
+        char name[PENDING_FD_NAME_MAX];
 
-        if (trap->spool[0] >= 0)
+        if (trap->spool.in >= 0)
                 return 0;
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, trap->spool) < 0) {
-                trap->spool[0] = trap->spool[1] = -EBADF;
-                return -errno;
-        }
-        (void) setsockopt(trap->spool[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
-        spool_name(trap, name);
-        (void) fd_store_remove(name);
-        (void) fd_store_add(name, trap->spool[1], false);
-        return 0;
+        pending_fd_name(trap, name);
+        return fd_queue_new(name, (size_t) PENDING_PER_TRAP_MAX * 2048, &trap->spool);
+}
+
+static int spool_append(Trap *trap, const SpoolEntry *entry, const int fds[static FD_QUEUE_FDS_MAX]) {
+        return fd_queue_push(&trap->spool, entry, sizeof(*entry), fds, fds[1] >= 0 ? 2 : 1);
 }
 
 static void spool_push(const Pending *p) {
@@ -53,41 +49,32 @@ static void spool_push(const Pending *p) {
 
         r = spool_open(p->trap);
         if (r >= 0)
-                r = send_with_fds(p->trap->spool[0], &entry, sizeof(entry), (const int[]){ p->fd, p->dialed },
-                                  p->dialed >= 0 ? 2 : 1, MSG_DONTWAIT);
+                r = spool_append(p->trap, &entry, (const int[]){ p->fd, p->dialed });
         if (r < 0)
                 log_debug_errno(r, "%s: failed to keep a connection for the next daemon, ignoring: %m",
                                 p->trap->party->id);
 }
 
-static int spool_pop(int fd, SpoolEntry *ret, int fds[static 2]) {
-        size_t n_fds = 2;
-        ssize_t n;
-
-        fds[0] = fds[1] = -EBADF;
-        n = recv_with_fds(fd, ret, sizeof(*ret), fds, &n_fds, MSG_DONTWAIT);
-        if (n == sizeof(*ret) && n_fds >= 1)
-                return 0;
-        safe_close(fds[0]);
-        safe_close(fds[1]);
-        return n < 0 ? (int) n : -EBADMSG;
-}
-
-/* It is the first one, but for apps that do not accept in the order of their queues. */
+/*
+ * Takes off the oldest entry of this id. It is the first one, but for apps that
+ * do not accept in the order of their queues: others go to the end.
+ */
 static void spool_remove(Trap *trap, uint64_t id) {
-        for (unsigned i = 0; trap->spool[1] >= 0 && i <= PENDING_PER_TRAP_MAX; i++) {
+        for (unsigned i = 0; trap->spool.out >= 0 && i <= 2 * PENDING_PER_TRAP_MAX; i++) {
                 SpoolEntry entry;
-                int fds[2];
+                int fds[FD_QUEUE_FDS_MAX];
 
-                if (spool_pop(trap->spool[1], &entry, fds) < 0)
+                if (fd_queue_first(&trap->spool, &entry, sizeof(entry), NULL) < 0)
                         return;
-                if (entry.id != id)
-                        (void) send_with_fds(trap->spool[0], &entry, sizeof(entry), fds, fds[1] >= 0 ? 2 : 1,
-                                             MSG_DONTWAIT);
+                if (entry.id == id) {
+                        fd_queue_drop(&trap->spool);
+                        return;
+                }
+                if (fd_queue_first(&trap->spool, &entry, sizeof(entry), fds) >= 0)
+                        (void) spool_append(trap, &entry, fds);
                 safe_close(fds[0]);
                 safe_close(fds[1]);
-                if (entry.id == id)
-                        return;
+                fd_queue_drop(&trap->spool);
         }
 }
 
@@ -164,23 +151,44 @@ static int dial_again(Pending *p, const Listener *l) {
         return -EADDRINUSE;
 }
 
-void pending_return(Listener *l, Pending *p) {
-        spool_remove(p->trap, p->id);
+static void enter_again(Pending *p, Listener *l) {
         if (dial_again(p, l) < 0) {
+                p->key.local = l->backend.bound;
                 DL_APPEND(l->returned, p);
                 p->listener = l;
         }
         spool_push(p);
 }
 
-void pending_return_fd(Listener *l, int fd, const Endpoint *client) {
-        Pending *p;
+/* It is in the spool all the time: as it is now behind as it was. */
+void pending_return(Listener *l, Pending *p) {
+        enter_again(p, l);
+        spool_remove(p->trap, p->id);
+}
 
-        p = pending_new(l->trap, l->trap->sw->next_pending++, client, fd);
-        if (p)
-                pending_return(l, p);
-        else
+static Pending *find_id(Trap *trap, uint64_t id) {
+        Pending *p, *tmp;
+
+        HASH_ITER(hh, trap->pending, p, tmp)
+                if (p->id == id)
+                        return p;
+        for (Listener *l = trap->listeners; l; l = l->next)
+                DL_FOREACH(l->returned, p)
+                        if (p->id == id)
+                                return p;
+        return NULL;
+}
+
+void pending_return_fd(Listener *l, int fd, const Endpoint *client, uint64_t id) {
+        Pending *p = NULL;
+
+        if (id == 0 || !find_id(l->trap, id))
+                p = pending_new(l->trap, id ?: l->trap->sw->next_pending++, client, fd);
+        if (!p) {
                 safe_close(fd);
+                return;
+        }
+        enter_again(p, l);
 }
 
 Pending *pending_find(Trap *trap, const Endpoint *peer, const Endpoint *local) {
@@ -226,16 +234,15 @@ static void on_reset(void *userdata) {
 
 void pending_forget(Trap *trap) {
         Pending *p, *tmp;
-        char name[64];
+        char name[PENDING_FD_NAME_MAX];
 
         HASH_ITER(hh, trap->pending, p, tmp)
                 pending_free(p);
-        if (!trap->sw->leaving && trap->spool[0] >= 0) {
-                spool_name(trap, name);
+        if (!trap->sw->leaving && trap->spool.in >= 0) {
+                pending_fd_name(trap, name);
                 (void) fd_store_remove(name);
         }
-        trap->spool[0] = safe_close(trap->spool[0]);
-        trap->spool[1] = safe_close(trap->spool[1]);
+        fd_queue_close(&trap->spool);
 }
 
 static Listener *find_listener(Trap *trap, const Endpoint *to) {
@@ -253,47 +260,47 @@ static bool is_queued(int dialed) {
         return state == DIAL_CONNECTED || state == DIAL_WAITS;
 }
 
-void pending_restore(Trap *trap, int fd) {
-        _cleanup_close_ int old = fd;
-        SpoolEntry entry;
-        char name[64];
-        int fds[2];
+/* What of a connection can be had back goes on as it is, the rest is forgotten. Takes the descriptors. */
+static void restore_entry(Trap *trap, const SpoolEntry *entry, int fds[static FD_QUEUE_FDS_MAX]) {
+        Listener *l = find_listener(trap, &entry->local);
+        Pending *p;
 
-        spool_name(trap, name);
-        (void) fd_store_remove(name);
-        while (spool_pop(old, &entry, fds) >= 0) {
-                Listener *l = find_listener(trap, &entry.local);
-                Pending *p = l ? pending_new(trap, entry.id, &entry.client, fds[0]) : NULL;
-
-                if (!p) {
-                        safe_close(fds[0]);
-                        safe_close(fds[1]);
-                        continue;
-                }
-                if (is_queued(fds[1])) {
-                        enter(p, &entry.peer, &entry.local, fds[1]);
-                        spool_push(p);
-                } else {
-                        safe_close(fds[1]);
-                        pending_return(l, p);
-                }
+        /* How it was before: what comes later is how it is now. */
+        pending_free(find_id(trap, entry->id));
+        p = l ? pending_new(trap, entry->id, &entry->client, fds[0]) : NULL;
+        if (!p) {
+                safe_close(fds[0]);
+                safe_close(fds[1]);
+                spool_remove(trap, entry->id);
+                return;
         }
+        if (is_queued(fds[1])) {
+                enter(p, &entry->peer, &entry->local, fds[1]);
+                return;
+        }
+        safe_close(fds[1]);
+        pending_return(l, p);
+}
+
+void pending_restore(Trap *trap, FdQueue spool) {
+        SpoolEntry entries[2 * PENDING_PER_TRAP_MAX];
+        int fds[ELEMENTSOF(entries)][FD_QUEUE_FDS_MAX];
+        size_t n = 0;
+
+        trap->spool = spool;
+        if (spool.in < 0)
+                return;
+        /* All are read first, as what is done about them changes the queue. */
+        (void) fd_queue_walk(&spool, true);
+        while (n < ELEMENTSOF(entries) && fd_queue_first(&spool, &entries[n], sizeof(entries[n]), fds[n]) >= 0)
+                n++;
+        (void) fd_queue_walk(&spool, false);
+        for (size_t i = 0; i < n; i++)
+                restore_entry(trap, &entries[i], fds[i]);
 }
 
 void pending_forget_id(Trap *trap, uint64_t id) {
-        Pending *p, *tmp;
-
-        HASH_ITER(hh, trap->pending, p, tmp)
-                if (p->id == id) {
-                        pending_free(p);
-                        return;
-                }
-        for (Listener *l = trap->listeners; l; l = l->next)
-                DL_FOREACH(l->returned, p)
-                        if (p->id == id) {
-                                pending_free(p);
-                                return;
-                        }
+        pending_free(find_id(trap, id));
 }
 
 int pendings_init(Switch *sw) {

@@ -7,7 +7,7 @@
  * accepts that, it is given something else, the server's end of a pair. So
  * backlog, poll(2), epoll(7) and all the rest are the kernel's, and the queue
  * survives the daemon. What is given instead lies, for as long as it waits, in
- * the queue of a socket in the descriptor store (the spool), and so does, too.
+ * a queue that is in the descriptor store (the spool), and so does, too.
  *
  * When a listener is closed the kernel resets what was dialed; that is told to
  * us, and the client is hung up on.
@@ -44,9 +44,10 @@ int pending_add(Trap *trap, const Endpoint *from, const Endpoint *to, int fd, in
 /*
  * Puts back what could not be given to an accept: a connection `fd` of
  * `client`, which is taken, or one that is pending. If it cannot be put at the
- * end of the kernel's queue it is the first that is accepted next.
+ * end of the kernel's queue it is the first that is accepted next. `id` says
+ * that an earlier daemon may have done it already; 0: no.
  */
-void pending_return_fd(Listener *listener, int fd, const Endpoint *client);
+void pending_return_fd(Listener *listener, int fd, const Endpoint *client, uint64_t id);
 void pending_return(Listener *listener, Pending *pending);
 
 /* Finds what is to be given instead of a connection that was accepted; NULL: nothing. */
@@ -61,14 +62,15 @@ Pending *pending_free(Pending *pending);
 /* Those of an app. */
 void pending_forget(Trap *trap);
 
-/* Takes back the spool of an earlier daemon; `fd` is taken in any case. The listeners must be there. */
-void pending_restore(Trap *trap, int fd);
+/* Takes back the spool of an earlier daemon. The listeners must be there. */
+void pending_restore(Trap *trap, FdQueue spool);
 
 /* The app got the one with this id from an earlier daemon. */
 void pending_forget_id(Trap *trap, uint64_t id);
 
-/* Name of the spool of a trap in the descriptor store, after which comes its number, hexadecimal. */
-#define PENDING_FD_NAME "spool"
+/* Writes the name of a trap's spool in the descriptor store. */
+enum { PENDING_FD_NAME_MAX = 32 };
+void pending_fd_name(const Trap *trap, char name[static PENDING_FD_NAME_MAX]);
 
 /* Of the switch, for its beginning and its end. Returns 0 or a negative errno. */
 int pendings_init(Switch *sw);

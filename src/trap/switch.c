@@ -70,7 +70,7 @@ static void dispatch_call(Call *call) {
         (void) call_fail(call, -ENOSYS);
 }
 
-int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd, int delivery_fd,
+int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd, FdQueue delivery,
                 const SwitchHooks *hooks, void *userdata) {
         int r;
 
@@ -87,9 +87,9 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
         };
         r = calls_new(calls_fd, &sw->calls);
         if (r >= 0)
-                r = delivery_new(delivery_fd, &sw->delivery);
+                r = delivery_new(delivery, &sw->delivery);
         else
-                safe_close(delivery_fd);
+                fd_queue_close(&delivery);
         if (r >= 0)
                 r = epoll_helper_new(&sw->epoll);
         if (r >= 0)
@@ -102,8 +102,6 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
                 r = pendings_init(sw);
         if (r < 0)
                 return r;
-        (void) fd_store_remove(SWITCH_CALLS_FD_NAME);
-        (void) fd_store_add(SWITCH_CALLS_FD_NAME, calls_get_fd(sw->calls), false);
         return 0;
 }
 
@@ -263,7 +261,7 @@ int trap_new(Switch *sw, Party *party, uint64_t number, int notify_fd, int membe
         trap->number = number;
         trap->notify_fd = -EBADF;
         trap->member_fd = member_fd;
-        trap->spool[0] = trap->spool[1] = -EBADF;
+        trap->spool = FD_QUEUE_NONE;
         trap->userdata = userdata;
         /* Instances of one identity begin their search for ports in different places. */
         trap->next_port = (uint32_t) number * 2999;

@@ -21,6 +21,7 @@
 
 #include <linux/seccomp.h>
 #include <systemd/sd-event.h>
+#include "basic/fd-queue.h"
 #include "basic/watch-set.h"
 #include "model/directory.h"
 #include "transport/dial.h"
@@ -112,7 +113,7 @@ struct Trap {
         DialPool pool;
         Pending *pending;  /* uthash */
         unsigned n_pending;
-        int spool[2];      /* trap/pending.h */
+        FdQueue spool;     /* trap/pending.h */
         Call *calls; /* parked ones, by trap_prev/trap_next */
         unsigned n_calls;
         unsigned n_late; /* times that its memory held us up */
@@ -157,11 +158,13 @@ struct Switch {
 };
 
 /*
- * Begins. `calls_fd` and `delivery_fd` are what an earlier daemon left under
- * SWITCH_CALLS_FD_NAME and DELIVERY_FD_NAME, or -EBADF; they are taken in any
- * case. Returns 0 or a negative errno.
+ * Begins. `calls_fd` and `delivery` are what an earlier daemon left under
+ * SWITCH_CALLS_FD_NAME and DELIVERY_FD_NAME, if it did; they are taken in any
+ * case. They stay in the descriptor store all the time: who is killed between
+ * taking them out and putting them back would leave calls without an answer.
+ * Returns 0 or a negative errno.
  */
-int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd, int delivery_fd,
+int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd, FdQueue delivery,
                 const SwitchHooks *hooks, void *userdata);
 void switch_done(Switch *sw);
 
