@@ -47,15 +47,17 @@ static const Backend **sorted_backends(const Identity *identity, const Address *
         const Backend **sorted;
         size_t n = 0;
 
-        for (const Backend *b = identity->backends; b; b = b->next)
-                n++;
+        for (const ServicePort *port = identity->ports; port; port = port->hh.next)
+                for (const Backend *b = port->backends; b; b = b->next)
+                        n++;
         sorted = calloc(n + 1, sizeof(*sorted));
         if (!sorted)
                 return NULL;
         n = 0;
-        for (const Backend *b = identity->backends; b; b = b->next)
-                if (backend_matches(b, &(Endpoint){ *address, b->bound.port }))
-                        sorted[n++] = b;
+        for (const ServicePort *port = identity->ports; port; port = port->hh.next)
+                for (const Backend *b = port->backends; b; b = b->next)
+                        if (backend_matches(b, &(Endpoint){ *address, b->bound.port }))
+                                sorted[n++] = b;
         qsort(sorted, n, sizeof(*sorted), compare_ports);
         *ret_n = n;
         return sorted;

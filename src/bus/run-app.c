@@ -35,7 +35,7 @@ typedef struct Run {
         Manager *manager;
         sd_bus_message *message;
         AppRequest request;
-        char *name; /* normalized copy */
+        char **names; /* normalized copies */
         char *description;
         Address addresses[IDENTITY_ADDRESSES_MAX];
         Tags tags;
@@ -52,7 +52,7 @@ static Run *run_free(Run *run) {
         strv_free(run->request.argv);
         strv_free(run->request.environment);
         tags_done(&run->tags);
-        free(run->name);
+        strv_free(run->names);
         free(run->description);
         sd_bus_message_unref(run->message);
         free(run);
@@ -66,18 +66,20 @@ static int invalid(sd_bus_error *error, const char *name, const char *what, cons
 
 static int parse_name(Run *run, const char *value, sd_bus_error *error) {
         const char *reason = name_invalid_reason(value);
+        _cleanup_free_ char *normal = NULL;
 
         if (reason) {
                 /* As a sentence: "it is empty", "it has an empty label". */
                 (void) sd_bus_error_setf(error, ERROR_INVALID_NAME, "Invalid name '%s': it %s", value, reason);
                 return -EINVAL;
         }
-        free(run->name);
-        run->name = strdup(value);
-        if (!run->name)
+        normal = strdup(value);
+        if (!normal)
                 return -ENOMEM;
-        name_normalize(run->name);
-        run->request.name = run->name;
+        name_normalize(normal);
+        if (strv_append(&run->names, normal) < 0)
+                return -ENOMEM;
+        run->request.names = run->names;
         return 0;
 }
 
@@ -467,7 +469,7 @@ static void default_streams(Run *run) {
 
         program = program && program[1] ? program + 1 : run->request.argv[0];
         /* One line of the header that sd_journal_stream_fd(3) writes; it must not be two. */
-        identifier = escape_head(run->name ?: program, IDENTIFIER_MAX);
+        identifier = escape_head(run->names ? run->names[0] : program, IDENTIFIER_MAX);
         for (size_t i = 0; i < ELEMENTSOF(streams); i++)
                 if (run->request.fds[streams[i].fd] < 0) {
                         int fd = sd_journal_stream_fd(identifier, streams[i].priority, true);
@@ -600,7 +602,7 @@ static void on_identified(sd_bus_message *m, const Caller *caller, void *userdat
                              (const char *const[]){
                                              "user", user,
                                              "group", run->request.group ?: "",
-                                             "name", run->name ?: "",
+                                             "name", run->names ? run->names[0] : "",
                                              "addresses", addresses,
                                              "tags", tags,
                                              "command", command,
@@ -621,6 +623,7 @@ int method_run_app(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return -ENOMEM;
         for (size_t i = 0; i < _EXEC_FD_MAX; i++)
                 run->request.fds[i] = -EBADF;
+        run->request.strategy = _STRATEGY_INVALID;
         run->manager = userdata;
         run->message = sd_bus_message_ref(m);
         r = parse(run, m, error);

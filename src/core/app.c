@@ -38,7 +38,9 @@ struct AppWaiter {
 };
 
 const char *app_name(const App *app) {
-        return app->party.identity && app->party.identity->name ? app->party.identity->name : "";
+        const char *name = app->party.identity ? identity_name(app->party.identity) : NULL;
+
+        return name ?: "";
 }
 
 const char *network_socket_to_string(NetworkSocket which) {
@@ -100,7 +102,6 @@ static char **copy_command(char **argv) {
 
 App *app_free(App *app) {
         Manager *m;
-        char *name = NULL;
 
         if (!app)
                 return NULL;
@@ -114,11 +115,9 @@ App *app_free(App *app) {
         if (app->dns_udp >= 0 && m->feed)
                 feed_remove_app(m->feed, app->id);
         if (app->party.identity) {
-                if (app->party.identity->n_parties == 1 && app->party.identity->name)
-                        name = strdup(app->party.identity->name);
+                if (app->party.identity->n_parties == 1 && m->feed)
+                        feed_unset_names(m->feed, app->party.identity);
                 directory_leave(&m->directory, &app->party);
-                if (name && m->feed)
-                        feed_unset_name(m->feed, name);
         }
         if (app->id)
                 HASH_DELETE(hh, m->apps, app);
@@ -141,8 +140,7 @@ App *app_free(App *app) {
         free(app->slice);
         free(app->description);
         free(app->owner);
-        free(app->claim_name);
-        free(name);
+        strv_free(app->claim_names);
         free(app);
         return NULL;
 }
@@ -264,9 +262,13 @@ static const char *join_error(int r) {
         switch (r) {
         case -EEXIST:
                 return ERROR_NAME_IN_USE;
+        case -ENAMETOOLONG:
+                return ERROR_INVALID_NAME;
         case -EINVAL:
         case -E2BIG:
                 return ERROR_INVALID_ADDRESS;
+        case -EALREADY:
+                return ERROR_INVALID_ARGUMENT;
         case -EADDRINUSE:
                 return ERROR_ADDRESS_IN_USE;
         default:
@@ -303,9 +305,11 @@ static void launch_on_user(Launch *launch, pid_t pid, uid_t uid, gid_t gid, void
         app->leader_start = read_start_time(pid);
 
         r = directory_join(&m->directory, &app->party, &(IdentityClaim){
-                .name = app->claim_name,
+                .names = (const char *const *) app->claim_names,
+                .n_names = strv_length(app->claim_names),
                 .addresses = app->claim_addresses,
                 .n_addresses = app->n_claim_addresses,
+                .strategy = app->claim_strategy,
                 .uid = app->owner_uid,
                 .owner = uid,
                 .id = app->id,
@@ -350,8 +354,7 @@ static void launch_on_network(Launch *launch, uint64_t netns, const int sockets[
         app->dns_udp = sockets[NETWORK_DNS_UDP];
         app->dns_tcp = sockets[NETWORK_DNS_TCP];
         app_answer_echo(app, sockets[NETWORK_ECHO4], sockets[NETWORK_ECHO6]);
-        if (app->party.identity->name)
-                feed_set_name(m->feed, app->party.identity);
+        feed_set_names(m->feed, app->party.identity);
         feed_add_app(m->feed, app->id, app->dns_udp, app->dns_tcp);
         app->has_network = true;
         start_maybe_go(app);
@@ -512,7 +515,7 @@ static int check_limits(Manager *m, const AppRequest *request, const char **ret_
 /* Fills in who the app is to be. Returns 0 or -ENOMEM, or an error of tags_add(). */
 static int app_describe(App *app, const AppRequest *request) {
         Manager *m = app->manager;
-        const char *base = request->name ?: "app";
+        const char *base = request->names && *request->names ? *request->names : "app";
         char *const default_tags[] = { m->config.default_tag, NULL };
         char *const *tags = request->tags && *request->tags ? request->tags : default_tags;
         char *id, *unit;
@@ -532,6 +535,7 @@ static int app_describe(App *app, const AppRequest *request) {
 
         app->owner_uid = app->uid = request->uid;
         app->shortcut = request->shortcut;
+        app->party.weight = request->weight;
         for (; *tags; tags++) {
                 r = tags_add(&app->party.tags, *tags);
                 if (r < 0)
@@ -539,9 +543,13 @@ static int app_describe(App *app, const AppRequest *request) {
         }
         app->argv = copy_command(request->argv);
         if (!app->argv || dup_or_null(request->slice ?: "appswitch.slice", &app->slice) < 0 ||
-            dup_or_null(request->owner, &app->owner) < 0 || dup_or_null(request->name, &app->claim_name) < 0 ||
+            dup_or_null(request->owner, &app->owner) < 0 ||
             dup_or_null(request->description ?: app->argv[0], &app->description) < 0)
                 return -ENOMEM;
+        for (char **name = request->names; name && *name; name++)
+                if (strv_append(&app->claim_names, *name) < 0)
+                        return -ENOMEM;
+        app->claim_strategy = request->strategy;
         memcpy(app->claim_addresses, request->addresses, request->n_addresses * sizeof(Address));
         app->n_claim_addresses = request->n_addresses;
         return 0;
@@ -648,6 +656,8 @@ static int app_restore_record(App *app, AppRecord *record) {
         app->timestamp = record->timestamp;
         app->netns = record->netns;
         app->shortcut = record->shortcut;
+        app->party.weight = record->weight;
+        app->party.draining = record->draining;
         app->party.tags = record->tags;
         record->tags = (Tags){};
         app_register(app);
@@ -655,8 +665,14 @@ static int app_restore_record(App *app, AppRecord *record) {
         app->leader_pidfd = open_leader(app->leader, app->leader_start);
 
         /* As root, so that the first one back makes the identity and the others join it. */
-        return directory_restore(&app->manager->directory, &app->party, record->name, record->addresses,
-                                 record->n_addresses, record->identity_owner);
+        return directory_restore(&app->manager->directory, &app->party, &(IdentityClaim){
+                .names = (const char *const *) record->names,
+                .n_names = strv_length(record->names),
+                .addresses = record->addresses,
+                .n_addresses = record->n_addresses,
+                .strategy = record->strategy,
+                .owner = record->identity_owner,
+        });
 }
 
 int app_restore(Manager *m, const char *id, int notify_fd, const int sockets[static _NETWORK_SOCKET_MAX]) {

@@ -22,7 +22,7 @@ typedef enum AppState {
 /* What somebody wants to run. All strings and arrays are copied by app_start(). */
 typedef struct AppRequest {
         char **argv, **environment;
-        const char *name; /* or NULL */
+        char **names; /* NULL or empty: none */
         const Address *addresses;
         size_t n_addresses;
         char **tags; /* NULL or empty: the default tag */
@@ -30,6 +30,8 @@ typedef struct AppRequest {
         pid_t pid;
         const char *user, *group; /* to run as, or NULL */
         const char *unit, *slice, *description; /* or NULL */
+        unsigned weight;   /* 0: the default */
+        Strategy strategy; /* _STRATEGY_INVALID: whatever the identity has */
         Shortcut shortcut;
         bool terminal;
         const char *owner; /* unique bus name that the app ends with, or NULL */
@@ -72,7 +74,8 @@ struct App {
         bool in_scope, has_network; /* both must be so to go on */
         bool ended;                 /* the last process is gone before the outcome of the start is known */
         sd_event_source *timeout;
-        char *claim_name;
+        char **claim_names;
+        Strategy claim_strategy;
         Address claim_addresses[IDENTITY_ADDRESSES_MAX];
         size_t n_claim_addresses;
         AppStarted started;
@@ -112,5 +115,5 @@ int app_restore(Manager *m, const char *id, int notify_fd, const int sockets[sta
 /* The name of a socket in the descriptor store, to which the app's number is added. */
 const char *network_socket_to_string(NetworkSocket which);
 
-/* "name" of its identity, or "". */
+/* The first name of its identity, or "". */
 const char *app_name(const App *app);

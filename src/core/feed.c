@@ -150,8 +150,8 @@ Feed *feed_free(Feed *feed) {
         return NULL;
 }
 
-void feed_set_name(Feed *feed, const Identity *identity) {
-        DnsFeedMessage m = feed_message(DNS_FEED_NAME_SET, identity->name);
+static void feed_set_name(Feed *feed, const char *name, const Identity *identity) {
+        DnsFeedMessage m = feed_message(DNS_FEED_NAME_SET, name);
 
         static_assert((int) IDENTITY_ADDRESSES_MAX <= (int) DNS_FEED_ADDRESSES_MAX, "addresses must fit");
         for (size_t i = 0; i < identity->n_addresses; i++) {
@@ -164,10 +164,17 @@ void feed_set_name(Feed *feed, const Identity *identity) {
         feed_send(feed, &m, NULL, 0);
 }
 
-void feed_unset_name(Feed *feed, const char *name) {
-        DnsFeedMessage m = feed_message(DNS_FEED_NAME_UNSET, name);
+void feed_set_names(Feed *feed, const Identity *identity) {
+        for (size_t i = 0; i < identity->n_names; i++)
+                feed_set_name(feed, identity->names[i].name, identity);
+}
 
-        feed_send(feed, &m, NULL, 0);
+void feed_unset_names(Feed *feed, const Identity *identity) {
+        for (size_t i = 0; i < identity->n_names; i++) {
+                DnsFeedMessage m = feed_message(DNS_FEED_NAME_UNSET, identity->names[i].name);
+
+                feed_send(feed, &m, NULL, 0);
+        }
 }
 
 void feed_add_app(Feed *feed, const char *id, int udp, int tcp) {

@@ -11,14 +11,15 @@
 
 typedef struct Feed Feed;
 
-/* Asks the owner to tell all it knows, by feed_set_name() and feed_add_app(). */
+/* Asks the owner to tell all it knows, by feed_set_names() and feed_add_app(). */
 typedef void (*FeedSnapshot)(Feed *feed, void *userdata);
 
 /* `domain` is not copied. Returns 0 or a negative errno; dnsd being away is none. */
 int feed_new(sd_event *event, const char *domain, unsigned ttl, FeedSnapshot snapshot, void *userdata, Feed **ret);
 Feed *feed_free(Feed *feed);
 
-void feed_set_name(Feed *feed, const Identity *identity);
-void feed_unset_name(Feed *feed, const char *name);
+/* All names of an identity, with its addresses. */
+void feed_set_names(Feed *feed, const Identity *identity);
+void feed_unset_names(Feed *feed, const Identity *identity);
 void feed_add_app(Feed *feed, const char *id, int udp, int tcp);
 void feed_remove_app(Feed *feed, const char *id);

@@ -49,8 +49,9 @@ static const SwitchHooks switch_hooks = {
 static void feed_on_snapshot(Feed *feed, void *userdata) {
         Manager *m = userdata;
 
-        for (Identity *i = m->directory.by_name; i; i = i->hh.next)
-                feed_set_name(feed, i);
+        for (const NameEntry *e = m->directory.by_name; e; e = e->hh.next)
+                if (e == &e->identity->names[0])
+                        feed_set_names(feed, e->identity);
         for (App *app = m->apps; app; app = app->hh.next)
                 if (app->dns_udp >= 0)
                         feed_add_app(feed, app->id, app->dns_udp, app->dns_tcp);

@@ -7,12 +7,13 @@
 #include <unistd.h>
 
 #include "basic/fd.h"
+#include "basic/text.h"
 #include "core/state.h"
 
 enum { ARGV_SHOWN_MAX = 1024 };
 
 void app_record_done(AppRecord *record) {
-        free(record->name);
+        strv_free(record->names);
         free(record->unit);
         free(record->owner);
         for (size_t i = 0; i < record->n_argv; i++)
@@ -58,14 +59,16 @@ int app_record_save(const App *app) {
                 return -ENOMEM;
         (void) fprintf(f, "# Private to appswitchd; do not parse.\n");
         (void) fprintf(f, "NUMBER=%" PRIu64 "\n", app->number);
-        if (identity->name)
-                (void) fprintf(f, "NAME=%s\n", identity->name);
+        for (size_t i = 0; i < identity->n_names; i++)
+                (void) fprintf(f, "NAME=%s\n", identity->names[i].name);
         for (size_t i = 0; i < identity->n_addresses; i++)
                 (void) fprintf(f, "ADDRESS=%s\n", address_format(&identity->addresses[i].address, address));
         for (size_t i = 0; i < app->party.tags.n; i++)
                 (void) fprintf(f, "TAG=%s\n", app->party.tags.tags[i]);
         (void) fprintf(f, "UID=%u\nOWNER_UID=%u\nIDENTITY_OWNER=%u\nUNIT=%s\n", app->uid, app->owner_uid,
                        identity->owner, app->unit);
+        (void) fprintf(f, "STRATEGY=%s\nWEIGHT=%u\nDRAINING=%i\n", strategy_to_string(identity->strategy),
+                       app->party.weight, app->party.draining);
         (void) fprintf(f, "SHORTCUT=%s\n", shortcut_to_string(app->shortcut));
         if (app->owner)
                 (void) fprintf(f, "OWNER=%s\n", app->owner);
@@ -107,7 +110,7 @@ static int add_argument(AppRecord *record, const char *value) {
 
 static int load_line(AppRecord *record, const char *key, const char *value) {
         if (strcmp(key, "NAME") == 0)
-                return replace_string(&record->name, value);
+                return strv_length(record->names) < IDENTITY_NAMES_MAX ? strv_append(&record->names, value) : -EBADMSG;
         if (strcmp(key, "UNIT") == 0)
                 return replace_string(&record->unit, value);
         if (strcmp(key, "OWNER") == 0)
@@ -125,8 +128,20 @@ static int load_line(AppRecord *record, const char *key, const char *value) {
                 record->shortcut = shortcut_from_string(value);
                 return record->shortcut < 0 ? -EBADMSG : 0;
         }
+        if (strcmp(key, "STRATEGY") == 0) {
+                record->strategy = strategy_from_string(value);
+                return record->strategy < 0 ? -EBADMSG : 0;
+        }
+        if (strcmp(key, "WEIGHT") == 0) {
+                const unsigned long weight = strtoul(value, NULL, 10);
+
+                record->weight = (unsigned) weight;
+                return weight < WEIGHT_MIN || weight > WEIGHT_MAX ? -EBADMSG : 0;
+        }
         if (strcmp(key, "NUMBER") == 0)
                 record->number = strtoull(value, NULL, 10);
+        else if (strcmp(key, "DRAINING") == 0)
+                record->draining = strcmp(value, "1") == 0;
         else if (strcmp(key, "UID") == 0)
                 record->uid = (uid_t) strtoul(value, NULL, 10);
         else if (strcmp(key, "OWNER_UID") == 0)
@@ -145,7 +160,7 @@ static int load_line(AppRecord *record, const char *key, const char *value) {
 }
 
 int app_record_load(int dirfd, const char *id, AppRecord *ret) {
-        _cleanup_(app_record_done) AppRecord record = {};
+        _cleanup_(app_record_done) AppRecord record = { .strategy = _STRATEGY_INVALID };
         enum { STATE_MAX = 16 * 1024 * 1024 };
         _cleanup_free_ char *text = malloc(STATE_MAX);
         char *line, *rest;

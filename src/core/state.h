@@ -11,7 +11,7 @@
 
 typedef struct AppRecord {
         uint64_t number;
-        char *name;
+        char **names;
         Address addresses[IDENTITY_ADDRESSES_MAX];
         size_t n_addresses;
         Tags tags;
@@ -23,6 +23,9 @@ typedef struct AppRecord {
         uint64_t leader_start;
         uint64_t timestamp, netns;
         Shortcut shortcut;
+        Strategy strategy; /* _STRATEGY_INVALID: it says none */
+        unsigned weight;   /* 0: it says none */
+        bool draining;
 } AppRecord;
 
 void app_record_done(AppRecord *record);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <utlist.h>
@@ -10,7 +12,7 @@ static const Pool link_local4 = { .network = { AF_INET, { 169, 254 } }, .prefix 
 static const Pool link_local6 = { .network = { AF_INET6, { 0xfe, 0x80 } }, .prefix = 64 };
 
 void directory_init(Directory *d, const Pool *pool4, const Pool *pool6) {
-        *d = (Directory){ .pool4 = *pool4, .pool6 = *pool6 };
+        *d = (Directory){ .pool4 = *pool4, .pool6 = *pool6, .names_per_user_max = UINT_MAX };
 }
 
 void directory_done(Directory *d) {
@@ -18,10 +20,10 @@ void directory_done(Directory *d) {
 }
 
 Identity *directory_find_name(Directory *d, const char *name) {
-        Identity *identity;
+        NameEntry *entry;
 
-        HASH_FIND_STR(d->by_name, name, identity);
-        return identity;
+        HASH_FIND_STR(d->by_name, name, entry);
+        return entry ? entry->identity : NULL;
 }
 
 Identity *directory_find_address(Directory *d, const Address *address) {
@@ -29,6 +31,17 @@ Identity *directory_find_address(Directory *d, const Address *address) {
 
         HASH_FIND(hh, d->by_address, address, sizeof(*address), entry);
         return entry ? entry->identity : NULL;
+}
+
+const char *identity_name(const Identity *identity) {
+        return identity->n_names > 0 ? identity->names[0].name : NULL;
+}
+
+bool identity_has_name(const Identity *identity, const char *name) {
+        for (size_t i = 0; i < identity->n_names; i++)
+                if (strcmp(identity->names[i].name, name) == 0)
+                        return true;
+        return false;
 }
 
 const Address *identity_address(const Identity *identity, int family) {
@@ -46,12 +59,26 @@ bool identity_has_address(const Identity *identity, const Address *address) {
 }
 
 static void identity_forget(Directory *d, Identity *identity) {
+        assert(!identity->ports);
         for (size_t i = 0; i < identity->n_addresses; i++)
                 HASH_DELETE(hh, d->by_address, &identity->addresses[i]);
-        if (identity->name)
-                HASH_DELETE(hh, d->by_name, identity);
-        free(identity->name);
+        for (size_t i = 0; i < identity->n_names; i++) {
+                HASH_DELETE(hh, d->by_name, &identity->names[i]);
+                free(identity->names[i].name);
+        }
         free(identity);
+}
+
+static int identity_add_name(Directory *d, Identity *identity, const char *name) {
+        NameEntry *entry = &identity->names[identity->n_names];
+
+        entry->name = strdup(name);
+        if (!entry->name)
+                return -ENOMEM;
+        entry->identity = identity;
+        identity->n_names++;
+        HASH_ADD_KEYPTR(hh, d->by_name, entry->name, strlen(entry->name), entry);
+        return 0;
 }
 
 static void identity_add_address(Directory *d, Identity *identity, const Address *address) {
@@ -81,18 +108,23 @@ static int identity_add_from_pool(Directory *d, Identity *identity, const Pool *
         return -EADDRNOTAVAIL;
 }
 
-static int check_owner(const Identity *identity, const IdentityClaim *claim, int error, const char *what,
-                       const char *which, char **ret_message) {
-        if (claim->uid == 0 || claim->uid == identity->owner)
-                return 0;
-        if (asprintf(ret_message, "%s %s belongs to an app of user %u", what, which,
-                     (unsigned) identity->owner) < 0)
+/* Writes a sentence and returns `error`. */
+static int _printf_(3, 4) say(int error, char **ret_message, const char *format, ...) {
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(ret_message, format, ap);
+        va_end(ap);
+        if (r < 0) {
+                *ret_message = NULL;
                 return -ENOMEM;
+        }
         return error;
 }
 
 static int identity_new(Directory *d, const IdentityClaim *claim, Identity **ret, char **ret_message) {
-        const char *key = claim->name ?: claim->id;
+        const char *key = claim->n_names > 0 ? claim->names[0] : claim->id;
         Identity *identity;
         int r = 0;
 
@@ -100,148 +132,245 @@ static int identity_new(Directory *d, const IdentityClaim *claim, Identity **ret
         if (!identity)
                 return -ENOMEM;
         identity->owner = claim->owner;
-        if (claim->name) {
-                identity->name = strdup(claim->name);
-                if (!identity->name) {
-                        free(identity);
-                        return -ENOMEM;
-                }
-                HASH_ADD_KEYPTR(hh, d->by_name, identity->name, strlen(identity->name), identity);
-        }
-        for (size_t i = 0; i < claim->n_addresses; i++)
+        identity->strategy = claim->strategy >= 0 ? claim->strategy : d->strategy;
+        for (size_t i = 0; r >= 0 && i < claim->n_names; i++)
+                if (!identity_has_name(identity, claim->names[i]))
+                        r = identity_add_name(d, identity, claim->names[i]);
+        for (size_t i = 0; r >= 0 && i < claim->n_addresses; i++)
                 if (!identity_has_address(identity, &claim->addresses[i]))
                         identity_add_address(d, identity, &claim->addresses[i]);
-        if (!identity_address(identity, AF_INET))
-                r = identity_add_from_pool(d, identity, claim->name ? &d->pool4 : &link_local4, key);
+        if (r >= 0 && !identity_address(identity, AF_INET))
+                r = identity_add_from_pool(d, identity, claim->n_names > 0 ? &d->pool4 : &link_local4, key);
         if (r >= 0 && !identity_address(identity, AF_INET6))
-                r = identity_add_from_pool(d, identity, claim->name ? &d->pool6 : &link_local6, key);
+                r = identity_add_from_pool(d, identity, claim->n_names > 0 ? &d->pool6 : &link_local6, key);
         if (r < 0) {
                 identity_forget(d, identity);
-                if (asprintf(ret_message, "No address is left in the pool for '%s'", key) < 0)
-                        return -ENOMEM;
-                return r;
+                return r == -ENOMEM ? r : say(r, ret_message, "No address is left in the pool for '%s'", key);
         }
         *ret = identity;
         return 0;
 }
 
+/* One thing that is claimed. */
+typedef struct Item {
+        const char *kind, *text;
+        int error;        /* if it is somebody else's */
+        Identity *holder; /* who has it, or NULL */
+        char address[ADDRESS_STRING_MAX];
+} Item;
+
+enum { ITEMS_MAX = IDENTITY_NAMES_MAX + IDENTITY_ADDRESSES_MAX };
+
+static size_t list_items(Directory *d, const IdentityClaim *claim, Item items[static ITEMS_MAX]) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < claim->n_names; i++)
+                items[n++] = (Item){ "Name", claim->names[i], -EEXIST, directory_find_name(d, claim->names[i]), {} };
+        for (size_t i = 0; i < claim->n_addresses; i++) {
+                Item *item = &items[n++];
+
+                *item = (Item){ "Address", item->address, -EADDRINUSE,
+                                directory_find_address(d, &claim->addresses[i]), {} };
+                (void) address_format(&claim->addresses[i], item->address);
+        }
+        return n;
+}
+
+static int check_holder(const Item *item, const IdentityClaim *claim, char **ret_message) {
+        if (item->holder->service)
+                return say(item->error, ret_message, "%s %s belongs to a virtual service", item->kind, item->text);
+        if (claim->uid != 0 && claim->uid != item->holder->owner)
+                return say(item->error, ret_message, "%s %s belongs to an app of user %u", item->kind, item->text,
+                           (unsigned) item->holder->owner);
+        return 0;
+}
+
+/* The names or the addresses of an identity, for a sentence. To be freed. */
+static char *list_own(const Identity *identity, bool names) {
+        const size_t n = names ? identity->n_names : identity->n_addresses;
+        char address[ADDRESS_STRING_MAX], *text;
+        size_t size;
+        FILE *f;
+
+        f = open_memstream(&text, &size);
+        if (!f)
+                return NULL;
+        for (size_t i = 0; i < n; i++)
+                (void) fprintf(f, "%s%s", i > 0 ? ", " : "",
+                               names ? identity->names[i].name
+                                     : address_format(&identity->addresses[i].address, address));
+        return fclose(f) == 0 ? text : NULL;
+}
+
+/* `item` is not of the identity that `first` is of. */
+static int refuse_mixture(const Item *first, const Item *item, char **ret_message) {
+        const bool name = item->error == -EEXIST;
+        _cleanup_free_ char *own = NULL;
+
+        if (item->holder)
+                return say(item->error, ret_message, "%s %s and %s %s belong to different apps", first->kind,
+                           first->text, name ? "name" : "address", item->text);
+        own = list_own(first->holder, name);
+        if (!own)
+                return -ENOMEM;
+        if (!*own)
+                return say(item->error, ret_message, "%s %s belongs to an app without a name, so that it cannot be named %s",
+                           first->kind, first->text, item->text);
+        return say(item->error, ret_message, "%s %s belongs to an app with the %s %s, and %s is none of them",
+                   first->kind, first->text, name ? "names" : "addresses", own, item->text);
+}
+
 /* Finds the identity a claim joins, NULL for a new one. */
 static int find_existing(Directory *d, const IdentityClaim *claim, Identity **ret, char **ret_message) {
-        Identity *existing = claim->name ? directory_find_name(d, claim->name) : NULL;
+        Item items[ITEMS_MAX];
+        const Item *first = NULL;
+        size_t n;
         int r;
 
-        if (existing) {
-                r = check_owner(existing, claim, -EEXIST, "Name", claim->name, ret_message);
-                if (r < 0)
-                        return r;
-        }
         for (size_t i = 0; i < claim->n_addresses; i++) {
-                char text[ADDRESS_STRING_MAX], mine[ADDRESS_STRING_MAX];
-                const Address *a = &claim->addresses[i];
-                const char *reason = address_reserved_reason(a);
-                Identity *holder;
+                const char *reason = address_reserved_reason(&claim->addresses[i]);
+                char text[ADDRESS_STRING_MAX];
 
-                (void) address_format(a, text);
-                if (reason) {
-                        r = asprintf(ret_message, "Address %s %s", text, reason);
-                        return r < 0 ? -ENOMEM : -EINVAL;
-                }
-                holder = directory_find_address(d, a);
-                if (existing && holder == existing)
+                if (reason)
+                        return say(-EINVAL, ret_message, "Address %s %s",
+                                   address_format(&claim->addresses[i], text), reason);
+        }
+        n = list_items(d, claim, items);
+        for (size_t i = 0; i < n; i++) {
+                if (!items[i].holder)
                         continue;
-                if (existing && existing->name && !holder) {
-                        r = asprintf(ret_message, "Name %s already has the address %s, not %s",
-                                     existing->name,
-                                     address_format(identity_address(existing, a->family), mine), text);
-                        return r < 0 ? -ENOMEM : -EADDRINUSE;
-                }
-                if (!holder) {
-                        if (!existing)
-                                continue;
-                        r = asprintf(ret_message, "Address %s is not one of those of the other address's app",
-                                     text);
-                        return r < 0 ? -ENOMEM : -EADDRINUSE;
-                }
-                r = check_owner(holder, claim, -EADDRINUSE, "Address", text, ret_message);
+                r = check_holder(&items[i], claim, ret_message);
                 if (r < 0)
                         return r;
-                if (claim->name || holder->name || (existing && holder != existing) || i > 0) {
-                        r = holder->name ? asprintf(ret_message, "Address %s belongs to the app named %s",
-                                                    text, holder->name)
-                                         : asprintf(ret_message, "Address %s belongs to another app", text);
-                        return r < 0 ? -ENOMEM : -EADDRINUSE;
-                }
-                existing = holder;
+                first = first ?: &items[i];
         }
-        *ret = existing;
+        for (size_t i = 0; first && i < n; i++)
+                if (items[i].holder != first->holder)
+                        return refuse_mixture(first, &items[i], ret_message);
+        *ret = first ? first->holder : NULL;
         return 0;
+}
+
+static int check_count(const IdentityClaim *claim, char **ret_message) {
+        if (claim->n_names > IDENTITY_NAMES_MAX)
+                return say(-ENAMETOOLONG, ret_message, "More than %i names were given", IDENTITY_NAMES_MAX);
+        /* Two places are kept for the families that come from the pools. */
+        if (claim->n_addresses > IDENTITY_ADDRESSES_MAX - 2)
+                return say(-E2BIG, ret_message, "More than %i addresses were given", IDENTITY_ADDRESSES_MAX - 2);
+        return 0;
+}
+
+/* Whether the owner may have these names, too. */
+static int check_quota(const Directory *d, const IdentityClaim *claim, char **ret_message) {
+        size_t n = claim->n_names;
+
+        if (claim->owner == 0 || n == 0)
+                return 0;
+        for (const NameEntry *e = d->by_name; e; e = e->hh.next)
+                n += e->identity->owner == claim->owner;
+        if (n <= d->names_per_user_max)
+                return 0;
+        return say(-EDQUOT, ret_message, "User %u would have %zu names, more than the %u that NamesPerUserMax= allows",
+                   (unsigned) claim->owner, n, d->names_per_user_max);
 }
 
 static void identity_add_party(Identity *identity, Party *party) {
         DL_APPEND(identity->parties, party);
         identity->n_parties++;
         party->identity = identity;
+        party->key = balance_hash(party->id, strlen(party->id));
+        if (party->weight == 0)
+                party->weight = WEIGHT_DEFAULT;
 }
 
 int directory_join(Directory *d, Party *party, const IdentityClaim *claim, char **ret_message) {
-        Identity *identity;
+        Identity *identity = NULL;
         int r;
 
         *ret_message = NULL;
-        /* Two places are kept for the families that come from the pools. */
-        if (claim->n_addresses > IDENTITY_ADDRESSES_MAX - 2) {
-                if (asprintf(ret_message, "More than %i addresses were given",
-                             IDENTITY_ADDRESSES_MAX - 2) < 0)
-                        return -ENOMEM;
-                return -E2BIG;
+        r = check_count(claim, ret_message);
+        if (r >= 0)
+                r = find_existing(d, claim, &identity, ret_message);
+        if (r >= 0 && identity && claim->strategy >= 0 && claim->strategy != identity->strategy)
+                r = say(-EALREADY, ret_message, "Connections to %s are balanced by %s, as its first app has it, not by %s",
+                        identity_name(identity) ?: "it", strategy_to_string(identity->strategy),
+                        strategy_to_string(claim->strategy));
+        if (r >= 0 && !identity) {
+                r = check_quota(d, claim, ret_message);
+                if (r >= 0)
+                        r = identity_new(d, claim, &identity, ret_message);
         }
-        r = find_existing(d, claim, &identity, ret_message);
         if (r < 0)
                 return r;
-        if (!identity) {
-                r = identity_new(d, claim, &identity, ret_message);
-                if (r < 0)
-                        return r;
-        }
         identity_add_party(identity, party);
         return 0;
 }
 
+int directory_add_service(Directory *d, VirtualService *service, const IdentityClaim *claim, Identity **ret,
+                          char **ret_message) {
+        Item items[ITEMS_MAX];
+        Identity *identity;
+        size_t n;
+        int r;
+
+        *ret_message = NULL;
+        r = check_count(claim, ret_message);
+        if (r >= 0)
+                r = find_existing(d, claim, &identity, ret_message);
+        if (r < 0)
+                return r;
+        n = list_items(d, claim, items);
+        for (size_t i = 0; i < n; i++)
+                if (items[i].holder)
+                        return say(items[i].error, ret_message, "%s %s belongs to an app", items[i].kind,
+                                   items[i].text);
+        r = check_quota(d, claim, ret_message);
+        if (r >= 0)
+                r = identity_new(d, claim, &identity, ret_message);
+        if (r < 0)
+                return r;
+        identity->service = service;
+        *ret = identity;
+        return 0;
+}
+
+void directory_remove_service(Directory *d, Identity *identity) {
+        assert(identity->n_parties == 0);
+        identity_forget(d, identity);
+}
+
 /* Whether this is the identity that a record tells of. */
-static bool identity_matches(const Identity *identity, const char *name, const Address *addresses,
-                             size_t n_addresses) {
-        if (name && identity->name ? strcmp(identity->name, name) != 0 : name != identity->name)
+static bool identity_matches(const Identity *identity, const IdentityClaim *claim) {
+        if (identity->service || identity->n_names != claim->n_names)
                 return false;
-        for (size_t i = 0; i < n_addresses; i++)
-                if (!identity_has_address(identity, &addresses[i]))
+        for (size_t i = 0; i < claim->n_names; i++)
+                if (!identity_has_name(identity, claim->names[i]))
+                        return false;
+        for (size_t i = 0; i < claim->n_addresses; i++)
+                if (!identity_has_address(identity, &claim->addresses[i]))
                         return false;
         return true;
 }
 
-int directory_restore(Directory *d, Party *party, const char *name, const Address *addresses, size_t n_addresses,
-                      uid_t owner) {
-        Identity *identity = directory_find_address(d, &addresses[0]);
+int directory_restore(Directory *d, Party *party, const IdentityClaim *claim) {
+        Identity *identity = directory_find_address(d, &claim->addresses[0]);
         int r;
 
         if (!identity) {
                 _cleanup_free_ char *message = NULL;
-                IdentityClaim claim = {
-                        .name = name,
-                        .addresses = addresses,
-                        .n_addresses = n_addresses,
-                        .owner = owner,
-                        .id = party->id,
-                };
+                IdentityClaim mine = *claim;
 
-                for (size_t i = 0; i < n_addresses; i++)
-                        if (directory_find_address(d, &addresses[i]))
+                for (size_t i = 0; i < claim->n_addresses; i++)
+                        if (directory_find_address(d, &claim->addresses[i]))
                                 return -EADDRINUSE;
-                if (name && directory_find_name(d, name))
-                        return -EADDRINUSE;
-                r = identity_new(d, &claim, &identity, &message);
+                for (size_t i = 0; i < claim->n_names; i++)
+                        if (directory_find_name(d, claim->names[i]))
+                                return -EADDRINUSE;
+                mine.id = party->id;
+                r = identity_new(d, &mine, &identity, &message);
                 if (r < 0)
                         return r;
-        } else if (!identity_matches(identity, name, addresses, n_addresses))
+        } else if (!identity_matches(identity, claim))
                 return -EADDRINUSE;
         identity_add_party(identity, party);
         return 0;
@@ -255,16 +384,47 @@ void directory_leave(Directory *d, Party *party) {
         DL_DELETE(identity->parties, party);
         if (--identity->n_parties > 0)
                 return;
-        assert(!identity->backends);
         identity_forget(d, identity);
 }
 
-void directory_add_backend(Directory *d, Backend *backend) {
-        DL_APPEND(backend->party->identity->backends, backend);
+ServicePort *identity_find_port(const Identity *identity, uint16_t port) {
+        ServicePort *found;
+
+        HASH_FIND(hh, identity->ports, &port, sizeof(port), found);
+        return found;
+}
+
+int directory_add_backend(Directory *d, Backend *backend) {
+        Identity *identity = backend->party->identity;
+        ServicePort *port = identity_find_port(identity, backend->bound.port);
+        Backend *fellow = NULL;
+
+        if (!port) {
+                port = calloc(1, sizeof(*port));
+                if (!port)
+                        return -ENOMEM;
+                port->port = backend->bound.port;
+                HASH_ADD(hh, identity->ports, port, sizeof(port->port), port);
+        }
+        for (Backend *b = port->backends; b; b = b->next)
+                if (b->party == backend->party)
+                        fellow = b;
+        if (fellow)
+                DL_APPEND_ELEM(port->backends, fellow, backend);
+        else
+                DL_APPEND(port->backends, backend);
+        return 0;
 }
 
 void directory_remove_backend(Directory *d, Backend *backend) {
-        DL_DELETE(backend->party->identity->backends, backend);
+        Identity *identity = backend->party->identity;
+        ServicePort *port = identity_find_port(identity, backend->bound.port);
+
+        DL_DELETE(port->backends, backend);
+        if (port->backends)
+                return;
+        HASH_DELETE(hh, identity->ports, port);
+        free(port);
 }
 
 bool backend_matches(const Backend *backend, const Endpoint *to) {

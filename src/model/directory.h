@@ -6,23 +6,38 @@
  * name and by address, and the backends (listeners) of each.
  *
  * An `Identity` lives as long as a `Party` (an app) has it; apps of one name
- * share it and so become a distributed app with one port space. A `Backend`
- * is a listener of one party. The directory owns identities only; parties and
- * backends are embedded in what their owner keeps (core/app, trap/listener).
+ * share it and so become a distributed app with one port space. The first one
+ * says which names and addresses there are, and how connections are balanced;
+ * others join by any of them. A virtual service has an identity of its own,
+ * which no app joins. A `Backend` is a listener of one party. The directory
+ * owns identities only; parties and backends are embedded in what their owner
+ * keeps (core/app, trap/listener).
  */
 
 #include <sys/types.h>
 #include <uthash.h>
 #include "model/address.h"
+#include "model/balance.h"
 #include "model/pool.h"
 #include "model/tags.h"
 
-enum { IDENTITY_ADDRESSES_MAX = 8 };
+enum {
+        IDENTITY_ADDRESSES_MAX = 8,
+        IDENTITY_NAMES_MAX = 8,
+};
 
 typedef struct Directory Directory;
 typedef struct Identity Identity;
 typedef struct Party Party;
 typedef struct Backend Backend;
+typedef struct VirtualService VirtualService; /* model/virtual-service.h */
+typedef struct Policy Policy;                 /* model/policy.h */
+
+typedef struct NameEntry {
+        char *name; /* the key */
+        Identity *identity;
+        UT_hash_handle hh;
+} NameEntry;
 
 typedef struct AddressEntry {
         Address address; /* the key */
@@ -30,15 +45,25 @@ typedef struct AddressEntry {
         UT_hash_handle hh;
 } AddressEntry;
 
+/* What listens on one port of an identity, at any of its addresses. */
+typedef struct ServicePort {
+        uint16_t port;     /* the key */
+        Backend *backends; /* utlist; those of one party lie side by side */
+        Round round;
+        UT_hash_handle hh;
+} ServicePort;
+
 struct Identity {
-        char *name; /* NULL: has addresses only */
+        NameEntry names[IDENTITY_NAMES_MAX]; /* none: has addresses only */
+        size_t n_names;
         AddressEntry addresses[IDENTITY_ADDRESSES_MAX];
         size_t n_addresses;
         uid_t owner; /* who claimed it first */
+        Strategy strategy;
+        VirtualService *service; /* whose it is; NULL: apps' */
         size_t n_parties;
-        Party *parties;    /* utlist */
-        Backend *backends; /* utlist */
-        UT_hash_handle hh; /* by name */
+        Party *parties;     /* utlist */
+        ServicePort *ports; /* uthash */
 };
 
 /* An app in its quality of having an identity and tags. */
@@ -46,25 +71,35 @@ struct Party {
         const char *id; /* of the app, for messages; not owned */
         Identity *identity;
         Tags tags;
-        uint64_t turn; /* when it was last chosen */
+        unsigned weight;       /* WEIGHT_MIN to WEIGHT_MAX; 0 is WEIGHT_DEFAULT */
+        bool draining;         /* gets no new connections but its own */
+        unsigned connections;  /* open ones, as the kernel last told */
+        unsigned chosen_since; /* how often it was chosen since then */
+        uint64_t key;          /* of its id, for STRATEGY_SOURCE_HASH */
         Party *prev, *next;
 };
 
 /* What listens for connections to an identity. */
 struct Backend {
         Party *party;
+        uint64_t id;    /* unique, and never used again */
         Endpoint bound; /* the address may be unspecified: all of the identity's */
         int family;     /* of the socket */
         bool v6only;
-        uint64_t turn; /* when it was last chosen */
+        Turn turn;       /* of its party in this service: those of one party have the same */
+        uint64_t chosen; /* Round.n when it was last chosen itself */
+        Rest rest;
         Backend *prev, *next;
 };
 
 struct Directory {
-        Identity *by_name;
+        NameEntry *by_name;
         AddressEntry *by_address;
-        Pool pool4, pool6; /* for names that come without an address */
-        uint64_t turn;     /* counts choices, for balancing in turn */
+        Pool pool4, pool6;            /* for names that come without an address */
+        Strategy strategy;            /* of identities that choose none */
+        unsigned names_per_user_max;  /* of users other than root */
+        uint64_t random;              /* balance_random() */
+        const Policy *policy;         /* NULL: shared tags alone decide */
 };
 
 void directory_init(Directory *d, const Pool *pool4, const Pool *pool6);
@@ -73,33 +108,46 @@ void directory_init(Directory *d, const Pool *pool4, const Pool *pool6);
 void directory_done(Directory *d);
 
 typedef struct IdentityClaim {
-        const char *name; /* valid and normalized, or NULL */
+        const char *const *names; /* valid and normalized */
+        size_t n_names;
         const Address *addresses;
         size_t n_addresses;
-        uid_t uid;   /* who asks: root may join anybody's */
-        uid_t owner; /* whose a new identity is */
+        Strategy strategy; /* _STRATEGY_INVALID: whatever it is */
+        uid_t uid;         /* who asks: root may join anybody's */
+        uid_t owner;       /* whose a new identity is */
         const char *id; /* of the app: an unnamed one's link-local addresses are hashed from it */
 } IdentityClaim;
 
 /*
- * Gives `party` the identity it claims: joins the one of that name (or, with
- * addresses only, of those addresses), or makes a new one, with addresses from
- * the pools for the families that were not chosen.
+ * Gives `party` the identity it claims: joins the one that has all these names
+ * and addresses, or makes a new one if nobody has any of them, with addresses
+ * from the pools for the families that were not chosen (by the first name).
  *
- * Returns 0, or with a sentence in `ret_message` (to be freed): -EEXIST if the
- * name, -EADDRINUSE if an address belongs to somebody else; -EINVAL for an
- * address that may not be claimed; -E2BIG for too many; -EADDRNOTAVAIL if the
- * pool is exhausted; -ENOMEM.
+ * Returns 0, or with a sentence in `ret_message` (to be freed): -EEXIST if a
+ * name, -EADDRINUSE if an address belongs to somebody else, or the claim mixes
+ * what belongs to different apps or adds something to what one has; -EALREADY
+ * if it asks for another strategy than the identity has; -EINVAL for an address
+ * that may not be claimed; -E2BIG for too many addresses, -ENAMETOOLONG for too
+ * many names; -EADDRNOTAVAIL if the pool is exhausted; -EDQUOT if the owner has
+ * too many names; -ENOMEM.
  */
 int directory_join(Directory *d, Party *party, const IdentityClaim *claim, char **ret_message);
 
 /*
- * Gives `party` back the identity it had with an earlier daemon, which did the
- * checks. Returns 0; -EADDRINUSE if the records contradict each other; -E2BIG
- * if they leave no room for an address of each family; or -ENOMEM.
+ * Makes the identity of a virtual service. Nobody else may have any of its names
+ * and addresses. Errors as above.
  */
-int directory_restore(Directory *d, Party *party, const char *name, const Address *addresses, size_t n_addresses,
-                      uid_t owner);
+int directory_add_service(Directory *d, VirtualService *service, const IdentityClaim *claim, Identity **ret,
+                          char **ret_message);
+void directory_remove_service(Directory *d, Identity *identity);
+
+/*
+ * Gives `party` back the identity it had with an earlier daemon, which did the
+ * checks: of the claim, names, addresses, strategy and owner count. Returns 0;
+ * -EADDRINUSE if the records contradict each other; -E2BIG if they leave no room
+ * for an address of each family; or -ENOMEM.
+ */
+int directory_restore(Directory *d, Party *party, const IdentityClaim *claim);
 
 /* The party's identity is released, and forgotten with its last party. Backends must be gone. */
 void directory_leave(Directory *d, Party *party);
@@ -107,12 +155,25 @@ void directory_leave(Directory *d, Party *party);
 Identity *directory_find_name(Directory *d, const char *name);
 Identity *directory_find_address(Directory *d, const Address *address);
 
+/* The identity's first name, or NULL. */
+const char *identity_name(const Identity *identity);
+bool identity_has_name(const Identity *identity, const char *name);
+
 /* The identity's first address of this family, or NULL. */
 const Address *identity_address(const Identity *identity, int family);
 bool identity_has_address(const Identity *identity, const Address *address);
 
-void directory_add_backend(Directory *d, Backend *backend);
+/* What listens on this port of the identity, or NULL. */
+ServicePort *identity_find_port(const Identity *identity, uint16_t port);
+
+/* Returns 0 or -ENOMEM. The backend's port must stay as it is until it is removed. */
+int directory_add_backend(Directory *d, Backend *backend);
 void directory_remove_backend(Directory *d, Backend *backend);
 
 /* Whether a connection to `to`, an address of the backend's identity or loopback, is for this backend. */
 bool backend_matches(const Backend *backend, const Endpoint *to);
+
+/* What least-connections compares: open connections, and those chosen since they were counted. */
+static inline uint64_t party_load(const Party *party) {
+        return (uint64_t) party->connections + party->chosen_since;
+}

@@ -7,41 +7,120 @@ enum { PORT_DOMAIN = 53 };
 static const Address loopback4 = { AF_INET, { 127, 0, 0, 1 } };
 static const Address loopback6 = { AF_INET6, { [15] = 1 } };
 
-static bool waited_longer(const Backend *a, const Backend *b) {
-        if (a->party->turn != b->party->turn)
-                return a->party->turn < b->party->turn;
-        return a->turn < b->turn;
-}
-
 bool route_is_own(const Party *client, const Address *to) {
         return address_is_unspecified(to) || address_is_loopback(to) || identity_has_address(client->identity, to);
 }
 
-/* Loopback is the app itself before it is its fellows; whose turn it is decides among equals. */
-static bool is_better(const Backend *a, const Backend *b, const Party *client, bool loopback) {
-        if (loopback && (a->party == client) != (b->party == client))
-                return a->party == client;
-        return waited_longer(a, b);
+bool route_tried_add(RouteTried *tried, uint64_t id) {
+        if (tried->n == ELEMENTSOF(tried->ids))
+                return false;
+        tried->ids[tried->n++] = id;
+        return true;
 }
 
-static void choose_backend(Directory *d, Party *client, Identity *identity, const Endpoint *to, Route *route) {
-        bool loopback = address_is_loopback(&to->address);
+static bool was_tried(const RouteTried *tried, const Backend *b) {
+        for (unsigned i = 0; tried && i < tried->n; i++)
+                if (tried->ids[i] == b->id)
+                        return true;
+        return false;
+}
 
-        for (Backend *b = identity->backends; b; b = b->next) {
-                if (!backend_matches(b, to))
+/* What is asked for, on its way through. */
+typedef struct Request {
+        Directory *directory;
+        Party *client;
+        Endpoint to; /* what is meant */
+        uint64_t now;
+        const RouteTried *tried;
+        uint64_t *random;
+        bool counts;
+} Request;
+
+/* Of the listeners of one app. */
+static bool is_better(const Backend *a, const Backend *b, uint64_t now) {
+        const bool a_rests = rest_is(&a->rest, now), b_rests = rest_is(&b->rest, now);
+
+        if (a_rests || b_rests)
+                return a_rests && b_rests ? a->rest.until < b->rest.until : b_rests;
+        return a->chosen < b->chosen;
+}
+
+/* Goes on to the next app in the list, and finds the best listener of this one. NULL: none is good. */
+static Backend *best_of_party(const Request *q, Backend **list) {
+        const Party *party = (*list)->party;
+        Backend *best = NULL, *b;
+
+        for (b = *list; b && b->party == party; b = b->next)
+                if (backend_matches(b, &q->to) && !was_tried(q->tried, b) && (!best || is_better(b, best, q->now)))
+                        best = b;
+        *list = b;
+        return best;
+}
+
+static uint64_t hash_of_client(const Party *client) {
+        const Address *a = identity_address(client->identity, AF_INET);
+
+        return balance_hash(a->bytes, sizeof(a->bytes));
+}
+
+/* The choice counts: all listeners of the app share its turn, and this one had it. */
+static void take(Balance *balance, const Request *q, ServicePort *port) {
+        Backend *chosen = balance_choose(balance);
+
+        balance_take(balance);
+        chosen->chosen = port->round.n;
+        chosen->party->chosen_since++;
+        for (Backend *b = port->backends; b; b = b->next)
+                if (b->party == chosen->party && backend_matches(b, &q->to))
+                        b->turn = chosen->turn;
+}
+
+static bool may_connect(const Party *client, const Party *server) {
+        return server->identity == client->identity || tags_shared(&client->tags, &server->tags);
+}
+
+static void choose_backend(const Request *q, const Identity *identity, Route *route) {
+        const bool loopback = address_is_loopback(&q->to.address);
+        ServicePort *port = identity_find_port(identity, q->to.port);
+        bool allowed = q->tried && q->tried->n > 0;
+        Balance balance;
+
+        route->verdict = ROUTE_NO_BACKEND;
+        if (!port)
+                return;
+        balance_begin(&balance, identity->strategy, &port->round, hash_of_client(q->client), q->now, q->random);
+        for (Backend *list = port->backends; list;) {
+                Party *party = list->party;
+                Backend *b = best_of_party(q, &list);
+
+                if (!b)
                         continue;
-                if (identity != client->identity && !tags_shared(&client->tags, &b->party->tags)) {
-                        route->refused_by = b->party;
+                if (!may_connect(q->client, party)) {
+                        route->refused_by = party;
                         continue;
                 }
-                if (!route->backend || is_better(b, route->backend, client, loopback))
-                        route->backend = b;
+                allowed = true;
+                if (party->draining && party != q->client)
+                        continue;
+                balance_offer(&balance,
+                              &(Candidate){
+                                              .weight = party->weight,
+                                              .load = party_load(party),
+                                              .key = party->key,
+                                              .turn = &b->turn,
+                                              .rest = &b->rest,
+                                              /* Loopback is the app itself before it is its fellows. */
+                                              .preferred = loopback && party == q->client,
+                              },
+                              b);
         }
-        if (route->backend) {
+        route->backend = balance_choose(&balance);
+        if (route->backend)
                 route->verdict = ROUTE_BACKEND;
-                route->backend->turn = route->backend->party->turn = ++d->turn;
-        } else
-                route->verdict = route->refused_by ? ROUTE_REFUSED : ROUTE_NO_BACKEND;
+        else if (route->refused_by && !allowed)
+                route->verdict = ROUTE_REFUSED;
+        if (route->backend && q->counts)
+                take(&balance, q, port);
 }
 
 static RouteVerdict verdict_of_nobodys(const Directory *d, const Address *to) {
@@ -50,34 +129,54 @@ static RouteVerdict verdict_of_nobodys(const Directory *d, const Address *to) {
                         : ROUTE_NO_ROUTE;
 }
 
-Route route_connect(Directory *d, Party *client, const Endpoint *to) {
-        Endpoint meant = *to;
+static Route find_route(Request *q) {
+        Directory *d = q->directory;
+        Party *client = q->client;
         Identity *identity;
         Route route = {};
 
-        if (to->port == PORT_DOMAIN) {
+        if (q->to.port == PORT_DOMAIN) {
                 route.verdict = ROUTE_NATIVE;
                 return route;
         }
-        if (address_is_unspecified(&to->address))
-                meant.address = to->address.family == AF_INET ? loopback4 : loopback6;
-        route.to = meant.address;
+        if (address_is_unspecified(&q->to.address))
+                q->to.address = q->to.address.family == AF_INET ? loopback4 : loopback6;
+        route.to = q->to.address;
+        route.target = q->to;
 
-        if (address_is_loopback(&meant.address)) {
+        if (address_is_loopback(&q->to.address)) {
                 identity = client->identity;
-                route.source = meant.address.family == AF_INET ? loopback4 : loopback6;
+                route.source = q->to.address.family == AF_INET ? loopback4 : loopback6;
         } else {
-                identity = directory_find_address(d, &meant.address);
+                identity = directory_find_address(d, &q->to.address);
                 /* As the kernel does: who speaks to himself speaks from the address he speaks to. */
                 route.source = identity == client->identity
-                                ? meant.address
-                                : *identity_address(client->identity, meant.address.family);
+                                ? q->to.address
+                                : *identity_address(client->identity, q->to.address.family);
         }
         if (!identity)
-                route.verdict = verdict_of_nobodys(d, &meant.address);
+                route.verdict = verdict_of_nobodys(d, &q->to.address);
         else
-                choose_backend(d, client, identity, &meant, &route);
+                choose_backend(q, identity, &route);
         return route;
+}
+
+Route route_connect(Directory *d, Party *client, const Endpoint *to, uint64_t now, const RouteTried *tried) {
+        return find_route(&(Request){
+                        .directory = d,
+                        .client = client,
+                        .to = *to,
+                        .now = now,
+                        .tried = tried,
+                        .random = &d->random,
+                        .counts = true,
+        });
+}
+
+Route route_explain(Directory *d, Party *client, const Endpoint *to, uint64_t now) {
+        uint64_t random = d->random;
+
+        return find_route(&(Request){ .directory = d, .client = client, .to = *to, .now = now, .random = &random });
 }
 
 RouteVerdict route_echo(Directory *d, const Party *client, const Address *to) {

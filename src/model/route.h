@@ -5,8 +5,11 @@
 
 #include "model/directory.h"
 
+typedef struct External External; /* model/virtual-service.h */
+
 typedef enum RouteVerdict {
         ROUTE_BACKEND,    /* to the backend */
+        ROUTE_EXTERNAL,   /* to a backend outside */
         ROUTE_NATIVE,     /* stays in the app's own namespace: its name service (port 53) */
         ROUTE_REFUSED,    /* there are backends, but none that shares a tag: EACCES */
         ROUTE_NO_BACKEND, /* the address is there and nothing listens: ECONNREFUSED */
@@ -17,11 +20,22 @@ typedef enum RouteVerdict {
 
 typedef struct Route {
         RouteVerdict verdict;
-        Backend *backend;  /* ROUTE_BACKEND */
-        Party *refused_by; /* ROUTE_REFUSED: a party that listens there */
-        Address to;        /* the address that is meant: 0.0.0.0 and :: are loopback (ip(7)) */
-        Address source;    /* what the client's end is called unless it is bound otherwise */
+        Backend *backend;         /* ROUTE_BACKEND */
+        const External *external; /* ROUTE_EXTERNAL */
+        Party *refused_by;        /* ROUTE_REFUSED: a party that listens there */
+        Address to;               /* the address that is meant: 0.0.0.0 and :: are loopback (ip(7)) */
+        Endpoint target;          /* what to dial: `to` and its port, unless a virtual service leads elsewhere */
+        Address source;           /* what the client's end is called unless it is bound otherwise */
 } Route;
+
+/* Backends that a connect has found to be no good: it does not try them again. */
+typedef struct RouteTried {
+        uint64_t ids[8]; /* Backend.id */
+        unsigned n;
+} RouteTried;
+
+/* Notes one. Returns false if there is no room: it is time to give up. */
+bool route_tried_add(RouteTried *tried, uint64_t id);
 
 /*
  * Whether the app means itself: loopback, the unspecified address, or one of
@@ -31,12 +45,16 @@ bool route_is_own(const Party *client, const Address *to);
 
 /*
  * Finds the backend for a connection of `client` to `to`: of those that listen
- * there and share a tag with the client the one whose app, then which itself,
- * waited longest. Choosing it counts as its turn. Loopback means the client's
- * own identity: the client's own listeners first, then those of its fellow
- * instances.
+ * there, may be reached by the client and do not drain, the app that the
+ * identity's strategy chooses, and of its listeners the one that waited longest.
+ * Loopback means the client's own identity: the client's own listeners first,
+ * then those of its fellow instances. `now` is CLOCK_MONOTONIC in µs; `tried`
+ * may be NULL. Choosing it counts as its turn.
  */
-Route route_connect(Directory *d, Party *client, const Endpoint *to);
+Route route_connect(Directory *d, Party *client, const Endpoint *to, uint64_t now, const RouteTried *tried);
+
+/* The same as a question: what a connection would be given now. Nothing counts, nothing changes. */
+Route route_explain(Directory *d, Party *client, const Endpoint *to, uint64_t now);
 
 /*
  * Whether an echo request of `client` to `to` is answered: ROUTE_NATIVE if the

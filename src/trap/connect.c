@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "basic/clock.h"
 #include "basic/fd.h"
 #include "basic/log.h"
 #include "transport/pair.h"
@@ -141,7 +142,8 @@ void connect_route(Connect *c) {
 
         /* Each turn of the loop takes one dead backend out of the directory. */
         for (;;) {
-                Route route = route_connect(trap->sw->directory, trap->party, &c->to);
+                Route route = route_connect(trap->sw->directory, trap->party, &c->to,
+                                            now_usec(CLOCK_MONOTONIC), NULL);
 
                 if (route.verdict == ROUTE_NATIVE) {
                         if (c->foreign)

@@ -86,6 +86,7 @@ static void start_flush_timer(Switch *sw) {
 /* Takes `watch` on success. */
 static int listener_new(Trap *trap, const ListenerRecord *record, int watch, Listener **ret) {
         Listener *l;
+        int r;
 
         l = calloc(1, sizeof(*l));
         if (!l)
@@ -96,14 +97,19 @@ static int listener_new(Trap *trap, const ListenerRecord *record, int watch, Lis
         l->waiting_fd = -EBADF;
         l->backend = (Backend){
                 .party = trap->party,
+                .id = record->cookie,
                 .bound = record->bound,
                 .family = record->family,
                 .v6only = record->v6only,
         };
+        r = directory_add_backend(trap->sw->directory, &l->backend);
+        if (r < 0) {
+                free(l);
+                return r;
+        }
         DL_APPEND(trap->listeners, l);
         trap->n_listeners++;
         HASH_ADD(hh, trap->sw->listeners, cookie, sizeof(l->cookie), l);
-        directory_add_backend(trap->sw->directory, &l->backend);
         start_flush_timer(trap->sw);
         *ret = l;
         return 0;

@@ -33,7 +33,15 @@ static char *message;
 /* Joins as `uid`, addresses as text; the message stays in `message`. */
 static int join_as(Party *party, uid_t uid, const char *name, const char *const *texts) {
         Address addresses[IDENTITY_ADDRESSES_MAX + 1];
-        IdentityClaim claim = { .name = name, .addresses = addresses, .uid = uid, .owner = uid, .id = party->id };
+        IdentityClaim claim = {
+                .names = &name,
+                .n_names = name ? 1 : 0,
+                .addresses = addresses,
+                .strategy = _STRATEGY_INVALID,
+                .uid = uid,
+                .owner = uid,
+                .id = party->id,
+        };
 
         for (; *texts; texts++)
                 addresses[claim.n_addresses++] = unit_address(*texts);
@@ -63,7 +71,7 @@ START_TEST(test_name) {
         ck_assert_ptr_null(message);
         i = web.identity;
         ck_assert_ptr_nonnull(i);
-        ck_assert_str_eq(i->name, "web");
+        ck_assert_str_eq(identity_name(i), "web");
         ck_assert_uint_eq(i->owner, ALICE);
         ck_assert_uint_eq(i->n_parties, 1);
         ck_assert_uint_eq(i->n_addresses, 2);
@@ -144,10 +152,11 @@ START_TEST(test_join_name_with_addresses) {
         directory_leave(&directory, &b);
 
         ck_assert_int_eq(JOIN(&b, ALICE, "web", "10.0.0.9"), -EADDRINUSE);
-        ck_assert_str_eq(message, "Name web already has the address 10.0.0.1, not 10.0.0.9");
+        ck_assert_str_eq(message,
+                         "Name web belongs to an app with the addresses 10.0.0.1, 10.0.0.2, fdaa:a55:317c:0:8b8f:9c35:7cbd:25aa, and 10.0.0.9 is none of them");
         ck_assert_int_eq(JOIN(&b, ALICE, "web", "10.0.0.1", "2001:db8::1"), -EADDRINUSE);
         ck_assert_str_eq(message,
-                         "Name web already has the address fdaa:a55:317c:0:8b8f:9c35:7cbd:25aa, not 2001:db8::1");
+                         "Name web belongs to an app with the addresses 10.0.0.1, 10.0.0.2, fdaa:a55:317c:0:8b8f:9c35:7cbd:25aa, and 2001:db8::1 is none of them");
         ck_assert_ptr_null(b.identity);
         ck_assert_uint_eq(a.identity->n_parties, 1);
 
@@ -161,7 +170,7 @@ START_TEST(test_join_address) {
         Party a = { .id = "app_1" }, b = { .id = "app_2" };
 
         ck_assert_int_eq(JOIN(&a, ALICE, NULL, "10.0.0.1", "10.0.0.2"), 0);
-        ck_assert_ptr_null(a.identity->name);
+        ck_assert_ptr_null(identity_name(a.identity));
         ck_assert_uint_eq(a.identity->n_addresses, 3);
         ck_assert(address_is_link_local(identity_address(a.identity, AF_INET6)));
 
@@ -174,12 +183,14 @@ START_TEST(test_join_address) {
 
         /* One more than the others have, in either order. */
         ck_assert_int_eq(JOIN(&b, ALICE, NULL, "10.0.0.1", "10.0.0.3"), -EADDRINUSE);
-        ck_assert_str_eq(message, "Address 10.0.0.3 is not one of those of the other address's app");
+        ck_assert_str_eq(message,
+                         "Address 10.0.0.1 belongs to an app with the addresses 10.0.0.1, 10.0.0.2, fe80::d9a6:3f47:af7:f12e, and 10.0.0.3 is none of them");
         ck_assert_int_eq(JOIN(&b, ALICE, NULL, "10.0.0.3", "10.0.0.1"), -EADDRINUSE);
-        ck_assert_str_eq(message, "Address 10.0.0.1 belongs to another app");
+        ck_assert_str_eq(message,
+                         "Address 10.0.0.1 belongs to an app with the addresses 10.0.0.1, 10.0.0.2, fe80::d9a6:3f47:af7:f12e, and 10.0.0.3 is none of them");
         /* With a name it would not be unnamed any more. */
-        ck_assert_int_eq(JOIN(&b, ALICE, "web", "10.0.0.1"), -EADDRINUSE);
-        ck_assert_str_eq(message, "Address 10.0.0.1 belongs to another app");
+        ck_assert_int_eq(JOIN(&b, ALICE, "web", "10.0.0.1"), -EEXIST);
+        ck_assert_str_eq(message, "Address 10.0.0.1 belongs to an app without a name, so that it cannot be named web");
         ck_assert_ptr_null(directory_find_name(&directory, "web"));
 
         directory_leave(&directory, &a);
@@ -187,7 +198,7 @@ START_TEST(test_join_address) {
 }
 END_TEST
 
-/* An address of a named app is had only by its name; addresses of two apps never by one. */
+/* Names and addresses of two apps are never had by one, nor does anybody add his own to those of another. */
 START_TEST(test_conflicts) {
         Party web = { .id = "web_1" }, db = { .id = "db_1" }, unnamed = { .id = "app_1" }, other = { .id = "app_2" };
 
@@ -195,18 +206,16 @@ START_TEST(test_conflicts) {
         ck_assert_int_eq(JOIN(&db, ALICE, "db", "10.0.0.2"), 0);
         ck_assert_int_eq(JOIN(&unnamed, ALICE, NULL, "10.0.0.3"), 0);
 
-        ck_assert_int_eq(JOIN(&other, ALICE, NULL, "10.0.0.1"), -EADDRINUSE);
-        ck_assert_str_eq(message, "Address 10.0.0.1 belongs to the app named web");
         ck_assert_int_eq(JOIN(&other, ALICE, "db", "10.0.0.1"), -EADDRINUSE);
-        ck_assert_str_eq(message, "Address 10.0.0.1 belongs to the app named web");
-        ck_assert_int_eq(JOIN(&other, ALICE, "new", "10.0.0.1"), -EADDRINUSE);
-        ck_assert_str_eq(message, "Address 10.0.0.1 belongs to the app named web");
+        ck_assert_str_eq(message, "Name db and address 10.0.0.1 belong to different apps");
+        ck_assert_int_eq(JOIN(&other, ALICE, "new", "10.0.0.1"), -EEXIST);
+        ck_assert_str_eq(message, "Address 10.0.0.1 belongs to an app with the names web, and new is none of them");
         ck_assert_int_eq(JOIN(&other, ALICE, "web", "10.0.0.1", "10.0.0.2"), -EADDRINUSE);
-        ck_assert_str_eq(message, "Address 10.0.0.2 belongs to the app named db");
+        ck_assert_str_eq(message, "Name web and address 10.0.0.2 belong to different apps");
         ck_assert_int_eq(JOIN(&other, ALICE, "web", "10.0.0.3"), -EADDRINUSE);
-        ck_assert_str_eq(message, "Address 10.0.0.3 belongs to another app");
+        ck_assert_str_eq(message, "Name web and address 10.0.0.3 belong to different apps");
         ck_assert_int_eq(JOIN(&other, ALICE, NULL, "10.0.0.3", "10.0.0.1"), -EADDRINUSE);
-        ck_assert_str_eq(message, "Address 10.0.0.1 belongs to the app named web");
+        ck_assert_str_eq(message, "Address 10.0.0.3 and address 10.0.0.1 belong to different apps");
         /* Root is bound by this as well. */
         ck_assert_int_eq(JOIN(&other, 0, "db", "10.0.0.1"), -EADDRINUSE);
 
@@ -253,7 +262,14 @@ END_TEST
 /* What root starts for a user is the user's. */
 START_TEST(test_owner_of_new) {
         Party a = { .id = "web_1" }, b = { .id = "web_2" };
-        IdentityClaim claim = { .name = "web", .uid = 0, .owner = ALICE, .id = "web_1" };
+        const char *name = "web";
+        IdentityClaim claim = {
+                .names = &name,
+                .n_names = 1,
+                .strategy = _STRATEGY_INVALID,
+                .owner = ALICE,
+                .id = "web_1",
+        };
 
         ck_assert_int_eq(directory_join(&directory, &a, &claim, &message), 0);
         ck_assert_uint_eq(a.identity->owner, ALICE);
@@ -353,7 +369,7 @@ START_TEST(test_unnamed) {
         ck_assert_int_eq(JOIN(&a, ALICE, NULL), 0);
         ck_assert_int_eq(JOIN(&b, BOB, NULL), 0);
         ck_assert_ptr_ne(a.identity, b.identity);
-        ck_assert_ptr_null(a.identity->name);
+        ck_assert_ptr_null(identity_name(a.identity));
         ck_assert_ptr_null(directory.by_name);
         unit_assert_address(identity_address(a.identity, AF_INET), "169.254.209.120");
         unit_assert_address(identity_address(a.identity, AF_INET6), "fe80::d9a6:3f47:af7:f12e");
@@ -396,11 +412,17 @@ END_TEST
 
 static int restore(Party *party, const char *name, uid_t owner, const char *const *texts) {
         Address addresses[IDENTITY_ADDRESSES_MAX];
-        size_t n = 0;
+        IdentityClaim claim = {
+                .names = &name,
+                .n_names = name ? 1 : 0,
+                .addresses = addresses,
+                .strategy = _STRATEGY_INVALID,
+                .owner = owner,
+        };
 
         for (; *texts; texts++)
-                addresses[n++] = unit_address(*texts);
-        return directory_restore(&directory, party, name, addresses, n, owner);
+                addresses[claim.n_addresses++] = unit_address(*texts);
+        return directory_restore(&directory, party, &claim);
 }
 
 #define RESTORE(party, name, owner, ...) restore(party, name, owner, (const char *const[]){ __VA_ARGS__, NULL })

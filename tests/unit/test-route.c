@@ -13,7 +13,14 @@ static Party web1 = { .id = "web_1" }, web2 = { .id = "web_2" }, db = { .id = "d
 
 static void join(Party *party, const char *name, const char *address4, const char *address6) {
         Address addresses[] = { unit_address(address4), unit_address(address6) };
-        IdentityClaim claim = { .name = name, .addresses = addresses, .n_addresses = 2, .id = party->id };
+        IdentityClaim claim = {
+                .names = &name,
+                .n_names = 1,
+                .addresses = addresses,
+                .n_addresses = 2,
+                .strategy = _STRATEGY_INVALID,
+                .id = party->id,
+        };
         _cleanup_free_ char *message = NULL;
 
         ck_assert_int_eq(directory_join(&directory, party, &claim, &message), 0);
@@ -21,13 +28,14 @@ static void join(Party *party, const char *name, const char *address4, const cha
 }
 
 static void leave(Party *party) {
-        Backend *b, *next;
+        ServicePort *port, *tmp;
 
-        for (b = party->identity->backends; b; b = next) {
-                next = b->next;
-                if (b->party == party)
-                        directory_remove_backend(&directory, b);
-        }
+        HASH_ITER(hh, party->identity->ports, port, tmp)
+                for (Backend *next, *b = port->backends; b; b = next) {
+                        next = b->next;
+                        if (b->party == party)
+                                directory_remove_backend(&directory, b);
+                }
         directory_leave(&directory, party);
         tags_done(&party->tags);
 }
@@ -57,16 +65,18 @@ static void set_tag(Party *party, const char *tag) {
         ck_assert_int_eq(tags_add(&party->tags, tag), 0);
 }
 
+static uint64_t last_id;
+
 /* Listens on a socket of `family` that is bound to this address. The backend outlives the test. */
 static void listen_on(Backend *b, Party *party, int family, const char *address, uint16_t port) {
-        *b = (Backend){ .party = party, .family = family, .bound = unit_endpoint(address, port) };
-        directory_add_backend(&directory, b);
+        *b = (Backend){ .party = party, .id = ++last_id, .family = family, .bound = unit_endpoint(address, port) };
+        ck_assert_int_eq(directory_add_backend(&directory, b), 0);
 }
 
 static Route connect_from(Party *from, const char *address, uint16_t port) {
         Endpoint to = unit_endpoint(address, port);
 
-        return route_connect(&directory, from, &to);
+        return route_connect(&directory, from, &to, 0, NULL);
 }
 
 static void assert_route(const char *address, uint16_t port, RouteVerdict verdict, const Backend *backend) {
@@ -404,7 +414,7 @@ END_TEST
 START_TEST(test_source_of_many) {
         Party many = { .id = "many_5" };
         Address addresses[] = { unit_address("10.0.0.1"), unit_address("10.0.0.2"), unit_address("fd00::1") };
-        IdentityClaim claim = { .name = "many", .addresses = addresses, .n_addresses = 3, .id = many.id };
+        IdentityClaim claim = { .addresses = addresses, .n_addresses = 3, .id = many.id };
         _cleanup_free_ char *message = NULL;
         Route r;
 

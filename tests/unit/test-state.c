@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "basic/fd.h"
+#include "basic/text.h"
 #include "core/state.h"
 #include "unit.h"
 
@@ -34,7 +35,13 @@ typedef struct Fixture {
 
 static void fixture_init(Fixture *f, char **argv) {
         *f = (Fixture){
-                .identity = { .name = (char *) "web", .n_addresses = 2, .owner = 1000 },
+                .identity = {
+                        .names = { { .name = (char *) "web" }, { .name = (char *) "www.shop" } },
+                        .n_names = 2,
+                        .n_addresses = 2,
+                        .owner = 1000,
+                        .strategy = STRATEGY_SOURCE_HASH,
+                },
                 .app = {
                         .manager = &manager,
                         .id = (char *) "web_7",
@@ -52,6 +59,7 @@ static void fixture_init(Fixture *f, char **argv) {
         f->identity.addresses[0].address = unit_address("198.18.202.44");
         f->identity.addresses[1].address = unit_address("fdaa:a55:317c:0:8b8f:9c35:7cbd:25aa");
         f->app.party.identity = &f->identity;
+        f->app.party.weight = WEIGHT_DEFAULT;
         ck_assert_int_eq(tags_add(&f->app.party.tags, "zone=shop"), 0);
         ck_assert_int_eq(tags_add(&f->app.party.tags, "a=b:c/d"), 0);
 }
@@ -61,7 +69,12 @@ static void assert_same(const AppRecord *record, const Fixture *f) {
         size_t n = 0;
 
         ck_assert_uint_eq(record->number, app->number);
-        ck_assert_pstr_eq(record->name, f->identity.name);
+        ck_assert_uint_eq(strv_length(record->names), f->identity.n_names);
+        for (size_t i = 0; i < f->identity.n_names; i++)
+                ck_assert_str_eq(record->names[i], f->identity.names[i].name);
+        ck_assert_int_eq(record->strategy, f->identity.strategy);
+        ck_assert_uint_eq(record->weight, app->party.weight);
+        ck_assert_int_eq(record->draining, app->party.draining);
         ck_assert_uint_eq(record->n_addresses, f->identity.n_addresses);
         for (size_t i = 0; i < record->n_addresses; i++)
                 ck_assert(address_equal(&record->addresses[i], &f->identity.addresses[i].address));
@@ -106,7 +119,8 @@ START_TEST(test_round_trip_least) {
 
         fixture_init(&f, (char *[]){ (char *) "x", NULL });
         tags_done(&f.app.party.tags);
-        f.identity.name = NULL;
+        f.identity.n_names = 0;
+        f.app.party.weight = WEIGHT_MIN;
         f.app.owner = NULL;
         f.app.number = f.app.timestamp = f.app.netns = UINT64_MAX;
         f.app.uid = f.app.owner_uid = f.identity.owner = UINT32_MAX - 1;
@@ -129,6 +143,11 @@ START_TEST(test_round_trip_most) {
                 (void) snprintf(tag, sizeof(tag), "%063u=%063u", i, i);
                 ck_assert_int_eq(tags_add(&f.app.party.tags, tag), 0);
         }
+        f.app.party.weight = WEIGHT_MAX;
+        f.app.party.draining = true;
+        f.identity.n_names = IDENTITY_NAMES_MAX;
+        for (unsigned i = 0; i < IDENTITY_NAMES_MAX; i++)
+                f.identity.names[i].name = (char *) "long.name";
         f.identity.n_addresses = IDENTITY_ADDRESSES_MAX;
         for (unsigned i = 0; i < IDENTITY_ADDRESSES_MAX; i++) {
                 f.identity.addresses[i].address = unit_address("10.0.0.0");
