@@ -11,11 +11,9 @@ bool route_is_own(const Party *client, const Address *to) {
         return address_is_unspecified(to) || address_is_loopback(to) || identity_has_address(client->identity, to);
 }
 
-bool route_tried_add(RouteTried *tried, uint64_t id) {
-        if (tried->n == ELEMENTSOF(tried->ids))
-                return false;
-        tried->ids[tried->n++] = id;
-        return true;
+void route_tried_add(RouteTried *tried, uint64_t id) {
+        if (tried->n < ELEMENTSOF(tried->ids))
+                tried->ids[tried->n++] = id;
 }
 
 static bool was_tried(const RouteTried *tried, const Backend *b) {
@@ -86,7 +84,7 @@ static void choose_backend(const Request *q, const Identity *identity, Route *ro
         Balance balance;
 
         route->verdict = ROUTE_NO_BACKEND;
-        if (!port)
+        if (!port || (q->tried && q->tried->n == ELEMENTSOF(q->tried->ids)))
                 return;
         balance_begin(&balance, identity->strategy, &port->round, hash_of_client(q->client), q->now, q->random);
         for (Backend *list = port->backends; list;) {

@@ -28,14 +28,13 @@ typedef struct Route {
         Address source;           /* what the client's end is called unless it is bound otherwise */
 } Route;
 
-/* Backends that a connect has found to be no good: it does not try them again. */
+/* Backends that a connect has found to be no good: it does not try them again. When it is full, that is enough. */
 typedef struct RouteTried {
-        uint64_t ids[8]; /* Backend.id */
+        uint64_t ids[32]; /* Backend.id */
         unsigned n;
 } RouteTried;
 
-/* Notes one. Returns false if there is no room: it is time to give up. */
-bool route_tried_add(RouteTried *tried, uint64_t id);
+void route_tried_add(RouteTried *tried, uint64_t id);
 
 /*
  * Whether the app means itself: loopback, the unspecified address, or one of

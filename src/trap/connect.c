@@ -140,10 +140,10 @@ void connect_route(Connect *c) {
         Trap *trap = c->call->trap;
         int r;
 
-        /* Each turn of the loop takes one dead backend out of the directory. */
+        /* Each turn of the loop takes one backend out of the directory, or notes it among those that were tried. */
         for (;;) {
                 Route route = route_connect(trap->sw->directory, trap->party, &c->to,
-                                            now_usec(CLOCK_MONOTONIC), NULL);
+                                            now_usec(CLOCK_MONOTONIC), &c->tried);
 
                 if (route.verdict == ROUTE_NATIVE) {
                         if (c->foreign)
@@ -169,7 +169,7 @@ void connect_route(Connect *c) {
                                 (void) call_fail(c->call, r);
                         return;
                 }
-                listener_withdraw(backend_listener(route.backend));
+                connect_skip(c, backend_listener(route.backend));
         }
 }
 

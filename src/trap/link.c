@@ -21,6 +21,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "basic/clock.h"
 #include "basic/fd.h"
 #include "transport/dial.h"
 #include "transport/pair.h"
@@ -197,6 +198,8 @@ static int connect_link(Connect *c, Link *link) {
         const bool pair = link->client >= 0 && (link->dialed < 0 || link->state == DIAL_CONNECTED);
 
         c->call->trap->sw->n_connections++;
+        if (link->listener && (link->dialed < 0 || link->state == DIAL_CONNECTED))
+                rest_ok(&link->listener->backend.rest);
         return pair ? connect_pair(c, link) : connect_tcp(c, link);
 }
 
@@ -232,7 +235,7 @@ static void dialing_go_on(Dialing *d) {
         link.listener = switch_find_listener(sw, cookie);
         if (r < 0 || r == DIAL_REFUSED || !link.server) {
                 if (link.listener)
-                        listener_withdraw(link.listener);
+                        connect_skip(&c, link.listener);
                 connect_route(&c);
                 return;
         }
@@ -279,13 +282,28 @@ static int connect_later(Connect *c, Link *link) {
         return 0;
 }
 
+void connect_skip(Connect *c, Listener *l) {
+        if (listener_is_gone(l)) {
+                listener_withdraw(l);
+                return;
+        }
+        rest_fail(&l->backend.rest, now_usec(CLOCK_MONOTONIC));
+        route_tried_add(&c->tried, l->backend.id);
+}
+
+/* What the server's own namespace has against connections, a packet filter of the app's, say. */
+static bool is_refusal(int error) {
+        return error == -EPERM || error == -EACCES || error == -ENETUNREACH || error == -EHOSTUNREACH ||
+                        error == -ECONNRESET || error == -ETIMEDOUT;
+}
+
 int connect_backend(Connect *c, const Route *route) {
         Listener *l = backend_listener(route->backend);
         _cleanup_(link_done) Link link = {
                 .server = l->trap,
                 .listener = l,
                 .ends = {
-                        .server = { route->to, c->to.port },
+                        .server = route->target,
                         .client_family = c->socket.family,
                         .server_family = l->backend.family,
                         .client_nonblock = c->flags & O_NONBLOCK,
@@ -303,7 +321,7 @@ int connect_backend(Connect *c, const Route *route) {
         c->tcp = trap_uses_tcp(c->call->trap) || trap_uses_tcp(l->trap) || !pending_has_room(l->trap);
         r = link_make(c, &link, !c->tcp && l->accepts);
         if (r < 0)
-                return r;
+                return is_refusal(r) ? -EPIPE : r;
         if (link.dialed >= 0 && link.state == DIAL_REFUSED)
                 return -EPIPE;
         if (link.dialed >= 0 && link.state == DIAL_WAITS)

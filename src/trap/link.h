@@ -16,6 +16,7 @@ typedef struct Connect {
         SocketInfo socket;
         Endpoint bound; /* where the socket is bound to */
         Endpoint to;
+        RouteTried tried;
         int flags; /* of the descriptor */
         bool foreign; /* the socket was made by us, for another connection: the kernel must not connect it */
         bool tcp;  /* it stays a TCP connection */
@@ -26,10 +27,13 @@ void connect_route(Connect *c);
 
 /*
  * Connects to the backend that the route chose. Returns 0 if the call is ended
- * or waits, or a negative errno for the caller; -EPIPE if the backend turned
- * out to be gone.
+ * or waits, or a negative errno for the caller; -EPIPE if the backend does not
+ * take it.
  */
 int connect_backend(Connect *c, const Route *route);
+
+/* The listener does not take it: it is forgotten if it is gone, else it rests, and this connect does not try it again. */
+void connect_skip(Connect *c, Listener *listener);
 
 /*
  * Nobody listens there. Who does not wait is told so as TCP tells it, later and

@@ -151,7 +151,7 @@ static int read_socket(Call *call, SocketJob *j, ListenerRecord *ret) {
         return endpoint_from_sockaddr(&j->address, j->size, &ret->bound);
 }
 
-/* A set with the socket in it that tells of nothing but, by its fdinfo, that the socket is there. */
+/* A set with the socket in it that tells of nothing but its shutdown and, by its fdinfo, that the socket is there. */
 static int make_watch(int fd) {
         struct epoll_event nothing = { .events = EPOLLET };
         int watch, r;
@@ -172,6 +172,12 @@ static bool is_closed(const Listener *l) {
 
         (void) snprintf(path, sizeof(path), "/proc/self/fdinfo/%i", l->watch);
         return read_file(AT_FDCWD, path, text, sizeof(text)) >= 0 && !strstr(text, "tfd:");
+}
+
+bool listener_is_gone(const Listener *l) {
+        struct epoll_event event;
+
+        return is_closed(l) || (epoll_wait(l->watch, &event, 1, 0) > 0 && (event.events & EPOLLHUP));
 }
 
 static bool listener_has_room(Trap *trap) {
@@ -223,6 +229,7 @@ static int get(Call *call, SocketJob *j, Listener **ret) {
                 return r;
         if (l && l->backend.bound.port == record.bound.port &&
             address_equal(&l->backend.bound.address, &record.bound.address)) {
+                rest_ok(&l->backend.rest);
                 *ret = l;
                 return 0;
         }

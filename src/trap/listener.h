@@ -37,6 +37,9 @@ Listener *listener_free(Listener *listener);
 /* The same, and the owner is told. */
 void listener_withdraw(Listener *listener);
 
+/* Whether it has been closed or shut down. */
+bool listener_is_gone(const Listener *listener);
+
 /* Keeps a copy of the socket (taken) for as long as accepts wait, and is told when a connection is there. */
 void listener_wait(Listener *listener, int fd);
 void listener_stop_waiting(Listener *listener);
