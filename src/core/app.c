@@ -630,6 +630,21 @@ int app_kill(App *app, bool all, int signal) {
         return syscall(SYS_pidfd_send_signal, app->leader_pidfd, signal, NULL, 0) < 0 ? -errno : 0;
 }
 
+int app_set_draining(App *app, bool draining) {
+        int r;
+
+        if (app->party.draining == draining)
+                return 0;
+        app->party.draining = draining;
+        r = app_record_save(app);
+        if (r < 0) {
+                app->party.draining = !draining;
+                return r;
+        }
+        log_app(app, draining ? "is drained" : "is not drained any more");
+        return 1;
+}
+
 /* The number of a leader that ended meanwhile may be another process's by now. */
 static int open_leader(pid_t leader, uint64_t start) {
         int fd;

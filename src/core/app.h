@@ -99,6 +99,13 @@ int app_stop(App *app, AppEnded ended, void *userdata);
 /* Sends a signal to the leader, or to all its processes. Returns 0 or a negative errno. */
 int app_kill(App *app, bool all, int signal);
 
+/*
+ * From now on it gets no new connections but those it makes to itself, or it
+ * does again; those it has live on. Returns 1, 0 if that is so already, or a
+ * negative errno.
+ */
+int app_set_draining(App *app, bool draining);
+
 /* Forgets the app: it is over, or the daemon ends. */
 App *app_free(App *app);
 DEFINE_CLEANUP(App *, app_free)

@@ -90,6 +90,15 @@ static int parse_apps_max(const char *value, void *to) {
         return parse_number(value, to, 1, DNS_FEED_APPS_MAX);
 }
 
+static int parse_strategy(const char *value, void *to) {
+        const Strategy strategy = strategy_from_string(value);
+
+        if (strategy < 0)
+                return -EINVAL;
+        *(Strategy *) to = strategy;
+        return 0;
+}
+
 static int parse_log_level(const char *value, void *to) {
         static const char *const levels[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
         int *level = to;
@@ -116,6 +125,8 @@ static const struct {
         { "AppsMax", offsetof(Config, apps_max), parse_apps_max, "1 to 4096" },
         { "AppsPerUserMax", offsetof(Config, apps_per_user_max), parse_maximum, "1 to 65536" },
         { "ListenersPerAppMax", offsetof(Config, listeners_per_app_max), parse_maximum, "1 to 65536" },
+        { "NamesPerUserMax", offsetof(Config, names_per_user_max), parse_maximum, "1 to 65536" },
+        { "Strategy", offsetof(Config, strategy), parse_strategy, "round-robin, random, least-connections or source-hash" },
         { "LogLevel", offsetof(Config, log_level), parse_log_level,
           "emerg, alert, crit, err, warning, notice, info or debug" },
 };
@@ -130,6 +141,8 @@ int config_init(Config *config) {
                 { "AppsMax", "4096" },
                 { "AppsPerUserMax", "256" },
                 { "ListenersPerAppMax", "1024" },
+                { "NamesPerUserMax", "1024" },
+                { "Strategy", "round-robin" },
                 { "LogLevel", "info" },
         };
 

@@ -3,6 +3,7 @@
 
 /* The configuration: appswitchd.conf(5) and its drop-ins. */
 
+#include "model/balance.h"
 #include "model/pool.h"
 #include "model/tags.h"
 
@@ -14,6 +15,8 @@ typedef struct Config {
         unsigned apps_max;
         unsigned apps_per_user_max;
         unsigned listeners_per_app_max;
+        unsigned names_per_user_max;
+        Strategy strategy;
         int log_level;
 } Config;
 

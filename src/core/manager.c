@@ -233,6 +233,10 @@ int manager_new(sd_event *event, sd_bus *bus, Manager **ret) {
                 return r;
         log_set_max_level(m->config.log_level);
         directory_init(&m->directory, &m->config.pool4, &m->config.pool6);
+        m->directory.strategy = m->config.strategy;
+        m->directory.names_per_user_max = m->config.names_per_user_max;
+        /* Only so that it does not begin the same each time. */
+        (void) getrandom(&m->directory.random, sizeof(m->directory.random), 0);
 
         if (mkdir(STATE_DIRECTORY, 0700) < 0 && errno != EEXIST)
                 return log_error_errno(-errno, "Failed to make " STATE_DIRECTORY ": %m");
