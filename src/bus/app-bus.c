@@ -22,12 +22,20 @@ char *app_bus_path(const App *app) {
         return sd_bus_path_encode(APP_PREFIX, app->id, &path) < 0 ? NULL : path;
 }
 
+typedef enum ControlVerb {
+        CONTROL_STOP,
+        CONTROL_KILL,
+        CONTROL_DRAIN,
+        _CONTROL_VERB_MAX,
+} ControlVerb;
+
 /* A control of an app that waits for its authorization. */
 typedef struct Control {
         Manager *manager;
         char *id;
-        bool stop; /* else kill */
-        bool all;
+        ControlVerb verb;
+        bool all;   /* CONTROL_KILL */
+        bool drain; /* CONTROL_DRAIN */
         int signal;
 } Control;
 
@@ -38,17 +46,28 @@ static void control_free(void *p) {
         free(c);
 }
 
-static Control *control_new(Manager *manager, const char *id, bool stop, bool all, int signal) {
+static Control *control_copy(const Control *from) {
         Control *c = malloc(sizeof(*c));
 
         if (!c)
                 return NULL;
-        *c = (Control){ .manager = manager, .id = strdup(id), .stop = stop, .all = all, .signal = signal };
+        *c = *from;
+        c->id = strdup(from->id);
         if (!c->id) {
                 free(c);
                 return NULL;
         }
         return c;
+}
+
+static const char *control_verb_to_string(ControlVerb verb) {
+        static const char *const names[_CONTROL_VERB_MAX] = {
+                [CONTROL_STOP] = "stop",
+                [CONTROL_KILL] = "kill",
+                [CONTROL_DRAIN] = "drain",
+        };
+
+        return names[verb];
 }
 
 static int reply_no_such_app(sd_bus_message *m, const char *id) {
@@ -62,6 +81,19 @@ static void on_ended(App *app, void *userdata) {
         sd_bus_message_unref(m);
 }
 
+static int drain(App *app, bool draining) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = app_set_draining(app, draining);
+        if (r <= 0)
+                return r;
+        path = app_bus_path(app);
+        if (path)
+                (void) sd_bus_emit_properties_changed(app->manager->bus, path, APP_INTERFACE, "Draining", NULL);
+        return 0;
+}
+
 static void control_act(sd_bus_message *m, const Caller *caller, void *userdata) {
         const Control *c = userdata;
         App *app = manager_find_app(c->manager, c->id);
@@ -71,12 +103,12 @@ static void control_act(sd_bus_message *m, const Caller *caller, void *userdata)
                 (void) reply_no_such_app(m, c->id);
                 return;
         }
-        if (c->stop) {
+        if (c->verb == CONTROL_STOP) {
                 r = app_stop(app, on_ended, sd_bus_message_ref(m));
                 if (r < 0)
                         sd_bus_message_unref(m);
         } else {
-                r = app_kill(app, c->all, c->signal);
+                r = c->verb == CONTROL_KILL ? app_kill(app, c->all, c->signal) : drain(app, c->drain);
                 if (r >= 0)
                         (void) sd_bus_reply_method_return(m, "");
         }
@@ -99,7 +131,7 @@ static void control_identified(sd_bus_message *m, const Caller *caller, void *us
                 control_act(m, caller, c);
                 return;
         }
-        copy = control_new(c->manager, c->id, c->stop, c->all, c->signal);
+        copy = control_copy(c);
         if (!copy) {
                 (void) sd_bus_reply_method_errnof(m, ENOMEM, "Out of memory");
                 return;
@@ -107,14 +139,14 @@ static void control_identified(sd_bus_message *m, const Caller *caller, void *us
         (void) snprintf(owner, sizeof(owner), "%u", app->owner_uid);
         r = caller_authorize(m, caller, "io.appswitch1.manage-apps", 0,
                              (const char *const[]){ "app", c->id, "name", app_name(app), "user", owner, "verb",
-                                                    c->stop ? "stop" : "kill", NULL },
+                                                    control_verb_to_string(c->verb), NULL },
                              control_act, copy, control_free);
         if (r < 0)
                 (void) sd_bus_reply_method_errnof(m, -r, "Failed to ask polkit: %s", strerror(-r));
 }
 
-static int control_begin(Manager *manager, sd_bus_message *m, const char *id, bool stop, bool all, int signal) {
-        Control *c = control_new(manager, id, stop, all, signal);
+static int control_begin(sd_bus_message *m, const Control *control) {
+        Control *c = control_copy(control);
         int r;
 
         if (!c)
@@ -124,7 +156,11 @@ static int control_begin(Manager *manager, sd_bus_message *m, const char *id, bo
 }
 
 int app_bus_stop(Manager *m, sd_bus_message *message, const char *id) {
-        return control_begin(m, message, id, true, true, 0);
+        return control_begin(message, &(Control){ .manager = m, .id = (char *) id, .verb = CONTROL_STOP });
+}
+
+int app_bus_drain(Manager *m, sd_bus_message *message, const char *id, bool draining) {
+        return control_begin(message, &(Control){ .manager = m, .id = (char *) id, .verb = CONTROL_DRAIN, .drain = draining });
 }
 
 int app_bus_kill(Manager *m, sd_bus_message *message, const char *id, const char *whom, int signal,
@@ -135,7 +171,14 @@ int app_bus_kill(Manager *m, sd_bus_message *message, const char *id, const char
         if (signal <= 0 || signal >= NSIG)
                 return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
                                          "Invalid signal %i: it must be 1 to %i", signal, NSIG - 1);
-        return control_begin(m, message, id, false, strcmp(whom, "all") == 0, signal);
+        return control_begin(message,
+                             &(Control){
+                                             .manager = m,
+                                             .id = (char *) id,
+                                             .verb = CONTROL_KILL,
+                                             .all = strcmp(whom, "all") == 0,
+                                             .signal = signal,
+                             });
 }
 
 static int method_stop(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -153,12 +196,41 @@ static int method_kill(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return r < 0 ? r : app_bus_kill(app->manager, m, app->id, whom, s, error);
 }
 
+static int method_drain(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        App *app = userdata;
+        int r, draining;
+
+        r = sd_bus_message_read(m, "b", &draining);
+        return r < 0 ? r : app_bus_drain(app->manager, m, app->id, draining);
+}
+
 static int get_string(sd_bus *bus, const char *path, const char *interface, const char *property,
                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const App *app = userdata;
         const char *s = strcmp(property, "Id") == 0 ? app->id : strcmp(property, "Name") == 0 ? app_name(app) : app->unit;
 
         return sd_bus_message_append(reply, "s", s);
+}
+
+static int get_names(sd_bus *bus, const char *path, const char *interface, const char *property,
+                     sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Identity *identity = ((App *) userdata)->party.identity;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "s");
+        for (size_t i = 0; r >= 0 && i < identity->n_names; i++)
+                r = sd_bus_message_append(reply, "s", identity->names[i].name);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_strategy(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "s", strategy_to_string(((App *) userdata)->party.identity->strategy));
+}
+
+static int get_draining(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "b", (int) ((App *) userdata)->party.draining);
 }
 
 static int get_addresses(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -187,7 +259,11 @@ static int get_number(sd_bus *bus, const char *path, const char *interface, cons
                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const App *app = userdata;
 
-        return sd_bus_message_append(reply, "u", strcmp(property, "UID") == 0 ? (uint32_t) app->uid : (uint32_t) app->leader);
+        const uint32_t number = strcmp(property, "UID") == 0    ? app->uid
+                        : strcmp(property, "Weight") == 0 ? app->party.weight
+                                                          : (uint32_t) app->leader;
+
+        return sd_bus_message_append(reply, "u", number);
 }
 
 static int get_shortcut(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -229,6 +305,7 @@ static const sd_bus_vtable app_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Id", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Name", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Names", "as", get_names, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Addresses", "as", get_addresses, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Tags", "as", get_tags, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("UID", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
@@ -236,11 +313,16 @@ static const sd_bus_vtable app_vtable[] = {
         SD_BUS_PROPERTY("Leader", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Command", "as", get_command, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Timestamp", "t", get_timestamp, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Strategy", "s", get_strategy, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Weight", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Draining", "b", get_draining, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Shortcut", "s", get_shortcut, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Transport", "s", get_shortcut, 0, 0),
         SD_BUS_PROPERTY("Listeners", "a(ssq)", get_listeners, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_METHOD("Stop", NULL, NULL, method_stop, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Kill", SD_BUS_ARGS("s", whom, "i", signal), SD_BUS_NO_RESULT, method_kill,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Drain", SD_BUS_ARGS("b", draining), SD_BUS_NO_RESULT, method_drain,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };

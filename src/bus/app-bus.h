@@ -11,10 +11,11 @@ int app_bus_add(Manager *m);
 /* The path of an app's object, to be freed, or NULL if memory is out. */
 char *app_bus_path(const App *app);
 
-/* StopApp and KillApp of the manager, Stop and Kill of the app: `id` is kept. */
+/* StopApp, KillApp and DrainApp of the manager, Stop, Kill and Drain of the app: `id` is kept. */
 int app_bus_stop(Manager *m, sd_bus_message *message, const char *id);
 int app_bus_kill(Manager *m, sd_bus_message *message, const char *id, const char *whom, int signal,
                  sd_bus_error *error);
+int app_bus_drain(Manager *m, sd_bus_message *message, const char *id, bool draining);
 
 /* Signals; for ManagerHooks. */
 void app_bus_new(App *app);

@@ -216,6 +216,14 @@ static int method_kill_app(sd_bus_message *m, void *userdata, sd_bus_error *erro
         return r < 0 ? r : app_bus_kill(userdata, m, id, whom, s, error);
 }
 
+static int method_drain_app(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *id;
+        int r, draining;
+
+        r = sd_bus_message_read(m, "sb", &id, &draining);
+        return r < 0 ? r : app_bus_drain(userdata, m, id, draining);
+}
+
 static int get_version(sd_bus *bus, const char *path, const char *interface, const char *property,
                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         return sd_bus_message_append(reply, "s", VERSION);
@@ -268,6 +276,8 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("KillApp", SD_BUS_ARGS("s", id, "s", whom, "i", signal), SD_BUS_NO_RESULT,
                                 method_kill_app, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("DrainApp", SD_BUS_ARGS("s", id, "b", draining), SD_BUS_NO_RESULT, method_drain_app,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("AppNew", SD_BUS_ARGS("s", id, "o", path), 0),
         SD_BUS_SIGNAL_WITH_ARGS("AppRemoved", SD_BUS_ARGS("s", id, "o", path), 0),
         SD_BUS_VTABLE_END,

@@ -35,7 +35,8 @@ typedef struct Run {
         Manager *manager;
         sd_bus_message *message;
         AppRequest request;
-        char **names; /* normalized copies */
+        char *name;   /* normalized copies: of Name, */
+        char **names; /* and of all, that one first */
         char *description;
         Address addresses[IDENTITY_ADDRESSES_MAX];
         Tags tags;
@@ -52,6 +53,7 @@ static Run *run_free(Run *run) {
         strv_free(run->request.argv);
         strv_free(run->request.environment);
         tags_done(&run->tags);
+        free(run->name);
         strv_free(run->names);
         free(run->description);
         sd_bus_message_unref(run->message);
@@ -64,23 +66,52 @@ static int invalid(sd_bus_error *error, const char *name, const char *what, cons
         return sd_bus_error_setf(error, name, "Invalid %s '%s': %s", what, value, why);
 }
 
-static int parse_name(Run *run, const char *value, sd_bus_error *error) {
+static int parse_name(const char *value, char **ret, sd_bus_error *error) {
         const char *reason = name_invalid_reason(value);
-        _cleanup_free_ char *normal = NULL;
 
         if (reason) {
                 /* As a sentence: "it is empty", "it has an empty label". */
                 (void) sd_bus_error_setf(error, ERROR_INVALID_NAME, "Invalid name '%s': it %s", value, reason);
                 return -EINVAL;
         }
-        normal = strdup(value);
-        if (!normal)
+        *ret = strdup(value);
+        if (!*ret)
                 return -ENOMEM;
-        name_normalize(normal);
-        if (strv_append(&run->names, normal) < 0)
-                return -ENOMEM;
-        run->request.names = run->names;
+        name_normalize(*ret);
         return 0;
+}
+
+static int parse_names(Run *run, char **values, sd_bus_error *error) {
+        for (; *values; values++) {
+                _cleanup_free_ char *name = NULL;
+                int r = parse_name(*values, &name, error);
+
+                if (r < 0)
+                        return r;
+                if (!strv_contains(run->names, name) && strv_append(&run->names, name) < 0)
+                        return -ENOMEM;
+                if (strv_length(run->names) > IDENTITY_NAMES_MAX) {
+                        (void) sd_bus_error_setf(error, ERROR_INVALID_NAME, "More than %i names were given",
+                                                 IDENTITY_NAMES_MAX);
+                        return -EINVAL;
+                }
+        }
+        return 0;
+}
+
+/* Options come in any order, but Name is the first name. */
+static int join_names(Run *run, sd_bus_error *error) {
+        _cleanup_strv_ char **others = NULL;
+        int r = 0;
+
+        if (run->name) {
+                others = TAKE_PTR(run->names);
+                r = parse_names(run, (char *[]){ run->name, NULL }, error);
+        }
+        if (r >= 0 && others)
+                r = parse_names(run, others, error);
+        run->request.names = run->names;
+        return r;
 }
 
 static int parse_addresses(Run *run, char **values, sd_bus_error *error) {
@@ -253,7 +284,14 @@ static int option_name(Run *run, sd_bus_message *m, sd_bus_error *error) {
         const char *s;
         int r = read_string(m, &s, error);
 
-        return r < 0 ? r : *s ? parse_name(run, s, error) : 0;
+        return r < 0 ? r : *s ? parse_name(s, &run->name, error) : 0;
+}
+
+static int option_names(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        _cleanup_strv_ char **values = NULL;
+        int r = read_variant_words(run, m, false, &values, error);
+
+        return r < 0 ? r : parse_names(run, values, error);
 }
 
 static int option_addresses(Run *run, sd_bus_message *m, sd_bus_error *error) {
@@ -312,6 +350,31 @@ static int option_shortcut(Run *run, sd_bus_message *m, sd_bus_error *error) {
         return run->request.shortcut >= 0 ? 0 : invalid(error, ERROR_INVALID_ARGUMENT, "shortcut", value, "it must be auto, unix or tcp");
 }
 
+static int option_weight(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        uint32_t weight;
+        int r = sd_bus_message_read(m, "v", "u", &weight);
+
+        if (r < 0)
+                return r;
+        if (weight < WEIGHT_MIN || weight > WEIGHT_MAX)
+                return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "Invalid weight %u: it must be %i to %i",
+                                         weight, WEIGHT_MIN, WEIGHT_MAX);
+        run->request.weight = weight;
+        return 0;
+}
+
+static int option_strategy(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        const char *value;
+        int r = read_string(m, &value, error);
+
+        if (r < 0)
+                return r;
+        run->request.strategy = strategy_from_string(value);
+        return run->request.strategy >= 0 ? 0
+                                          : invalid(error, ERROR_INVALID_ARGUMENT, "strategy", value,
+                                                    "it must be round-robin, random, least-connections or source-hash");
+}
+
 /* Scopes of apps are always unloaded; taken so that it can be said. */
 static int option_collect(Run *run, sd_bus_message *m, sd_bus_error *error) {
         bool collect;
@@ -354,6 +417,7 @@ static const struct {
         { "ArgumentBytes", option_argument_bytes },
         { "EnvironmentBytes", option_environment_bytes },
         { "Name", option_name },
+        { "Names", option_names },
         { "Addresses", option_addresses },
         { "Tags", option_tags },
         { "User", option_user },
@@ -362,6 +426,8 @@ static const struct {
         { "Slice", option_slice },
         { "Description", option_description },
         { "Shortcut", option_shortcut },
+        { "Weight", option_weight },
+        { "Strategy", option_strategy },
         { "Collect", option_collect },
         { "WorkingDirectory", option_cwd },
         { "StandardInput", option_stdin },
@@ -392,7 +458,7 @@ static int parse_option(Run *run, sd_bus_message *m, sd_bus_error *error) {
                         return r;
                 }
         return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
-                                 "Unknown option '%s'; known are ArgumentBytes, EnvironmentBytes, Name, Addresses, Tags, User, Group, Unit, Slice, Description, Shortcut, Collect, WorkingDirectory, StandardInput, StandardOutput, StandardError, Control, Terminal, StopWithCaller",
+                                 "Unknown option '%s'; known are ArgumentBytes, EnvironmentBytes, Name, Names, Addresses, Tags, User, Group, Unit, Slice, Description, Shortcut, Weight, Strategy, Collect, WorkingDirectory, StandardInput, StandardOutput, StandardError, Control, Terminal, StopWithCaller",
                                  key);
 }
 
@@ -453,6 +519,8 @@ static int parse(Run *run, sd_bus_message *m, sd_bus_error *error) {
         }
         if (r >= 0)
                 r = sd_bus_message_exit_container(m);
+        if (r >= 0)
+                r = join_names(run, error);
         if (r >= 0)
                 r = check_strings(run, error);
         return r < 0 ? r : set_description(run);
@@ -569,7 +637,7 @@ static App *find_outer(Manager *m, pid_t pid) {
 }
 
 static void on_identified(sd_bus_message *m, const Caller *caller, void *userdata) {
-        _cleanup_free_ char *addresses = NULL, *tags = NULL, *user = NULL, *command = NULL;
+        _cleanup_free_ char *names = NULL, *addresses = NULL, *tags = NULL, *user = NULL, *command = NULL;
         Run **holder = userdata, *run = *holder, **next;
         const char *action = "io.appswitch1.run-app";
         App *outer;
@@ -584,6 +652,7 @@ static void on_identified(sd_bus_message *m, const Caller *caller, void *userdat
         }
         if (check_unprivileged(run, caller, m) < 0)
                 return;
+        names = strv_join(run->names, " ");
         addresses = join_addresses(run);
         tags = strv_join(run->tags.n > 0 ? run->tags.tags : (char *[]){ run->manager->config.default_tag, NULL }, " ");
         command = escape_head(run->request.argv[0], COMMAND_SHOWN_MAX);
@@ -591,7 +660,7 @@ static void on_identified(sd_bus_message *m, const Caller *caller, void *userdat
                 action = "io.appswitch1.run-app-as";
         r = run->request.user ? asprintf(&user, "%s", run->request.user) : asprintf(&user, "%u", caller->uid);
         next = malloc(sizeof(*next));
-        if (!addresses || !tags || !command || r < 0 || !next) {
+        if (!names || !addresses || !tags || !command || r < 0 || !next) {
                 free(next);
                 (void) sd_bus_reply_method_errnof(m, ENOMEM, "Out of memory");
                 return;
@@ -602,7 +671,7 @@ static void on_identified(sd_bus_message *m, const Caller *caller, void *userdat
                              (const char *const[]){
                                              "user", user,
                                              "group", run->request.group ?: "",
-                                             "name", run->names ? run->names[0] : "",
+                                             "name", names,
                                              "addresses", addresses,
                                              "tags", tags,
                                              "command", command,

@@ -18,6 +18,8 @@ static int call_one(sd_bus *bus, const Settings *settings, const AppCall *call, 
                 r = sd_bus_message_append(m, "s", id);
         if (r >= 0 && call->whom)
                 r = sd_bus_message_append(m, "si", call->whom, (int32_t) call->signal);
+        if (r >= 0 && call->flag)
+                r = sd_bus_message_append(m, "b", (int) *call->flag);
         /* No limit of time: the user may have to look for a password. */
         if (r >= 0)
                 r = sd_bus_call(bus, m, UINT64_MAX, &error, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One call of the manager on each of the apps that the user named: what stop and kill share. */
+/* One call of the manager on each of the apps that the user named: what stop, kill and drain share. */
 
 #include "cli/cli.h"
 
@@ -10,6 +10,7 @@ typedef struct AppCall {
         const char *failed; /* "Failed to …", for messages */
         const char *whom;   /* KillApp only, else NULL */
         int signal;
+        const bool *flag; /* DrainApp only, else NULL */
 } AppCall;
 
 /*

@@ -21,9 +21,11 @@ static void listeners_clear(App *app) {
 void app_done(App *app) {
         free(app->id);
         free(app->name);
+        strv_free(app->names);
         strv_free(app->addresses);
         strv_free(app->tags);
         free(app->unit);
+        free(app->strategy);
         free(app->shortcut);
         free(app->transport);
         strv_free(app->command);
@@ -74,6 +76,14 @@ static int read_u64(sd_bus_message *m, App *app, void *field) {
         return sd_bus_message_read_basic(m, 't', field);
 }
 
+static int read_bool(sd_bus_message *m, App *app, void *field) {
+        int v, r = sd_bus_message_read_basic(m, 'b', &v);
+
+        if (r >= 0)
+                *(bool *) field = v;
+        return r;
+}
+
 static int add_listener(App *app, const char *protocol, const char *address, uint16_t port) {
         _cleanup_free_ char *p = strdup(protocol), *a = strdup(address);
         Listener *grown;
@@ -115,12 +125,16 @@ static const struct {
 } properties[] = {
         { "Id", "s", read_string, offsetof(App, id) },
         { "Name", "s", read_string, offsetof(App, name) },
+        { "Names", "as", read_strv, offsetof(App, names) },
         { "Addresses", "as", read_strv, offsetof(App, addresses) },
         { "Tags", "as", read_strv, offsetof(App, tags) },
         { "UID", "u", read_u32, offsetof(App, uid) },
         { "Unit", "s", read_string, offsetof(App, unit) },
         { "Leader", "u", read_u32, offsetof(App, leader) },
         { "Command", "as", read_strv, offsetof(App, command) },
+        { "Strategy", "s", read_string, offsetof(App, strategy) },
+        { "Weight", "u", read_u32, offsetof(App, weight) },
+        { "Draining", "b", read_bool, offsetof(App, draining) },
         { "Shortcut", "s", read_string, offsetof(App, shortcut) },
         { "Transport", "s", read_string, offsetof(App, transport) },
         { "Timestamp", "t", read_u64, offsetof(App, timestamp) },
@@ -171,7 +185,9 @@ int app_read(App *app, sd_bus_message *m) {
                 return -EBADMSG;
         if (!app->name)
                 app->name = strdup("");
-        return app->name ? 0 : -ENOMEM;
+        if (!app->name)
+                return -ENOMEM;
+        return *app->name && !app->names ? strv_append(&app->names, app->name) : 0;
 }
 
 int app_get(App *app, sd_bus *bus, const char *path, uint64_t timeout_usec, sd_bus_error *error) {
@@ -258,7 +274,12 @@ int app_list_get(AppList *list, sd_bus *bus, sd_bus_error *error) {
 
 bool app_matches(const App *app, const char *word) {
         /* No id is a name (names know no underscore), so the two cannot be confused. */
-        return strcmp(app->id, word) == 0 || (*app->name && strcasecmp(app->name, word) == 0);
+        if (strcmp(app->id, word) == 0 || (*app->name && strcasecmp(app->name, word) == 0))
+                return true;
+        for (char **name = app->names; name && *name; name++)
+                if (strcasecmp(*name, word) == 0)
+                        return true;
+        return false;
 }
 
 char *listener_to_string(const Listener *l) {
@@ -290,9 +311,13 @@ json_object *app_to_json(const App *app) {
 
         if (!o || json_set(o, "id", json_string(app->id)) < 0 ||
             json_set(o, "name", json_string(app->name)) < 0 ||
+            json_set(o, "names", json_strv(app->names)) < 0 ||
             json_set(o, "addresses", json_strv(app->addresses)) < 0 ||
             json_set(o, "tags", json_strv(app->tags)) < 0 ||
             json_set(o, "listens", listeners_to_json(app)) < 0 ||
+            json_set(o, "strategy", json_string(app->strategy ?: "round-robin")) < 0 ||
+            json_set(o, "weight", json_object_new_uint64(app->weight)) < 0 ||
+            json_set(o, "draining", json_object_new_boolean(app->draining)) < 0 ||
             json_set(o, "uid", json_object_new_uint64(app->uid)) < 0 ||
             json_set(o, "unit", json_string(app->unit)) < 0 ||
             json_set(o, "shortcut", json_string(app->shortcut ?: "auto")) < 0 ||

@@ -16,11 +16,15 @@ typedef struct Listener {
 
 typedef struct App {
         char *id;
-        char *name; /* "": none */
+        char *name;   /* "": none */
+        char **names; /* all of them, that one first */
         char **addresses;
         char **tags;
         uint32_t uid;
         char *unit;
+        char *strategy;
+        uint32_t weight;
+        bool draining;
         char *shortcut, *transport; /* "auto", "unix", "tcp"; what is in force */
         uint32_t leader;
         char **command;
@@ -59,14 +63,14 @@ int app_get(App *app, sd_bus *bus, const char *path, uint64_t timeout_usec, sd_b
  */
 int app_list_get(AppList *list, sd_bus *bus, sd_bus_error *error);
 
-/* Whether the user may mean this app by `word`: its id, or its name in any case of letters. */
+/* Whether the user may mean this app by `word`: its id, or one of its names in any case of letters. */
 bool app_matches(const App *app, const char *word);
 
 /* "198.18.0.10:80", "[fdaa::1]:80" or "*:80"; NULL: out of memory. */
 char *listener_to_string(const Listener *listener);
 
 /*
- * The app as a JSON object, keys in lower case: id, name, addresses, tags,
- * listens, uid, unit, leader, command, timestamp. NULL: out of memory.
+ * The app as a JSON object, keys in lower case: id, name, names, addresses, tags,
+ * listens, strategy, weight, draining, uid, unit, leader, command, timestamp. NULL: out of memory.
  */
 json_object *app_to_json(const App *app);

@@ -37,6 +37,7 @@ static const Verb verbs[] = {
         { "status", "[APP…]", "Show apps with their processes", NULL, false, verb_status },
         { "stop", "APP…", "Stop apps", NULL, false, verb_stop },
         { "kill", "APP…", "Send a signal to apps", kill_options, false, verb_kill },
+        { "drain", "APP…", "Give apps no new connections", drain_options, false, verb_drain },
 };
 
 static void show_help(const Verb *verb) {

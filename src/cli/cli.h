@@ -54,9 +54,10 @@ int cli_parser_next(OptionParser *p, const Verb *verb, Settings *settings, const
 int cli_parse_plain(OptionParser *p, const Verb *verb, Settings *settings, char **argv);
 
 /* The verbs. */
-extern const Option run_options[], kill_options[];
+extern const Option run_options[], kill_options[], drain_options[];
 int verb_run(const Verb *verb, Settings *settings, char **argv);
 int verb_list(const Verb *verb, Settings *settings, char **argv);
 int verb_status(const Verb *verb, Settings *settings, char **argv);
 int verb_stop(const Verb *verb, Settings *settings, char **argv);
 int verb_kill(const Verb *verb, Settings *settings, char **argv);
+int verb_drain(const Verb *verb, Settings *settings, char **argv);

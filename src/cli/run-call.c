@@ -105,16 +105,24 @@ static int append_request(sd_bus_message *m, const RunRequest *request) {
         const struct {
                 const char *key, *value;
         } strings[] = {
-                { "Name", request->name },   { "User", request->user },
-                { "Group", request->group }, { "Unit", request->unit },
-                { "Slice", request->slice }, { "Description", request->description },
+                { "Name", request->names ? request->names[0] : NULL },
+                { "User", request->user },
+                { "Group", request->group },
+                { "Unit", request->unit },
+                { "Slice", request->slice },
+                { "Description", request->description },
                 { "Shortcut", request->shortcut },
+                { "Strategy", request->strategy },
         };
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(strings); i++)
                 if (strings[i].value)
                         r = sd_bus_message_append(m, "{sv}", strings[i].key, "s", strings[i].value);
+        if (r >= 0 && request->names && request->names[1])
+                r = append_strv(m, "Names", request->names + 1);
+        if (r >= 0 && request->weight > 0)
+                r = sd_bus_message_append(m, "{sv}", "Weight", "u", (uint32_t) request->weight);
         if (r >= 0)
                 r = append_strv(m, "Addresses", request->addresses);
         if (r >= 0)

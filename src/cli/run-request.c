@@ -19,12 +19,14 @@ enum {
         OPTION_QUIET,
         OPTION_NO_BLOCK,
         OPTION_SHORTCUT,
+        OPTION_WEIGHT,
+        OPTION_STRATEGY,
         OPTION_PTY,
         OPTION_PIPE,
 };
 
 const Option run_options[] = {
-        { OPTION_NAME, "name", 'n', "NAME", "Name of the app, for DNS" },
+        { OPTION_NAME, "name", 'n', "NAME", "Name of the app, for DNS; may be repeated" },
         { OPTION_IP, "ip", 0, "ADDRESS", "Address of the app, IPv4 or IPv6; may be repeated" },
         { OPTION_TAG, "tag", 't', "KEY=VALUE", "Tag of the app; may be repeated" },
         { OPTION_USER, "uid", 0, "USER", "Run as this user" },
@@ -35,6 +37,8 @@ const Option run_options[] = {
         { OPTION_SLICE, "slice", 0, "SLICE", "Run in this slice" },
         { OPTION_DESCRIPTION, "description", 0, "TEXT", "Description of the unit" },
         { OPTION_SHORTCUT, "shortcut", 0, "auto|unix|tcp", "What joins it with other apps of this host" },
+        { OPTION_WEIGHT, "weight", 0, "N", "Its share among apps of one identity: 1 to 1000, 100 if not given" },
+        { OPTION_STRATEGY, "strategy", 0, "STRATEGY", "How they share connections: round-robin, random, least-connections, source-hash" },
         { OPTION_COLLECT, "collect", 'G', NULL, "Unload the unit after it ran, even when failed" },
         { OPTION_QUIET, "quiet", 'q', NULL, "Suppress information messages" },
         { OPTION_NO_BLOCK, "no-block", 0, NULL, "Return when the program has been executed" },
@@ -46,6 +50,7 @@ const Option run_options[] = {
 void run_request_done(RunRequest *request) {
         free(request->unit);
         free(request->slice);
+        strv_free(request->names);
         strv_free(request->addresses);
         strv_free(request->tags);
         strv_free(request->argv);
@@ -65,11 +70,25 @@ static int set_unit(char **field, const char *value, const char *suffix) {
         return 0;
 }
 
+/* Whether it is one that is allowed the daemon says. */
+static int set_weight(unsigned *weight, const char *value) {
+        char *end;
+        unsigned long v = strtoul(value, &end, 10);
+
+        if (*value < '1' || *value > '9' || *end || v > UINT32_MAX) {
+                _cleanup_free_ char *escaped = text_escape(value);
+
+                return log_error_errno(-EINVAL, "Invalid weight \"%s\": it must be a number from 1 to 1000.",
+                                       escaped ?: "?");
+        }
+        *weight = (unsigned) v;
+        return 0;
+}
+
 static int apply(RunRequest *request, int id, const char *value) {
         switch (id) {
         case OPTION_NAME:
-                request->name = value;
-                return 0;
+                return strv_append(&request->names, value) < 0 ? log_oom() : 0;
         case OPTION_IP:
                 return strv_append(&request->addresses, value) < 0 ? log_oom() : 0;
         case OPTION_TAG:
@@ -89,6 +108,11 @@ static int apply(RunRequest *request, int id, const char *value) {
                 return 0;
         case OPTION_SHORTCUT:
                 request->shortcut = value;
+                return 0;
+        case OPTION_WEIGHT:
+                return set_weight(&request->weight, value);
+        case OPTION_STRATEGY:
+                request->strategy = value;
                 return 0;
         case OPTION_COLLECT:
                 request->collect = true;
@@ -112,10 +136,9 @@ static int apply(RunRequest *request, int id, const char *value) {
 
 /* What D-Bus cannot carry is found here, where the user can still be told which word it was. */
 static int check_text(const RunRequest *request) {
-        const char *const values[] = { request->name, request->user,  request->group,
-                                       request->unit, request->slice, request->description,
-                                       request->shortcut };
-        char *const *const vectors[] = { request->addresses, request->tags };
+        const char *const values[] = { request->user,     request->group,       request->unit,    request->slice,
+                                       request->strategy, request->description, request->shortcut };
+        char *const *const vectors[] = { request->names, request->addresses, request->tags };
 
         for (size_t i = 0; i < ELEMENTSOF(values); i++)
                 if (values[i] && !utf8_is_valid(values[i]))

@@ -15,16 +15,18 @@ typedef enum RunTerminal {
 } RunTerminal;
 
 typedef struct RunRequest {
-        const char *name; /* strings are borrowed from the words parsed; NULL: not given */
-        const char *user;
+        const char *user; /* strings are borrowed from the words parsed; NULL: not given */
         const char *group;
         const char *description;
         char *unit;  /* with its suffix */
         char *slice; /* with its suffix */
+        char **names;
         char **addresses;
         char **tags;
         char **argv;
         const char *shortcut;
+        const char *strategy;
+        unsigned weight; /* 0: not given */
         bool collect;
         bool quiet;
         bool no_block;

@@ -16,7 +16,7 @@ static const char *const headers[] = {
 };
 
 static int add_row(Table *t, const App *app) {
-        _cleanup_free_ char *addresses = strv_join(app->addresses, ","), *tags = strv_join(app->tags, ","),
+        _cleanup_free_ char *names = strv_join(app->names, ","), *addresses = strv_join(app->addresses, ","), *tags = strv_join(app->tags, ","),
                             *listens = NULL;
         _cleanup_strv_ char **listeners = NULL;
         char uid[16], leader[16];
@@ -28,11 +28,11 @@ static int add_row(Table *t, const App *app) {
                         return -ENOMEM;
         }
         listens = strv_join(listeners, ",");
-        if (!addresses || !tags || !listens)
+        if (!names || !addresses || !tags || !listens)
                 return -ENOMEM;
         (void) snprintf(uid, sizeof(uid), "%u", app->uid);
         (void) snprintf(leader, sizeof(leader), "%u", app->leader);
-        return table_add(t, (const char *const[ELEMENTSOF(headers)]){ app->id, app->name, addresses, tags,
+        return table_add(t, (const char *const[ELEMENTSOF(headers)]){ app->id, names, addresses, tags,
                                                                       listens, uid, app->unit, leader });
 }
 

@@ -109,17 +109,20 @@ static void print_processes(const char *cgroup, const ProcessList *list) {
 
 static int print_app(const App *app, const char *cgroup, const ProcessList *processes, bool colors) {
         _cleanup_free_ char *command = strv_join(app->command, " "), *escaped = NULL, *shortcut = NULL;
-        char leader[16];
+        char leader[16], balance[64];
 
         escaped = command ? text_escape(command) : NULL;
         if (!escaped)
                 return log_oom();
         printf("%s●%s %s - %s\n", colors ? "\x1b[0;1;32m" : "", colors ? "\x1b[0m" : "", app->id, escaped);
-        print_line("Name", app->name);
+        print_lines("Name", app->names);
         print_lines("Addresses", app->addresses);
         print_lines("Tags", app->tags);
         if (print_listeners(app) < 0)
                 return log_oom();
+        (void) snprintf(balance, sizeof(balance), "%s, weight %u%s", app->strategy ?: "?", app->weight,
+                        app->draining ? ", draining" : "");
+        print_line("Balance", balance);
         if (app->shortcut && app->transport && asprintf(&shortcut, "%s (%s now)", app->shortcut, app->transport) < 0)
                 return log_oom();
         if (shortcut)

@@ -815,9 +815,9 @@ START_TEST(test_list) {
         check_exit(&ax, 0);
         ck_assert(expect(
                         ax.out,
-                        "[{\"id\":\"web_1\",\"name\":\"web\",\"addresses\":[\"198.18.0.10\",\"fdaa::1\"],"
+                        "[{\"id\":\"web_1\",\"name\":\"web\",\"names\":[\"web\"],\"addresses\":[\"198.18.0.10\",\"fdaa::1\"],"
                         "\"tags\":[\"zone=default\"],\"listens\":[{\"protocol\":\"tcp\",\"address\":\"*\",\"port\":80},"
-                        "{\"protocol\":\"tcp\",\"address\":\"fdaa::1\",\"port\":443}],\"uid\":0,"
+                        "{\"protocol\":\"tcp\",\"address\":\"fdaa::1\",\"port\":443}],\"strategy\":\"round-robin\",\"weight\":0,\"draining\":false,\"uid\":0,"
                         "\"unit\":\"appswitch-web_1.scope\",\"shortcut\":\"auto\",\"transport\":\"unix\",\"leader\":4711,\"command\":[\"echo\",\"a\\nb\"],"
                         "\"timestamp\":1000000}]\n"));
         ax = AX("list");

@@ -33,7 +33,8 @@ START_TEST(test_request) {
         RunRequest request;
         Settings settings;
 
-        ck_assert_int_eq(PARSE((char *) "--name=web", (char *) "--ip", (char *) "198.18.0.10",
+        ck_assert_int_eq(PARSE((char *) "--name=web", (char *) "-nwww", (char *) "--weight=300",
+                               (char *) "--strategy", (char *) "random", (char *) "--ip", (char *) "198.18.0.10",
                                (char *) "--ip=fdaa::1", (char *) "--tag=zone=shop", (char *) "-t",
                                (char *) "tier=front", (char *) "--user=alice", (char *) "--gid=users",
                                (char *) "-uweb", (char *) "--slice=shop.slice",
@@ -41,7 +42,11 @@ START_TEST(test_request) {
                                (char *) "--no-ask-password", (char *) "--", (char *) "cmd",
                                (char *) "--name=x"),
                          0);
-        ck_assert_str_eq(request.name, "web");
+        ck_assert_uint_eq(strv_length(request.names), 2);
+        ck_assert_str_eq(request.names[0], "web");
+        ck_assert_str_eq(request.names[1], "www");
+        ck_assert_uint_eq(request.weight, 300);
+        ck_assert_str_eq(request.strategy, "random");
         ck_assert_uint_eq(strv_length(request.addresses), 2);
         ck_assert_str_eq(request.addresses[0], "198.18.0.10");
         ck_assert_str_eq(request.addresses[1], "fdaa::1");
@@ -225,6 +230,9 @@ START_TEST(test_json) {
                 .id = (char *) "web_1",
                 .name = (char *) "",
                 .addresses = addresses,
+                .strategy = (char *) "source-hash",
+                .weight = 300,
+                .draining = true,
                 .uid = 4294967294,
                 .unit = (char *) "u.scope",
                 .leader = 7,
@@ -242,8 +250,9 @@ START_TEST(test_json) {
         (void) fclose(f);
         ck_assert_str_eq(
                         text,
-                        "{\"id\":\"web_1\",\"name\":\"\",\"addresses\":[\"198.18.0.10\"],\"tags\":[],"
-                        "\"listens\":[{\"protocol\":\"tcp\",\"address\":\"*\",\"port\":80}],\"uid\":4294967294,"
+                        "{\"id\":\"web_1\",\"name\":\"\",\"names\":[],\"addresses\":[\"198.18.0.10\"],\"tags\":[],"
+                        "\"listens\":[{\"protocol\":\"tcp\",\"address\":\"*\",\"port\":80}],\"strategy\":\"source-hash\",\"weight\":300,\"draining\":true,"
+                        "\"uid\":4294967294,"
                         "\"unit\":\"u.scope\",\"shortcut\":\"auto\",\"transport\":\"unix\",\"leader\":7,\"command\":[\"cat\",\"\\\\xff\"],"
                         "\"timestamp\":1700000000000001}\n");
 }
@@ -260,13 +269,15 @@ START_TEST(test_listener) {
 }
 END_TEST
 
-/* An app is meant by its id, or by its name in any case; a nameless one never by "". */
+/* An app is meant by its id, or by any of its names in any case; a nameless one never by "". */
 START_TEST(test_matches) {
-        const App app = { .id = (char *) "web_1", .name = (char *) "web" },
+        char *names[] = { (char *) "web", (char *) "www", NULL };
+        const App app = { .id = (char *) "web_1", .name = (char *) "web", .names = names },
                   bare = { .id = (char *) "x_1", .name = (char *) "" };
 
         ck_assert(app_matches(&app, "web_1"));
         ck_assert(app_matches(&app, "WEB"));
+        ck_assert(app_matches(&app, "Www"));
         ck_assert(!app_matches(&app, "web_2"));
         ck_assert(!app_matches(&app, ""));
         ck_assert(!app_matches(&bare, ""));
