@@ -227,14 +227,6 @@ static int find_existing(Directory *d, const IdentityClaim *claim, Identity **re
         size_t n;
         int r;
 
-        for (size_t i = 0; i < claim->n_addresses; i++) {
-                const char *reason = address_reserved_reason(&claim->addresses[i]);
-                char text[ADDRESS_STRING_MAX];
-
-                if (reason)
-                        return say(-EINVAL, ret_message, "Address %s %s",
-                                   address_format(&claim->addresses[i], text), reason);
-        }
         n = list_items(d, claim, items);
         for (size_t i = 0; i < n; i++) {
                 if (!items[i].holder)
@@ -251,12 +243,21 @@ static int find_existing(Directory *d, const IdentityClaim *claim, Identity **re
         return 0;
 }
 
-static int check_count(const IdentityClaim *claim, char **ret_message) {
+/* What can be said without looking at others. */
+static int check_claim(const IdentityClaim *claim, char **ret_message) {
         if (claim->n_names > IDENTITY_NAMES_MAX)
                 return say(-ENAMETOOLONG, ret_message, "More than %i names were given", IDENTITY_NAMES_MAX);
         /* Two places are kept for the families that come from the pools. */
         if (claim->n_addresses > IDENTITY_ADDRESSES_MAX - 2)
                 return say(-E2BIG, ret_message, "More than %i addresses were given", IDENTITY_ADDRESSES_MAX - 2);
+        for (size_t i = 0; i < claim->n_addresses; i++) {
+                const char *reason = address_reserved_reason(&claim->addresses[i]);
+                char text[ADDRESS_STRING_MAX];
+
+                if (reason)
+                        return say(-EINVAL, ret_message, "Address %s %s",
+                                   address_format(&claim->addresses[i], text), reason);
+        }
         return 0;
 }
 
@@ -288,7 +289,7 @@ int directory_join(Directory *d, Party *party, const IdentityClaim *claim, char 
         int r;
 
         *ret_message = NULL;
-        r = check_count(claim, ret_message);
+        r = check_claim(claim, ret_message);
         if (r >= 0)
                 r = find_existing(d, claim, &identity, ret_message);
         if (r >= 0 && identity && claim->strategy >= 0 && claim->strategy != identity->strategy)
@@ -314,16 +315,14 @@ int directory_add_service(Directory *d, VirtualService *service, const IdentityC
         int r;
 
         *ret_message = NULL;
-        r = check_count(claim, ret_message);
-        if (r >= 0)
-                r = find_existing(d, claim, &identity, ret_message);
+        r = check_claim(claim, ret_message);
         if (r < 0)
                 return r;
         n = list_items(d, claim, items);
         for (size_t i = 0; i < n; i++)
                 if (items[i].holder)
-                        return say(items[i].error, ret_message, "%s %s belongs to an app", items[i].kind,
-                                   items[i].text);
+                        return say(items[i].error, ret_message, "%s %s belongs to %s", items[i].kind, items[i].text,
+                                   items[i].holder->service ? "a virtual service" : "an app");
         r = check_quota(d, claim, ret_message);
         if (r >= 0)
                 r = identity_new(d, claim, &identity, ret_message);

@@ -78,6 +78,8 @@ static void assert_defaults(void) {
         ck_assert_uint_eq(config.apps_max, 4096);
         ck_assert_uint_eq(config.apps_per_user_max, 256);
         ck_assert_uint_eq(config.listeners_per_app_max, 1024);
+        ck_assert_uint_eq(config.names_per_user_max, 1024);
+        ck_assert_int_eq(config.strategy, STRATEGY_ROUND_ROBIN);
         ck_assert_int_eq(config.log_level, LOG_INFO);
 }
 
@@ -111,6 +113,10 @@ START_TEST(test_keys) {
                 { "AppsPerUserMax", "65536" },
                 { "ListenersPerAppMax", "1" },
                 { "ListenersPerAppMax", "65536" },
+                { "NamesPerUserMax", "65536" },
+                { "NamesPerUserMax", "1" },
+                { "Strategy", "round-robin" },
+                { "Strategy", "source-hash" },
                 { "LogLevel", "emerg" },
                 { "LogLevel", "debug" },
         };
@@ -123,6 +129,8 @@ START_TEST(test_keys) {
         ck_assert_uint_eq(config.pool6.prefix, 112);
         ck_assert_str_eq(config.default_tag, "a=b");
         ck_assert_uint_eq(config.name_ttl, 86400);
+        ck_assert_uint_eq(config.names_per_user_max, 1);
+        ck_assert_int_eq(config.strategy, STRATEGY_SOURCE_HASH);
         ck_assert_uint_eq(config.apps_max, 4096);
         ck_assert_uint_eq(config.apps_per_user_max, 65536);
         ck_assert_uint_eq(config.listeners_per_app_max, 65536);
@@ -143,6 +151,7 @@ START_TEST(test_bad_values) {
         static const char ttl[] = "0 to 86400 seconds";
         static const char apps[] = "1 to 4096";
         static const char number[] = "1 to 65536";
+        static const char strategy[] = "round-robin, random, least-connections or source-hash";
         static const char level[] = "emerg, alert, crit, err, warning, notice, info or debug";
         static const struct {
                 const char *key, *value, *allowed;
@@ -178,6 +187,11 @@ START_TEST(test_bad_values) {
                 { "AppsPerUserMax", "many", number },
                 { "ListenersPerAppMax", "0", number },
                 { "ListenersPerAppMax", "1 2", number },
+                { "NamesPerUserMax", "0", number },
+                { "NamesPerUserMax", "65537", number },
+                { "Strategy", "", strategy },
+                { "Strategy", "random,", strategy },
+                { "Strategy", "Random", strategy },
                 { "LogLevel", "", level },
                 { "LogLevel", "verbose", level },
                 { "LogLevel", "Info", level },

@@ -427,6 +427,360 @@ static int restore(Party *party, const char *name, uid_t owner, const char *cons
 
 #define RESTORE(party, name, owner, ...) restore(party, name, owner, (const char *const[]){ __VA_ARGS__, NULL })
 
+typedef struct ManyClaim {
+        const char *const *names;
+        const char *const *addresses;
+        Strategy strategy;
+} ManyClaim;
+
+static IdentityClaim many_claim(const ManyClaim *many, Address *addresses, uid_t uid) {
+        IdentityClaim claim = {
+                .names = many->names,
+                .addresses = addresses,
+                .strategy = many->strategy,
+                .uid = uid,
+                .owner = uid,
+                .id = "many",
+        };
+
+        for (const char *const *n = many->names; n && *n; n++)
+                claim.n_names++;
+        for (const char *const *a = many->addresses; a && *a; a++)
+                addresses[claim.n_addresses++] = unit_address(*a);
+        return claim;
+}
+
+static int join_many(Party *party, uid_t uid, const ManyClaim *many) {
+        Address addresses[IDENTITY_ADDRESSES_MAX + 1];
+        IdentityClaim claim = many_claim(many, addresses, uid);
+
+        free(message);
+        return directory_join(&directory, party, &claim, &message);
+}
+
+#define TEXTS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define NAMES(...) (&(ManyClaim){ .names = TEXTS(__VA_ARGS__), .strategy = _STRATEGY_INVALID })
+
+/* The first app says which names there are, each of which finds it, once each; addresses are those of the first name. */
+START_TEST(test_names) {
+        Party a = { .id = "web_1" }, alone = { .id = "web_2" };
+        const Identity *i;
+
+        ck_assert_int_eq(join_many(&a, ALICE, NAMES("web", "www", "shop.web", "www")), 0);
+        i = a.identity;
+        ck_assert_uint_eq(i->n_names, 3);
+        ck_assert_str_eq(identity_name(i), "web");
+        ck_assert_str_eq(i->names[1].name, "www");
+        ck_assert_str_eq(i->names[2].name, "shop.web");
+        for (size_t n = 0; n < i->n_names; n++) {
+                ck_assert(identity_has_name(i, i->names[n].name));
+                ck_assert_ptr_eq(directory_find_name(&directory, i->names[n].name), i);
+        }
+        ck_assert(!identity_has_name(i, "shop"));
+        unit_assert_address(identity_address(i, AF_INET), "198.18.202.44");
+        directory_leave(&directory, &a);
+        assert_empty();
+        ck_assert_int_eq(JOIN(&alone, ALICE, "web"), 0);
+        unit_assert_address(identity_address(alone.identity, AF_INET), "198.18.202.44");
+        directory_leave(&directory, &alone);
+        assert_empty();
+}
+END_TEST
+
+/* Others join by any of its names and addresses, in whatever order, and have them all. */
+START_TEST(test_join_by_any) {
+        const ManyClaim claims[] = {
+                { .names = TEXTS("web") },
+                { .names = TEXTS("www") },
+                { .names = TEXTS("www", "web") },
+                { .names = TEXTS("web", "www", "web") },
+                { .addresses = TEXTS("10.0.0.2") },
+                { .addresses = TEXTS("10.0.0.2", "10.0.0.1") },
+                { .names = TEXTS("www"), .addresses = TEXTS("10.0.0.2") },
+                { .names = TEXTS("www"), .addresses = TEXTS("fdaa:a55:317c:0:8b8f:9c35:7cbd:25aa") },
+        };
+        Party a = { .id = "web_1" }, b = { .id = "web_2" };
+
+        ck_assert_int_eq(join_many(&a, ALICE,
+                                   &(ManyClaim){ TEXTS("web", "www"), TEXTS("10.0.0.1", "10.0.0.2"), _STRATEGY_INVALID }),
+                         0);
+        for (size_t i = 0; i < ELEMENTSOF(claims); i++) {
+                ck_assert_msg(join_many(&b, ALICE, &claims[i]) == 0, "%zu: %s", i, message);
+                ck_assert_ptr_eq(b.identity, a.identity);
+                ck_assert_uint_eq(a.identity->n_names, 2);
+                ck_assert_uint_eq(a.identity->n_addresses, 3);
+                directory_leave(&directory, &b);
+        }
+        directory_leave(&directory, &a);
+        assert_empty();
+}
+END_TEST
+
+/* A claim that mixes what two apps have, or adds to what one has, is refused, names the conflict and changes nothing. */
+START_TEST(test_conflicts_of_names) {
+        const struct {
+                ManyClaim claim;
+                int error;
+                const char *message;
+        } table[] = {
+                { { .names = TEXTS("web", "db") }, -EEXIST, "Name web and name db belong to different apps" },
+                { { .names = TEXTS("new", "web") },
+                  -EEXIST,
+                  "Name web belongs to an app with the names web, www, and new is none of them" },
+                { { .names = TEXTS("www", "new") },
+                  -EEXIST,
+                  "Name www belongs to an app with the names web, www, and new is none of them" },
+                { { .names = TEXTS("www"), .addresses = TEXTS("10.0.0.2") },
+                  -EADDRINUSE,
+                  "Name www and address 10.0.0.2 belong to different apps" },
+                { { .names = TEXTS("new"), .addresses = TEXTS("10.0.0.3") },
+                  -EEXIST,
+                  "Address 10.0.0.3 belongs to an app without a name, so that it cannot be named new" },
+                { { .addresses = TEXTS("10.0.0.1", "10.0.0.2") },
+                  -EADDRINUSE,
+                  "Address 10.0.0.1 and address 10.0.0.2 belong to different apps" },
+        };
+        Party web = { .id = "web_1" }, db = { .id = "db_2" }, unnamed = { .id = "app_3" }, other = { .id = "app_4" };
+
+        ck_assert_int_eq(join_many(&web, ALICE, &(ManyClaim){ TEXTS("web", "www"), TEXTS("10.0.0.1"), _STRATEGY_INVALID }),
+                         0);
+        ck_assert_int_eq(JOIN(&db, ALICE, "db", "10.0.0.2"), 0);
+        ck_assert_int_eq(JOIN(&unnamed, ALICE, NULL, "10.0.0.3"), 0);
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                /* Root is bound by this as well. */
+                for (uid_t uid = 0; uid <= ALICE; uid += ALICE) {
+                        ck_assert_int_eq(join_many(&other, uid, &table[i].claim), table[i].error);
+                        ck_assert_str_eq(message, table[i].message);
+                        ck_assert_ptr_null(other.identity);
+                }
+        ck_assert_ptr_null(directory_find_name(&directory, "new"));
+        ck_assert_uint_eq(HASH_COUNT(directory.by_name), 3);
+        /* Whose it is is said before that. */
+        ck_assert_int_eq(join_many(&other, BOB, NAMES("new", "www")), -EEXIST);
+        ck_assert_str_eq(message, "Name www belongs to an app of user 1000");
+        directory_leave(&directory, &web);
+        directory_leave(&directory, &db);
+        directory_leave(&directory, &unnamed);
+        assert_empty();
+}
+END_TEST
+
+/* Eight names, no more. */
+START_TEST(test_names_limit) {
+        Party a = { .id = "web_1" };
+
+        ck_assert_int_eq(join_many(&a, ALICE, NAMES("a", "b", "c", "d", "e", "f", "g", "h", "i")), -ENAMETOOLONG);
+        ck_assert_str_eq(message, "More than 8 names were given");
+        assert_empty();
+        ck_assert_int_eq(join_many(&a, ALICE, NAMES("a", "b", "c", "d", "e", "f", "g", "h")), 0);
+        ck_assert_uint_eq(a.identity->n_names, 8);
+        directory_leave(&directory, &a);
+        assert_empty();
+}
+END_TEST
+
+/* A user has a number of names at most, whichever apps have them; who joins takes none, and root is not bound. */
+START_TEST(test_names_of_user) {
+        Party a = { .id = "a_1" }, b = { .id = "b_2" }, c = { .id = "c_3" }, d = { .id = "d_4" };
+        Party root = { .id = "root_5" };
+
+        directory.names_per_user_max = 3;
+        ck_assert_int_eq(join_many(&a, ALICE, NAMES("a1", "a2")), 0);
+        ck_assert_int_eq(join_many(&b, ALICE, NAMES("b1", "b2")), -EDQUOT);
+        ck_assert_str_eq(message, "User 1000 would have 4 names, more than the 3 that NamesPerUserMax= allows");
+        ck_assert_int_eq(join_many(&b, ALICE, NAMES("b1")), 0);
+        ck_assert_int_eq(JOIN(&c, ALICE, "c1"), -EDQUOT);
+        ck_assert_int_eq(JOIN(&c, ALICE, NULL, "10.0.0.1"), 0);
+        ck_assert_int_eq(join_many(&d, ALICE, NAMES("a2", "a1")), 0);
+        directory_leave(&directory, &d);
+        ck_assert_int_eq(JOIN(&d, BOB, "d1"), 0);
+        ck_assert_int_eq(join_many(&root, 0, NAMES("r1", "r2", "r3", "r4")), 0);
+        directory_leave(&directory, &root);
+        directory_leave(&directory, &b);
+        directory_leave(&directory, &c);
+        ck_assert_int_eq(JOIN(&c, ALICE, "c1"), 0);
+        directory_leave(&directory, &a);
+        directory_leave(&directory, &c);
+        directory_leave(&directory, &d);
+        assert_empty();
+}
+END_TEST
+
+/* The first app says the strategy, else it is the directory's; another one later is refused by name. */
+START_TEST(test_strategy) {
+        Party a = { .id = "web_1" }, b = { .id = "web_2" };
+
+        directory.strategy = STRATEGY_RANDOM;
+        ck_assert_int_eq(join_many(&a, ALICE, NAMES("web")), 0);
+        ck_assert_int_eq(a.identity->strategy, STRATEGY_RANDOM);
+        ck_assert_int_eq(join_many(&b, ALICE, &(ManyClaim){ TEXTS("web"), NULL, STRATEGY_RANDOM }), 0);
+        directory_leave(&directory, &b);
+        ck_assert_int_eq(join_many(&b, ALICE, &(ManyClaim){ TEXTS("web"), NULL, STRATEGY_ROUND_ROBIN }), -EALREADY);
+        ck_assert_str_eq(message,
+                         "Connections to web are balanced by random, as its first app has it, not by round-robin");
+        ck_assert_ptr_null(b.identity);
+        directory_leave(&directory, &a);
+
+        ck_assert_int_eq(join_many(&a, ALICE, &(ManyClaim){ TEXTS("web"), NULL, STRATEGY_SOURCE_HASH }), 0);
+        ck_assert_int_eq(a.identity->strategy, STRATEGY_SOURCE_HASH);
+        ck_assert_int_eq(join_many(&b, ALICE, NAMES("web")), 0);
+        ck_assert_int_eq(b.identity->strategy, STRATEGY_SOURCE_HASH);
+        directory_leave(&directory, &a);
+        directory_leave(&directory, &b);
+        assert_empty();
+}
+END_TEST
+
+/* A virtual service has an identity that is claimed as apps' are, and that nobody joins or shares. */
+START_TEST(test_service) {
+        VirtualService *service = (VirtualService *) &directory; /* any address */
+        Party a = { .id = "web_1" };
+        Address addresses[IDENTITY_ADDRESSES_MAX];
+        IdentityClaim claim;
+        Identity *i = NULL, *j = NULL;
+
+        claim = many_claim(&(ManyClaim){ TEXTS("front", "www"), TEXTS("10.0.0.1"), STRATEGY_RANDOM }, addresses, ALICE);
+        ck_assert_int_eq(directory_add_service(&directory, service, &claim, &i, &message), 0);
+        ck_assert_ptr_eq(i->service, service);
+        ck_assert_ptr_eq(directory_find_name(&directory, "www"), i);
+        ck_assert_int_eq(i->strategy, STRATEGY_RANDOM);
+        ck_assert_uint_eq(i->n_addresses, 2);
+        ck_assert_uint_eq(i->owner, ALICE);
+
+        ck_assert_int_eq(JOIN(&a, ALICE, "www"), -EEXIST);
+        ck_assert_str_eq(message, "Name www belongs to a virtual service");
+        ck_assert_int_eq(JOIN(&a, 0, NULL, "10.0.0.1"), -EADDRINUSE);
+        ck_assert_str_eq(message, "Address 10.0.0.1 belongs to a virtual service");
+        free(message);
+        ck_assert_int_eq(directory_add_service(&directory, service, &claim, &j, &message), -EEXIST);
+        ck_assert_str_eq(message, "Name front belongs to a virtual service");
+
+        ck_assert_int_eq(JOIN(&a, ALICE, "web", "10.0.0.2"), 0);
+        free(message);
+        claim = many_claim(&(ManyClaim){ TEXTS("other"), TEXTS("10.0.0.2"), STRATEGY_RANDOM }, addresses, ALICE);
+        ck_assert_int_eq(directory_add_service(&directory, service, &claim, &j, &message), -EADDRINUSE);
+        ck_assert_str_eq(message, "Address 10.0.0.2 belongs to an app");
+        free(message);
+        claim = many_claim(&(ManyClaim){ TEXTS("web"), NULL, STRATEGY_RANDOM }, addresses, ALICE);
+        ck_assert_int_eq(directory_add_service(&directory, service, &claim, &j, &message), -EEXIST);
+        ck_assert_str_eq(message, "Name web belongs to an app");
+        ck_assert_ptr_null(j);
+        directory_leave(&directory, &a);
+        directory_remove_service(&directory, i);
+        assert_empty();
+}
+END_TEST
+
+/*
+ * What holds for names whose hashes meet: who is there first has the address
+ * of the hash, the other one its own next candidate; so the same order gives
+ * the same, and the other order the other way round. A third name is not
+ * touched by their order, and an address that is free again is had again.
+ */
+START_TEST(test_pool_order) {
+        static const char *const orders[][3] = {
+                { "n168", "n212", "web" }, { "n168", "web", "n212" }, { "web", "n168", "n212" },
+                { "n212", "n168", "web" }, { "n212", "web", "n168" }, { "web", "n212", "n168" },
+        };
+        char last[ADDRESS_STRING_MAX] = "";
+
+        for (size_t i = 0; i < ELEMENTSOF(orders); i++) {
+                Party parties[3] = { { .id = "a" }, { .id = "b" }, { .id = "c" } };
+                const Identity *n168, *n212;
+
+                for (size_t p = 0; p < 3; p++)
+                        ck_assert_int_eq(JOIN(&parties[p], ALICE, orders[i][p]), 0);
+                n168 = directory_find_name(&directory, "n168");
+                n212 = directory_find_name(&directory, "n212");
+                unit_assert_address(identity_address(directory_find_name(&directory, "web"), AF_INET), "198.18.202.44");
+                if (i < 3) {
+                        unit_assert_address(identity_address(n168, AF_INET), "198.18.33.234");
+                        unit_assert_address(identity_address(n212, AF_INET), "198.18.30.225");
+                } else {
+                        unit_assert_address(identity_address(n212, AF_INET), "198.18.33.234");
+                        if (*last)
+                                unit_assert_address(identity_address(n168, AF_INET), last);
+                        else
+                                (void) address_format(identity_address(n168, AF_INET), last);
+                }
+                for (size_t p = 0; p < 3; p++) {
+                        char before[ADDRESS_STRING_MAX];
+
+                        (void) address_format(identity_address(parties[p].identity, AF_INET), before);
+                        directory_leave(&directory, &parties[p]);
+                        ck_assert_int_eq(JOIN(&parties[p], ALICE, orders[i][p]), 0);
+                        unit_assert_address(identity_address(parties[p].identity, AF_INET), before);
+                }
+                for (size_t p = 0; p < 3; p++)
+                        directory_leave(&directory, &parties[p]);
+                assert_empty();
+        }
+}
+END_TEST
+
+/* Names are back, too, in their order, and the strategy; a record with one more or one less is of another app. */
+START_TEST(test_restore_names) {
+        Address addresses[IDENTITY_ADDRESSES_MAX];
+        Party a = { .id = "web_1" }, b = { .id = "web_2" };
+        IdentityClaim claim;
+
+        claim = many_claim(&(ManyClaim){ TEXTS("web", "www"), TEXTS("10.0.0.1", "fd00::1"), STRATEGY_SOURCE_HASH }, addresses,
+                           ALICE);
+        directory.names_per_user_max = 1; /* has been looked at before */
+        ck_assert_int_eq(directory_restore(&directory, &a, &claim), 0);
+        ck_assert_str_eq(identity_name(a.identity), "web");
+        ck_assert_ptr_eq(directory_find_name(&directory, "www"), a.identity);
+        ck_assert_int_eq(a.identity->strategy, STRATEGY_SOURCE_HASH);
+        claim.n_names = 1;
+        ck_assert_int_eq(directory_restore(&directory, &b, &claim), -EADDRINUSE);
+        claim.names = TEXTS("web", "other");
+        claim.n_names = 2;
+        ck_assert_int_eq(directory_restore(&directory, &b, &claim), -EADDRINUSE);
+        addresses[0] = unit_address("10.0.0.2");
+        addresses[1] = unit_address("fd00::2");
+        claim.names = TEXTS("other", "www");
+        ck_assert_int_eq(directory_restore(&directory, &b, &claim), -EADDRINUSE);
+        ck_assert_ptr_null(directory_find_name(&directory, "other"));
+        directory_leave(&directory, &a);
+        assert_empty();
+}
+END_TEST
+
+/* Listeners are found by their port, those of one app side by side. */
+START_TEST(test_ports) {
+        static Backend backends[6];
+        Party a = { .id = "web_1" }, b = { .id = "web_2" };
+        const ServicePort *port;
+
+        ck_assert_int_eq(JOIN(&a, ALICE, "web"), 0);
+        ck_assert_int_eq(JOIN(&b, ALICE, "web"), 0);
+        ck_assert_ptr_null(identity_find_port(a.identity, 80));
+        for (unsigned i = 0; i < ELEMENTSOF(backends); i++) {
+                backends[i] = (Backend){
+                        .party = i % 2 ? &b : &a,
+                        .family = AF_INET,
+                        .bound = unit_endpoint("0.0.0.0", i < 5 ? 80 : 81),
+                };
+                ck_assert_int_eq(directory_add_backend(&directory, &backends[i]), 0);
+        }
+        port = identity_find_port(a.identity, 80);
+        ck_assert_ptr_nonnull(port);
+        ck_assert_ptr_eq(port->backends, &backends[0]);
+        ck_assert_ptr_eq(backends[0].next, &backends[2]);
+        ck_assert_ptr_eq(backends[2].next, &backends[4]);
+        ck_assert_ptr_eq(backends[4].next, &backends[1]);
+        ck_assert_ptr_eq(backends[1].next, &backends[3]);
+        ck_assert_ptr_null(backends[3].next);
+        ck_assert_ptr_eq(identity_find_port(a.identity, 81)->backends, &backends[5]);
+        for (unsigned i = 0; i < ELEMENTSOF(backends); i++)
+                directory_remove_backend(&directory, &backends[i]);
+        ck_assert_ptr_null(a.identity->ports);
+        directory_leave(&directory, &a);
+        directory_leave(&directory, &b);
+        assert_empty();
+}
+END_TEST
+
 /* After a restart apps have what they had, though it is from the pool or link-local, and share what they shared. */
 START_TEST(test_restore) {
         Party a = { .id = "web_1" }, b = { .id = "web_2" }, unnamed = { .id = "app_3" }, next = { .id = "web_4" };
@@ -502,5 +856,7 @@ int main(void) {
                         test_join_name_with_addresses, test_join_address, test_conflicts, test_owner,
                         test_owner_of_new, test_reserved, test_limit, test_pool_collision, test_pool_exhausted,
                         test_unnamed, test_unnamed_many, test_restore, test_restore_contradiction,
-                        test_restore_full);
+                        test_restore_full, test_names, test_join_by_any, test_conflicts_of_names, test_names_limit,
+                        test_names_of_user, test_strategy, test_service, test_pool_order, test_restore_names,
+                        test_ports);
 }

@@ -253,6 +253,16 @@ START_TEST(test_damaged) {
         ck_assert_int_eq(load(GOOD "SHORTCUT=tcp\n"), 0);
         ck_assert_int_eq(load(GOOD "SHORTCUT=\n"), -EBADMSG);
         ck_assert_int_eq(load(GOOD "SHORTCUT=TCP\n"), -EBADMSG);
+        ck_assert_int_eq(load(GOOD "STRATEGY=source-hash\nWEIGHT=1000\nDRAINING=1\n"), 0);
+        ck_assert_int_eq(load(GOOD "STRATEGY=\n"), -EBADMSG);
+        ck_assert_int_eq(load(GOOD "STRATEGY=dice\n"), -EBADMSG);
+        ck_assert_int_eq(load(GOOD "WEIGHT=0\n"), -EBADMSG);
+        ck_assert_int_eq(load(GOOD "WEIGHT=1001\n"), -EBADMSG);
+        ck_assert_int_eq(load(GOOD "WEIGHT=4294967396\n"), -EBADMSG);
+        /* Nine names. */
+        ck_assert_int_eq(load(GOOD "NAME=a\nNAME=b\nNAME=c\nNAME=d\nNAME=e\nNAME=f\nNAME=g\nNAME=h\n"), 0);
+        ck_assert_int_eq(load(GOOD "NAME=a\nNAME=b\nNAME=c\nNAME=d\nNAME=e\nNAME=f\nNAME=g\nNAME=h\nNAME=i\n"),
+                         -EBADMSG);
         /* Nine addresses. */
         ck_assert_int_eq(load(GOOD "ADDRESS=10.0.0.2\nADDRESS=10.0.0.3\nADDRESS=10.0.0.4\nADDRESS=10.0.0.5\n"
                                    "ADDRESS=10.0.0.6\nADDRESS=10.0.0.7\nADDRESS=10.0.0.8\nADDRESS=10.0.0.9\n"),
