@@ -136,6 +136,198 @@ START_TEST(test_turn_of_new) {
 }
 END_TEST
 
+/* Each port has turns of its own: who uses two of them in turn reaches all instances by each. */
+START_TEST(test_turns_of_ports) {
+        static Backend a80, a81, b80, b81;
+
+        listen_on(&a80, &web1, AF_INET, "0.0.0.0", 80);
+        listen_on(&a81, &web1, AF_INET, "0.0.0.0", 81);
+        listen_on(&b80, &web2, AF_INET, "0.0.0.0", 80);
+        listen_on(&b81, &web2, AF_INET, "0.0.0.0", 81);
+        for (int i = 0; i < 6; i++) {
+                assert_route("198.18.0.10", 80, ROUTE_BACKEND, i % 2 ? &b80 : &a80);
+                assert_route("198.18.0.10", 81, ROUTE_BACKEND, i % 2 ? &b81 : &a81);
+        }
+}
+END_TEST
+
+/* Weights are those of apps, however many listeners each has. */
+START_TEST(test_weights) {
+        static Backend a1, a2, b;
+        unsigned n_a1 = 0, n_a2 = 0, n_b = 0;
+
+        web1.weight = 300;
+        listen_on(&a1, &web1, AF_INET, "0.0.0.0", 80);
+        listen_on(&b, &web2, AF_INET, "0.0.0.0", 80);
+        listen_on(&a2, &web1, AF_INET, "198.18.0.10", 80);
+        for (int i = 0; i < 80; i++) {
+                Route r = connect_from(&client, "198.18.0.10", 80);
+
+                n_a1 += r.backend == &a1;
+                n_a2 += r.backend == &a2;
+                n_b += r.backend == &b;
+        }
+        ck_assert_uint_eq(n_a1, 30);
+        ck_assert_uint_eq(n_a2, 30);
+        ck_assert_uint_eq(n_b, 20);
+}
+END_TEST
+
+/* The identity's strategy decides: what apps have open, and what they were chosen for since that was counted. */
+START_TEST(test_least_connections) {
+        static Backend a, b;
+
+        web1.identity->strategy = STRATEGY_LEAST_CONNECTIONS;
+        listen_on(&a, &web1, AF_INET, "0.0.0.0", 80);
+        listen_on(&b, &web2, AF_INET, "0.0.0.0", 80);
+        web1.connections = 3;
+        for (int i = 0; i < 3; i++)
+                assert_route("198.18.0.10", 80, ROUTE_BACKEND, &b);
+        ck_assert_uint_eq(web2.chosen_since, 3);
+        assert_route("198.18.0.10", 80, ROUTE_BACKEND, &a);
+        ck_assert_uint_eq(web1.chosen_since, 1);
+        /* A new count: all of web1's have ended. */
+        web1.connections = web1.chosen_since = web2.chosen_since = 0;
+        web2.connections = 3;
+        for (int i = 0; i < 3; i++)
+                assert_route("198.18.0.10", 80, ROUTE_BACKEND, &a);
+}
+END_TEST
+
+/* By source hash a client has one instance by either family and with each connect, whatever another client has. */
+START_TEST(test_source_hash) {
+        static Backend a, b;
+        const Backend *mine, *its;
+
+        web1.identity->strategy = STRATEGY_SOURCE_HASH;
+        listen_on(&a, &web1, AF_INET6, "::", 80);
+        listen_on(&b, &web2, AF_INET6, "::", 80);
+        mine = connect_from(&client, "198.18.0.10", 80).backend;
+        its = connect_from(&db, "198.18.0.10", 80).backend;
+        for (int i = 0; i < 10; i++) {
+                ck_assert_ptr_eq(connect_from(&client, "198.18.0.10", 80).backend, mine);
+                ck_assert_ptr_eq(connect_from(&client, "fd00::10", 80).backend, mine);
+                ck_assert_ptr_eq(connect_from(&db, "198.18.0.10", 80).backend, its);
+        }
+}
+END_TEST
+
+/* Who drains gets no new connections, not from its fellows either, but its own; when all do, none is there. */
+START_TEST(test_draining) {
+        static Backend a, b;
+
+        listen_on(&a, &web1, AF_INET, "0.0.0.0", 80);
+        listen_on(&b, &web2, AF_INET, "0.0.0.0", 80);
+        web1.draining = true;
+        for (int i = 0; i < 4; i++) {
+                assert_route("198.18.0.10", 80, ROUTE_BACKEND, &b);
+                ck_assert_ptr_eq(connect_from(&web1, "127.0.0.1", 80).backend, &a);
+        }
+        web2.draining = true;
+        assert_route("198.18.0.10", 80, ROUTE_NO_BACKEND, NULL);
+        directory_remove_backend(&directory, &b);
+        ck_assert_int_eq(connect_from(&web2, "127.0.0.1", 80).verdict, ROUTE_NO_BACKEND);
+        ck_assert_ptr_eq(connect_from(&web1, "198.18.0.10", 80).backend, &a);
+        web1.draining = false;
+        assert_route("198.18.0.10", 80, ROUTE_BACKEND, &a);
+        /* Whom tags forbid is told so all the same, unless there is one he may reach. */
+        set_tag(&web1, "zone=other");
+        assert_route("198.18.0.10", 80, ROUTE_REFUSED, NULL);
+        listen_on(&b, &web2, AF_INET, "0.0.0.0", 80);
+        assert_route("198.18.0.10", 80, ROUTE_NO_BACKEND, NULL);
+}
+END_TEST
+
+static Route connect_at(uint64_t now, const RouteTried *tried) {
+        Endpoint to = unit_endpoint("198.18.0.10", 80);
+
+        return route_connect(&directory, &client, &to, now, tried);
+}
+
+/* What a connect has tried it does not try again, other listeners of the same app first; at the end there is none. */
+START_TEST(test_tried) {
+        static Backend a1, a2, b;
+        RouteTried tried = {};
+        Route r;
+
+        listen_on(&a1, &web1, AF_INET, "0.0.0.0", 80);
+        listen_on(&a2, &web1, AF_INET, "0.0.0.0", 80);
+        listen_on(&b, &web2, AF_INET, "0.0.0.0", 80);
+        for (int i = 0; i < 3; i++) {
+                r = connect_at(0, &tried);
+                ck_assert_int_eq(r.verdict, ROUTE_BACKEND);
+                for (unsigned t = 0; t < tried.n; t++)
+                        ck_assert_uint_ne(tried.ids[t], r.backend->id);
+                route_tried_add(&tried, r.backend->id);
+        }
+        ck_assert_int_eq(connect_at(0, &tried).verdict, ROUTE_NO_BACKEND);
+        ck_assert_int_eq(connect_at(0, NULL).verdict, ROUTE_BACKEND);
+        /* So it stays if there is one more that tags forbid. */
+        set_tag(&web2, "zone=other");
+        ck_assert_int_eq(connect_at(0, &tried).verdict, ROUTE_NO_BACKEND);
+}
+END_TEST
+
+/* A connect does not try for ever. */
+START_TEST(test_tried_enough) {
+        static Backend many[ELEMENTSOF(((RouteTried *) NULL)->ids) + 1];
+        RouteTried tried = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(many); i++)
+                listen_on(&many[i], i % 2 ? &web1 : &web2, AF_INET, "0.0.0.0", 80);
+        for (size_t i = 0; i < ELEMENTSOF(tried.ids); i++) {
+                Route r = connect_at(0, &tried);
+
+                ck_assert_int_eq(r.verdict, ROUTE_BACKEND);
+                route_tried_add(&tried, r.backend->id);
+        }
+        ck_assert_int_eq(connect_at(0, &tried).verdict, ROUTE_NO_BACKEND);
+        route_tried_add(&tried, 1);
+        ck_assert_uint_eq(tried.n, ELEMENTSOF(tried.ids));
+}
+END_TEST
+
+/* Who rests is left alone, app or listener, until the rest is over; if all rest, the one whose rest ends first. */
+START_TEST(test_rests) {
+        static Backend a1, a2, b;
+
+        listen_on(&a1, &web1, AF_INET, "0.0.0.0", 80);
+        listen_on(&a2, &web1, AF_INET, "0.0.0.0", 80);
+        listen_on(&b, &web2, AF_INET, "0.0.0.0", 80);
+        rest_fail(&a1.rest, 0);
+        for (int i = 0; i < 4; i++)
+                ck_assert_ptr_eq(connect_at(1, NULL).backend, i % 2 ? &b : &a2);
+        rest_fail(&a2.rest, 2);
+        for (int i = 0; i < 4; i++)
+                ck_assert_ptr_eq(connect_at(3, NULL).backend, &b);
+        rest_fail(&b.rest, 1);
+        for (int i = 0; i < 4; i++)
+                ck_assert_ptr_eq(connect_at(3, NULL).backend, &a1);
+        ck_assert_ptr_eq(connect_at(USEC_PER_SEC, NULL).backend, &a1);
+        ck_assert_ptr_eq(connect_at(USEC_PER_SEC + 1, NULL).backend, &b);
+}
+END_TEST
+
+/* To ask changes nothing, and the answer is what the next connect gets, whatever the strategy. */
+START_TEST(test_explain) {
+        static Backend a, b;
+        Endpoint to = unit_endpoint("198.18.0.10", 80);
+
+        listen_on(&a, &web1, AF_INET, "0.0.0.0", 80);
+        listen_on(&b, &web2, AF_INET, "0.0.0.0", 80);
+        for (Strategy s = 0; s < _STRATEGY_MAX; s++) {
+                web1.identity->strategy = s;
+                for (int i = 0; i < 20; i++) {
+                        Route r = route_explain(&directory, &client, &to, 0);
+
+                        ck_assert_int_eq(r.verdict, ROUTE_BACKEND);
+                        ck_assert_ptr_eq(route_explain(&directory, &client, &to, 0).backend, r.backend);
+                        ck_assert_ptr_eq(connect_at(0, NULL).backend, r.backend);
+                }
+        }
+}
+END_TEST
+
 /* Ports and addresses are those of one app: the same port elsewhere and another port here are not meant. */
 START_TEST(test_port) {
         static Backend a, b;
@@ -478,7 +670,9 @@ START_TEST(test_errno) {
 END_TEST
 
 int main(void) {
-        return UNIT_RUN("route", setup, teardown, test_turns, test_turns_of_apps, test_turn_of_new, test_port,
+        return UNIT_RUN("route", setup, teardown, test_turns, test_turns_of_apps, test_turn_of_new,
+                        test_turns_of_ports, test_weights, test_least_connections, test_source_hash, test_draining,
+                        test_tried, test_tried_enough, test_rests, test_explain, test_port,
                         test_loopback, test_loopback_self, test_own_address, test_is_own, test_loopback_tags,
                         test_unspecified, test_binds, test_verdicts, test_tags_of_instances, test_no_tags,
                         test_name_service, test_source, test_source_of_many, test_echo,
