@@ -61,6 +61,8 @@ static void check_config(const Config *c) {
                 abort();
         if (c->name_ttl > 86400 || c->apps_max < 1 || c->apps_per_user_max < 1 || c->listeners_per_app_max < 1)
                 abort();
+        if (c->names_per_user_max < 1 || !strategy_to_string(c->strategy))
+                abort();
         if (c->log_level < LOG_EMERG || c->log_level > LOG_DEBUG)
                 abort();
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "basic/fd.h"
+#include "basic/text.h"
 #include "core/state.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -29,6 +30,9 @@ static void check_record(const AppRecord *r) {
         if (!r->unit || !r->argv || r->n_argv == 0 || r->argv[r->n_argv] || r->number == 0)
                 abort();
         if (r->n_addresses == 0 || r->n_addresses > IDENTITY_ADDRESSES_MAX || r->tags.n > TAGS_MAX)
+                abort();
+        if (strv_length(r->names) > IDENTITY_NAMES_MAX || r->weight > WEIGHT_MAX ||
+            (r->strategy != _STRATEGY_INVALID && !strategy_to_string(r->strategy)))
                 abort();
         for (size_t i = 0; i < r->n_addresses; i++)
                 if (r->addresses[i].family == AF_UNSPEC)
