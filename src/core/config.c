@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "basic/fd.h"
+#include "basic/ini.h"
 #include "basic/log.h"
 #include "core/config.h"
 #include "dns/dns-feed.h"
@@ -175,54 +176,45 @@ int config_set(Config *config, const char *key, const char *value, const char **
         return -ENOENT;
 }
 
-static char *strip(char *s) {
-        size_t n;
+/* What lines of a file are for. */
+typedef struct Loading {
+        Config *config;
+        const char *path;
+} Loading;
 
-        s += strspn(s, " \t\r\n");
-        n = strlen(s);
-        while (n > 0 && strchr(" \t\r\n", s[n - 1]))
-                s[--n] = '\0';
-        return s;
-}
-
-static int load_line(Config *config, char *line, bool *in_section, const char *path, unsigned number) {
-        char *s = strip(line), *eq, *key, *value;
+/* Whatever is wrong is said and passed over. */
+static int load_line(const IniLine *line, void *userdata) {
+        const bool in_section = strcmp(line->section, "AppSwitch") == 0;
+        const Loading *loading = userdata;
         const char *allowed;
-        int r;
+        int r = 0;
 
-        if (!*s || *s == '#' || *s == ';')
+        switch (line->type) {
+        case INI_SECTION:
+                if (!in_section)
+                        log_warning("%s:%u: unknown section '[%s]', ignoring.", loading->path, line->number, line->section);
                 return 0;
-        if (*s == '[') {
-                *in_section = strcmp(s, "[AppSwitch]") == 0;
-                if (!*in_section)
-                        log_warning("%s:%u: unknown section '%s', ignoring.", path, number, s);
+        case INI_ASSIGNMENT:
+                if (!in_section)
+                        return 0;
+                r = config_set(loading->config, line->key, line->value, &allowed);
+                if (r == -ENOENT)
+                        log_warning("%s:%u: unknown key '%s', ignoring.", loading->path, line->number, line->key);
+                else if (r == -EINVAL)
+                        log_warning("%s:%u: %s= does not take '%s', ignoring; allowed is %s.", loading->path,
+                                    line->number, line->key, line->value, allowed);
+                return r == -ENOMEM ? r : 0;
+        case INI_INVALID:
+        default:
+                log_warning(*line->text == '[' ? "%s:%u: unknown section '%s', ignoring." : "%s:%u: '%s' is no assignment, ignoring.",
+                            loading->path, line->number, line->text);
                 return 0;
         }
-        eq = strchr(s, '=');
-        if (!eq) {
-                log_warning("%s:%u: '%s' is no assignment, ignoring.", path, number, s);
-                return 0;
-        }
-        if (!*in_section)
-                return 0;
-        *eq = '\0';
-        key = strip(s);
-        value = strip(eq + 1);
-        r = config_set(config, key, value, &allowed);
-        if (r == -ENOENT)
-                log_warning("%s:%u: unknown key '%s', ignoring.", path, number, key);
-        else if (r == -EINVAL)
-                log_warning("%s:%u: %s= does not take '%s', ignoring; allowed is %s.", path, number, key, value,
-                            allowed);
-        return r == -ENOMEM ? r : 0;
 }
 
 static int load_file(Config *config, const char *path) {
         _cleanup_fclose_ FILE *f = NULL;
-        _cleanup_free_ char *line = NULL;
-        bool in_section = false;
-        unsigned number = 0;
-        size_t size = 0;
+        int r;
 
         f = fopen(path, "re");
         if (!f) {
@@ -230,13 +222,12 @@ static int load_file(Config *config, const char *path) {
                         (void) log_warning_errno(-errno, "Failed to open %s, ignoring: %m", path);
                 return 0;
         }
-        while (getline(&line, &size, f) >= 0) {
-                int r = load_line(config, line, &in_section, path, ++number);
-
-                if (r < 0)
-                        return r;
+        r = ini_read(f, load_line, &(Loading){ config, path });
+        if (r < 0 && r != -ENOMEM) {
+                (void) log_warning_errno(r, "Failed to read %s, ignoring the rest: %m", path);
+                return 0;
         }
-        return 0;
+        return r;
 }
 
 typedef struct Dropins {
