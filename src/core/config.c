@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "basic/conf-files.h"
 #include "basic/fd.h"
 #include "basic/ini.h"
 #include "basic/log.h"
@@ -230,71 +230,31 @@ static int load_file(Config *config, const char *path) {
         return r;
 }
 
-typedef struct Dropins {
-        char *paths[DROPINS_MAX];
-        size_t n;
-} Dropins;
-
-static const char *base_name(const char *path) {
-        return strrchr(path, '/') + 1;
-}
-
-static int compare_paths(const void *a, const void *b) {
-        return strcmp(base_name(*(char *const *) a), base_name(*(char *const *) b));
-}
-
-static int collect_dropins(Dropins *dropins, const char *directory) {
-        struct dirent *entry;
-        DIR *dir;
-        int r = 0;
-
-        dir = opendir(directory);
-        if (!dir)
-                return 0;
-        while (r >= 0 && (entry = readdir(dir))) {
-                size_t l = strlen(entry->d_name);
-                bool masked = false;
-
-                if (entry->d_name[0] == '.' || l < 6 || strcmp(entry->d_name + l - 5, ".conf") != 0)
-                        continue;
-                for (size_t i = 0; i < dropins->n; i++)
-                        masked = masked || strcmp(base_name(dropins->paths[i]), entry->d_name) == 0;
-                if (masked)
-                        continue;
-                if (dropins->n == DROPINS_MAX) {
-                        log_warning("%s: more than %i drop-ins, ignoring the rest.", directory, DROPINS_MAX);
-                        break;
-                }
-                if (asprintf(&dropins->paths[dropins->n], "%s/%s", directory, entry->d_name) < 0)
-                        r = -ENOMEM;
-                else
-                        dropins->n++;
-        }
-        (void) closedir(dir);
-        return r;
-}
-
 int config_load(Config *config, const char *root) {
         static const char *const directories[] = {
                 SYSCONFDIR "/appswitchd.conf.d",
                 "/run/appswitch/appswitchd.conf.d",
                 "/usr/lib/appswitch/appswitchd.conf.d",
         };
-        Dropins dropins = {};
+        _cleanup_(conf_files_done) ConfFiles dropins = {};
+        const char *failed = NULL;
         char path[PATH_MAX];
         int r;
 
         (void) snprintf(path, sizeof(path), "%s%s/appswitchd.conf", root, SYSCONFDIR);
         r = load_file(config, path);
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(directories); i++) {
-                (void) snprintf(path, sizeof(path), "%s%s", root, directories[i]);
-                r = collect_dropins(&dropins, path);
-        }
-        qsort(dropins.paths, dropins.n, sizeof(char *), compare_paths);
-        for (size_t i = 0; i < dropins.n; i++) {
-                if (r >= 0)
-                        r = load_file(config, dropins.paths[i]);
-                free(dropins.paths[i]);
+        if (r < 0)
+                return r;
+        r = conf_files_list(root, directories, ELEMENTSOF(directories), DROPINS_MAX, &dropins, &failed);
+        if (r > 0)
+                log_warning("%s: more than %i drop-ins, ignoring the rest.", failed, DROPINS_MAX);
+        else if (r < 0 && r != -ENOMEM)
+                (void) log_warning_errno(r, "Failed to read %s, ignoring all drop-ins: %m", failed);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        for (size_t i = 0; r >= 0 && i < dropins.n; i++) {
+                (void) snprintf(path, sizeof(path), "%s%s", root, dropins.paths[i]);
+                r = load_file(config, path);
         }
         return r;
 }

@@ -8,7 +8,7 @@
  * fuzz-config/. To look for new ones:
  *
  *   clang -fsanitize=fuzzer,address,undefined -g -O1 -D_GNU_SOURCE '-DSYSCONFDIR="/etc/appswitch"' -Isrc
- *       -o fuzz-config tests/fuzz/fuzz-config.c src/core/config.c src/basic/{fd,ini,log}.c
+ *       -o fuzz-config tests/fuzz/fuzz-config.c src/core/config.c src/basic/{conf-files,fd,ini,log}.c
  *       src/model/{address,name,pool,tags}.c -lsystemd
  *   mkdir new && ./fuzz-config -max_len=4096 new tests/fuzz/fuzz-config
  */
