@@ -169,12 +169,15 @@ void feed_set_names(Feed *feed, const Identity *identity) {
                 feed_set_name(feed, identity->names[i].name, identity);
 }
 
-void feed_unset_names(Feed *feed, const Identity *identity) {
-        for (size_t i = 0; i < identity->n_names; i++) {
-                DnsFeedMessage m = feed_message(DNS_FEED_NAME_UNSET, identity->names[i].name);
+void feed_unset_name(Feed *feed, const char *name) {
+        DnsFeedMessage m = feed_message(DNS_FEED_NAME_UNSET, name);
 
-                feed_send(feed, &m, NULL, 0);
-        }
+        feed_send(feed, &m, NULL, 0);
+}
+
+void feed_unset_names(Feed *feed, const Identity *identity) {
+        for (size_t i = 0; i < identity->n_names; i++)
+                feed_unset_name(feed, identity->names[i].name);
 }
 
 void feed_add_app(Feed *feed, const char *id, int udp, int tcp) {

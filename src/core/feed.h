@@ -21,5 +21,6 @@ Feed *feed_free(Feed *feed);
 /* All names of an identity, with its addresses. */
 void feed_set_names(Feed *feed, const Identity *identity);
 void feed_unset_names(Feed *feed, const Identity *identity);
+void feed_unset_name(Feed *feed, const char *name);
 void feed_add_app(Feed *feed, const char *id, int udp, int tcp);
 void feed_remove_app(Feed *feed, const char *id);

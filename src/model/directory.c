@@ -7,6 +7,7 @@
 #include <utlist.h>
 
 #include "model/directory.h"
+#include "model/members.h"
 
 static const Pool link_local4 = { .network = { AF_INET, { 169, 254 } }, .prefix = 16 };
 static const Pool link_local6 = { .network = { AF_INET6, { 0xfe, 0x80 } }, .prefix = 64 };
@@ -16,7 +17,7 @@ void directory_init(Directory *d, const Pool *pool4, const Pool *pool6) {
 }
 
 void directory_done(Directory *d) {
-        assert(!d->by_name && !d->by_address);
+        assert(!d->by_name && !d->by_address && !d->services);
 }
 
 Identity *directory_find_name(Directory *d, const char *name) {
@@ -178,7 +179,8 @@ static size_t list_items(Directory *d, const IdentityClaim *claim, Item items[st
 
 static int check_holder(const Item *item, const IdentityClaim *claim, char **ret_message) {
         if (item->holder->service)
-                return say(item->error, ret_message, "%s %s belongs to a virtual service", item->kind, item->text);
+                return say(item->error, ret_message, "%s %s belongs to the virtual service '%s' of user %u", item->kind,
+                           item->text, item->holder->service->id, (unsigned) item->holder->owner);
         if (claim->uid != 0 && claim->uid != item->holder->owner)
                 return say(item->error, ret_message, "%s %s belongs to an app of user %u", item->kind, item->text,
                            (unsigned) item->holder->owner);
@@ -275,13 +277,19 @@ static int check_quota(const Directory *d, const IdentityClaim *claim, char **re
                    (unsigned) claim->owner, n, d->names_per_user_max);
 }
 
-static void identity_add_party(Identity *identity, Party *party) {
+static int identity_add_party(Directory *d, Identity *identity, Party *party) {
+        int r;
+
         DL_APPEND(identity->parties, party);
         identity->n_parties++;
         party->identity = identity;
         party->key = balance_hash(party->id, strlen(party->id));
         if (party->weight == 0)
                 party->weight = WEIGHT_DEFAULT;
+        r = members_add_party(d, party);
+        if (r < 0)
+                directory_leave(d, party);
+        return r;
 }
 
 int directory_join(Directory *d, Party *party, const IdentityClaim *claim, char **ret_message) {
@@ -303,8 +311,7 @@ int directory_join(Directory *d, Party *party, const IdentityClaim *claim, char 
         }
         if (r < 0)
                 return r;
-        identity_add_party(identity, party);
-        return 0;
+        return identity_add_party(d, identity, party);
 }
 
 int directory_add_service(Directory *d, VirtualService *service, const IdentityClaim *claim, Identity **ret,
@@ -319,10 +326,13 @@ int directory_add_service(Directory *d, VirtualService *service, const IdentityC
         if (r < 0)
                 return r;
         n = list_items(d, claim, items);
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
+                if (items[i].holder && items[i].holder->service)
+                        return check_holder(&items[i], claim, ret_message);
                 if (items[i].holder)
-                        return say(items[i].error, ret_message, "%s %s belongs to %s", items[i].kind, items[i].text,
-                                   items[i].holder->service ? "a virtual service" : "an app");
+                        return say(items[i].error, ret_message, "%s %s belongs to an app of user %u", items[i].kind,
+                                   items[i].text, (unsigned) items[i].holder->owner);
+        }
         r = check_quota(d, claim, ret_message);
         if (r >= 0)
                 r = identity_new(d, claim, &identity, ret_message);
@@ -371,15 +381,16 @@ int directory_restore(Directory *d, Party *party, const IdentityClaim *claim) {
                         return r;
         } else if (!identity_matches(identity, claim))
                 return -EADDRINUSE;
-        identity_add_party(identity, party);
-        return 0;
+        return identity_add_party(d, identity, party);
 }
 
 void directory_leave(Directory *d, Party *party) {
-        Identity *identity = TAKE_PTR(party->identity);
+        Identity *identity = party->identity;
 
         if (!identity)
                 return;
+        members_remove_party(d, party);
+        party->identity = NULL;
         DL_DELETE(identity->parties, party);
         if (--identity->n_parties > 0)
                 return;
@@ -412,6 +423,7 @@ int directory_add_backend(Directory *d, Backend *backend) {
                 DL_APPEND_ELEM(port->backends, fellow, backend);
         else
                 DL_APPEND(port->backends, backend);
+        members_update_port(backend->party, port->port);
         return 0;
 }
 
@@ -420,6 +432,7 @@ void directory_remove_backend(Directory *d, Backend *backend) {
         ServicePort *port = identity_find_port(identity, backend->bound.port);
 
         DL_DELETE(port->backends, backend);
+        members_update_port(backend->party, port->port);
         if (port->backends)
                 return;
         HASH_DELETE(hh, identity->ports, port);

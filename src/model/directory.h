@@ -76,6 +76,7 @@ struct Party {
         unsigned connections;  /* open ones, as the kernel last told */
         unsigned chosen_since; /* how often it was chosen since then */
         uint64_t key;          /* of its id, for STRATEGY_SOURCE_HASH */
+        struct Membership *memberships; /* of virtual services: model/members.h */
         Party *prev, *next;
 };
 
@@ -99,12 +100,19 @@ struct Directory {
         Strategy strategy;            /* of identities that choose none */
         unsigned names_per_user_max;  /* of users other than root */
         uint64_t random;              /* balance_random() */
+        VirtualService *services;     /* uthash by id; model/virtual-service.h */
+        struct Selected *selected;    /* uthash: whom services select */
+        struct External *externals;   /* uthash by id: backends that are no apps */
+        uint64_t n_externals;         /* so far */
+        /* A service has other members than before, or is another one. May be NULL. */
+        void (*members_changed)(VirtualService *service, void *userdata);
+        void *members_userdata;
         const Policy *policy;         /* NULL: shared tags alone decide */
 };
 
 void directory_init(Directory *d, const Pool *pool4, const Pool *pool6);
 
-/* Forgets all; no party may be left. */
+/* Forgets all; no party and no virtual service may be left. */
 void directory_done(Directory *d);
 
 typedef struct IdentityClaim {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "model/route.h"
+#include "model/route-service.h"
 
 enum { PORT_DOMAIN = 53 };
 
@@ -16,23 +16,12 @@ void route_tried_add(RouteTried *tried, uint64_t id) {
                 tried->ids[tried->n++] = id;
 }
 
-static bool was_tried(const RouteTried *tried, const Backend *b) {
+bool route_was_tried(const RouteTried *tried, uint64_t id) {
         for (unsigned i = 0; tried && i < tried->n; i++)
-                if (tried->ids[i] == b->id)
+                if (tried->ids[i] == id)
                         return true;
         return false;
 }
-
-/* What is asked for, on its way through. */
-typedef struct Request {
-        Directory *directory;
-        Party *client;
-        Endpoint to; /* what is meant */
-        uint64_t now;
-        const RouteTried *tried;
-        uint64_t *random;
-        bool counts;
-} Request;
 
 /* Of the listeners of one app. */
 static bool is_better(const Backend *a, const Backend *b, uint64_t now) {
@@ -43,26 +32,25 @@ static bool is_better(const Backend *a, const Backend *b, uint64_t now) {
         return a->chosen < b->chosen;
 }
 
-/* Goes on to the next app in the list, and finds the best listener of this one. NULL: none is good. */
-static Backend *best_of_party(const Request *q, Backend **list) {
+Backend *route_best_of_party(const RouteRequest *q, Backend **list) {
         const Party *party = (*list)->party;
         Backend *best = NULL, *b;
 
         for (b = *list; b && b->party == party; b = b->next)
-                if (backend_matches(b, &q->to) && !was_tried(q->tried, b) && (!best || is_better(b, best, q->now)))
+                if (backend_matches(b, &q->to) && !route_was_tried(q->tried, b->id) && (!best || is_better(b, best, q->now)))
                         best = b;
         *list = b;
         return best;
 }
 
-static uint64_t hash_of_client(const Party *client) {
+uint64_t route_hash_of_client(const Party *client) {
         const Address *a = identity_address(client->identity, AF_INET);
 
         return balance_hash(a->bytes, sizeof(a->bytes));
 }
 
 /* The choice counts: all listeners of the app share its turn, and this one had it. */
-static void take(Balance *balance, const Request *q, ServicePort *port) {
+static void take(Balance *balance, const RouteRequest *q, ServicePort *port) {
         Backend *chosen = balance_choose(balance);
 
         balance_take(balance);
@@ -73,11 +61,11 @@ static void take(Balance *balance, const Request *q, ServicePort *port) {
                         b->turn = chosen->turn;
 }
 
-static bool may_connect(const Party *client, const Party *server) {
+bool route_may_connect(const Directory *d, const Party *client, const Party *server, const Endpoint *to) {
         return server->identity == client->identity || tags_shared(&client->tags, &server->tags);
 }
 
-static void choose_backend(const Request *q, const Identity *identity, Route *route) {
+static void choose_backend(const RouteRequest *q, const Identity *identity, Route *route) {
         const bool loopback = address_is_loopback(&q->to.address);
         ServicePort *port = identity_find_port(identity, q->to.port);
         bool allowed = q->tried && q->tried->n > 0;
@@ -86,14 +74,14 @@ static void choose_backend(const Request *q, const Identity *identity, Route *ro
         route->verdict = ROUTE_NO_BACKEND;
         if (!port || (q->tried && q->tried->n == ELEMENTSOF(q->tried->ids)))
                 return;
-        balance_begin(&balance, identity->strategy, &port->round, hash_of_client(q->client), q->now, q->random);
+        balance_begin(&balance, identity->strategy, &port->round, route_hash_of_client(q->client), q->now, q->random);
         for (Backend *list = port->backends; list;) {
                 Party *party = list->party;
-                Backend *b = best_of_party(q, &list);
+                Backend *b = route_best_of_party(q, &list);
 
                 if (!b)
                         continue;
-                if (!may_connect(q->client, party)) {
+                if (!route_may_connect(q->directory, q->client, party, &q->to)) {
                         route->refused_by = party;
                         continue;
                 }
@@ -127,7 +115,7 @@ static RouteVerdict verdict_of_nobodys(const Directory *d, const Address *to) {
                         : ROUTE_NO_ROUTE;
 }
 
-static Route find_route(Request *q) {
+static Route find_route(RouteRequest *q) {
         Directory *d = q->directory;
         Party *client = q->client;
         Identity *identity;
@@ -154,13 +142,15 @@ static Route find_route(Request *q) {
         }
         if (!identity)
                 route.verdict = verdict_of_nobodys(d, &q->to.address);
+        else if (identity->service)
+                route_service(q, identity->service, &route);
         else
                 choose_backend(q, identity, &route);
         return route;
 }
 
 Route route_connect(Directory *d, Party *client, const Endpoint *to, uint64_t now, const RouteTried *tried) {
-        return find_route(&(Request){
+        return find_route(&(RouteRequest){
                         .directory = d,
                         .client = client,
                         .to = *to,
@@ -174,7 +164,7 @@ Route route_connect(Directory *d, Party *client, const Endpoint *to, uint64_t no
 Route route_explain(Directory *d, Party *client, const Endpoint *to, uint64_t now) {
         uint64_t random = d->random;
 
-        return find_route(&(Request){ .directory = d, .client = client, .to = *to, .now = now, .random = &random });
+        return find_route(&(RouteRequest){ .directory = d, .client = client, .to = *to, .now = now, .random = &random });
 }
 
 RouteVerdict route_echo(Directory *d, const Party *client, const Address *to) {
@@ -185,6 +175,8 @@ RouteVerdict route_echo(Directory *d, const Party *client, const Address *to) {
         identity = directory_find_address(d, to);
         if (!identity)
                 return verdict_of_nobodys(d, to);
+        if (identity->service)
+                return route_service_echo(d, client, identity->service);
         for (Party *p = identity->parties; p; p = p->next)
                 if (tags_shared(&client->tags, &p->tags))
                         return ROUTE_BACKEND;

@@ -5,7 +5,7 @@
 
 #include "model/directory.h"
 
-typedef struct External External; /* model/virtual-service.h */
+typedef struct External External;  /* model/virtual-service.h */
 
 typedef enum RouteVerdict {
         ROUTE_BACKEND,    /* to the backend */
@@ -23,6 +23,7 @@ typedef struct Route {
         Backend *backend;         /* ROUTE_BACKEND */
         const External *external; /* ROUTE_EXTERNAL */
         Party *refused_by;        /* ROUTE_REFUSED: a party that listens there */
+        const Party *refused;     /* ROUTE_REFUSED: the virtual service between the two, if that is who is refused */
         Address to;               /* the address that is meant: 0.0.0.0 and :: are loopback (ip(7)) */
         Endpoint target;          /* what to dial: `to` and its port, unless a virtual service leads elsewhere */
         Address source;           /* what the client's end is called unless it is bound otherwise */

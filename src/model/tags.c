@@ -69,6 +69,13 @@ const char *tags_shared(const Tags *a, const Tags *b) {
         return NULL;
 }
 
+bool tags_contain(const Tags *tags, const char *tag) {
+        for (size_t i = 0; i < tags->n; i++)
+                if (strcmp(tags->tags[i], tag) == 0)
+                        return true;
+        return false;
+}
+
 bool tags_equal(const Tags *a, const Tags *b) {
         if (a->n != b->n)
                 return false;

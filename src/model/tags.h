@@ -32,4 +32,7 @@ int tags_add(Tags *tags, const char *tag);
 /* The first tag that both have, or NULL. */
 const char *tags_shared(const Tags *a, const Tags *b);
 
+/* Whether `tag` is one of them. */
+bool tags_contain(const Tags *tags, const char *tag);
+
 bool tags_equal(const Tags *a, const Tags *b);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model/directory.h"
+#include "model/virtual-service.h"
 #include "unit.h"
 
 enum { ALICE = 1000, BOB = 1001 };
@@ -633,37 +633,37 @@ END_TEST
 
 /* A virtual service has an identity that is claimed as apps' are, and that nobody joins or shares. */
 START_TEST(test_service) {
-        VirtualService *service = (VirtualService *) &directory; /* any address */
+        VirtualService service = { .id = (char *) "shop" };
         Party a = { .id = "web_1" };
         Address addresses[IDENTITY_ADDRESSES_MAX];
         IdentityClaim claim;
         Identity *i = NULL, *j = NULL;
 
         claim = many_claim(&(ManyClaim){ TEXTS("front", "www"), TEXTS("10.0.0.1"), STRATEGY_RANDOM }, addresses, ALICE);
-        ck_assert_int_eq(directory_add_service(&directory, service, &claim, &i, &message), 0);
-        ck_assert_ptr_eq(i->service, service);
+        ck_assert_int_eq(directory_add_service(&directory, &service, &claim, &i, &message), 0);
+        ck_assert_ptr_eq(i->service, &service);
         ck_assert_ptr_eq(directory_find_name(&directory, "www"), i);
         ck_assert_int_eq(i->strategy, STRATEGY_RANDOM);
         ck_assert_uint_eq(i->n_addresses, 2);
         ck_assert_uint_eq(i->owner, ALICE);
 
         ck_assert_int_eq(JOIN(&a, ALICE, "www"), -EEXIST);
-        ck_assert_str_eq(message, "Name www belongs to a virtual service");
+        ck_assert_str_eq(message, "Name www belongs to the virtual service 'shop' of user 1000");
         ck_assert_int_eq(JOIN(&a, 0, NULL, "10.0.0.1"), -EADDRINUSE);
-        ck_assert_str_eq(message, "Address 10.0.0.1 belongs to a virtual service");
+        ck_assert_str_eq(message, "Address 10.0.0.1 belongs to the virtual service 'shop' of user 1000");
         free(message);
-        ck_assert_int_eq(directory_add_service(&directory, service, &claim, &j, &message), -EEXIST);
-        ck_assert_str_eq(message, "Name front belongs to a virtual service");
+        ck_assert_int_eq(directory_add_service(&directory, &service, &claim, &j, &message), -EEXIST);
+        ck_assert_str_eq(message, "Name front belongs to the virtual service 'shop' of user 1000");
 
         ck_assert_int_eq(JOIN(&a, ALICE, "web", "10.0.0.2"), 0);
         free(message);
         claim = many_claim(&(ManyClaim){ TEXTS("other"), TEXTS("10.0.0.2"), STRATEGY_RANDOM }, addresses, ALICE);
-        ck_assert_int_eq(directory_add_service(&directory, service, &claim, &j, &message), -EADDRINUSE);
-        ck_assert_str_eq(message, "Address 10.0.0.2 belongs to an app");
+        ck_assert_int_eq(directory_add_service(&directory, &service, &claim, &j, &message), -EADDRINUSE);
+        ck_assert_str_eq(message, "Address 10.0.0.2 belongs to an app of user 1000");
         free(message);
         claim = many_claim(&(ManyClaim){ TEXTS("web"), NULL, STRATEGY_RANDOM }, addresses, ALICE);
-        ck_assert_int_eq(directory_add_service(&directory, service, &claim, &j, &message), -EEXIST);
-        ck_assert_str_eq(message, "Name web belongs to an app");
+        ck_assert_int_eq(directory_add_service(&directory, &service, &claim, &j, &message), -EEXIST);
+        ck_assert_str_eq(message, "Name web belongs to an app of user 1000");
         ck_assert_ptr_null(j);
         directory_leave(&directory, &a);
         directory_remove_service(&directory, i);
