@@ -2,6 +2,7 @@
 
 /* appswitchd: sets up, runs, tears down. */
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -85,6 +86,18 @@ static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *info,
         return r < 0 ? sd_event_exit(m->event, r) : 0;
 }
 
+static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *info, void *userdata) {
+        _cleanup_free_ char *message = NULL;
+        int r;
+
+        (void) sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec(CLOCK_MONOTONIC));
+        r = manager_reload(userdata, &message);
+        if (r < 0 && !message)
+                (void) log_error_errno(r, "Failed to reload: %m");
+        (void) sd_notify(0, "READY=1");
+        return 0;
+}
+
 static int add_signals(sd_event *event, Manager *m) {
         static const int signals[] = { SIGTERM, SIGINT };
 
@@ -94,7 +107,7 @@ static int add_signals(sd_event *event, Manager *m) {
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return sd_event_add_signal(event, NULL, SIGHUP, on_hangup, m);
 }
 
 static int set_up_signals(void) {
@@ -103,6 +116,7 @@ static int set_up_signals(void) {
         sigemptyset(&set);
         sigaddset(&set, SIGTERM);
         sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGHUP);
         (void) signal(SIGPIPE, SIG_IGN);
         return sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -errno : 0;
 }

@@ -5,7 +5,9 @@
 #include "basic/macro.h"
 #include "bus/app-bus.h"
 #include "bus/manager-bus.h"
+#include "bus/reload.h"
 #include "bus/run-app.h"
+#include "bus/virtual-service-bus.h"
 #include "core/errors.h"
 #include "model/name.h"
 
@@ -278,6 +280,19 @@ static const sd_bus_vtable manager_vtable[] = {
                                 method_kill_app, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("DrainApp", SD_BUS_ARGS("s", id, "b", draining), SD_BUS_NO_RESULT, method_drain_app,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CreateVirtualService", SD_BUS_ARGS("s", id, "a{sv}", settings, "b", runtime),
+                                SD_BUS_RESULT("o", path), method_create_virtual_service, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("EditVirtualService", SD_BUS_ARGS("s", id, "a{sv}", changes), SD_BUS_NO_RESULT,
+                                method_edit_virtual_service, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RemoveVirtualService", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT,
+                                method_remove_virtual_service, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListVirtualServices", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sbuo)", services),
+                                method_list_virtual_services, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetVirtualService", SD_BUS_ARGS("s", id), SD_BUS_RESULT("o", path),
+                                method_get_virtual_service, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Reload", NULL, NULL, method_reload, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("VirtualServiceNew", SD_BUS_ARGS("s", id, "o", path), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("VirtualServiceRemoved", SD_BUS_ARGS("s", id, "o", path), 0),
         SD_BUS_SIGNAL_WITH_ARGS("AppNew", SD_BUS_ARGS("s", id, "o", path), 0),
         SD_BUS_SIGNAL_WITH_ARGS("AppRemoved", SD_BUS_ARGS("s", id, "o", path), 0),
         SD_BUS_VTABLE_END,
@@ -300,5 +315,5 @@ int manager_bus_add(Manager *m) {
                 .app_removed = app_bus_removed,
                 .app_listeners_changed = app_bus_listeners_changed,
         };
-        return 0;
+        return virtual_service_bus_add(m);
 }

@@ -127,6 +127,8 @@ static const struct {
         { "AppsPerUserMax", offsetof(Config, apps_per_user_max), parse_maximum, "1 to 65536" },
         { "ListenersPerAppMax", offsetof(Config, listeners_per_app_max), parse_maximum, "1 to 65536" },
         { "NamesPerUserMax", offsetof(Config, names_per_user_max), parse_maximum, "1 to 65536" },
+        { "VirtualServicesMax", offsetof(Config, virtual_services_max), parse_maximum, "1 to 65536" },
+        { "VirtualServicesPerUserMax", offsetof(Config, virtual_services_per_user_max), parse_maximum, "1 to 65536" },
         { "Strategy", offsetof(Config, strategy), parse_strategy, "round-robin, random, least-connections or source-hash" },
         { "LogLevel", offsetof(Config, log_level), parse_log_level,
           "emerg, alert, crit, err, warning, notice, info or debug" },
@@ -143,6 +145,8 @@ int config_init(Config *config) {
                 { "AppsPerUserMax", "256" },
                 { "ListenersPerAppMax", "1024" },
                 { "NamesPerUserMax", "1024" },
+                { "VirtualServicesMax", "4096" },
+                { "VirtualServicesPerUserMax", "256" },
                 { "Strategy", "round-robin" },
                 { "LogLevel", "info" },
         };

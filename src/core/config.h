@@ -16,6 +16,8 @@ typedef struct Config {
         unsigned apps_per_user_max;
         unsigned listeners_per_app_max;
         unsigned names_per_user_max;
+        unsigned virtual_services_max;
+        unsigned virtual_services_per_user_max;
         Strategy strategy;
         int log_level;
 } Config;

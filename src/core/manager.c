@@ -15,6 +15,7 @@
 #include "basic/fd-store.h"
 #include "basic/log.h"
 #include "core/app.h"
+#include "core/services.h"
 #include "core/state.h"
 #include "trap/delivery.h"
 #include "trap/listener.h"
@@ -253,6 +254,9 @@ int manager_new(sd_event *event, sd_bus *bus, Manager **ret) {
         r = restore(m);
         if (r < 0)
                 return log_error_errno(r, "Failed to take back the apps: %m");
+        r = services_load(m);
+        if (r < 0)
+                return log_error_errno(r, "Failed to load the virtual services: %m");
         r = feed_new(event, m->config.domain, m->config.name_ttl, feed_on_snapshot, m, &m->feed);
         if (r < 0)
                 return r;
@@ -264,6 +268,7 @@ int manager_new(sd_event *event, sd_bus *bus, Manager **ret) {
 Manager *manager_free(Manager *m) {
         if (!m)
                 return NULL;
+        services_done(m);
         m->hooks = (ManagerHooks){};
         m->feed = feed_free(m->feed);
         switch_leave(&m->sw);
@@ -279,6 +284,21 @@ Manager *manager_free(Manager *m) {
         sd_event_unref(m->event);
         free(m);
         return NULL;
+}
+
+int manager_reload(Manager *m, char **ret_message) {
+        int r;
+
+        *ret_message = NULL;
+        r = services_reload(m);
+        if (r <= 0)
+                return r;
+        if (asprintf(ret_message, "%i files of virtual services are wrong, and the services are what they were; the journal says what is wrong",
+                     r) < 0) {
+                *ret_message = NULL;
+                return -ENOMEM;
+        }
+        return -EBADMSG;
 }
 
 App *manager_find_app(Manager *m, const char *id) {

@@ -11,6 +11,7 @@
 #include "trap/switch.h"
 
 typedef struct App App;
+typedef struct Services Services;
 typedef struct Manager Manager;
 
 /* What the bus face wants to hear. All are optional as long as it is not there. */
@@ -18,6 +19,10 @@ typedef struct ManagerHooks {
         void (*app_new)(App *app);
         void (*app_removed)(App *app);
         void (*app_listeners_changed)(App *app);
+        void (*virtual_service_new)(Manager *m, VirtualService *service);
+        void (*virtual_service_changed)(Manager *m, VirtualService *service);
+        void (*virtual_service_removed)(Manager *m, VirtualService *service);
+        void (*virtual_service_members_changed)(Manager *m, VirtualService *service);
 } ManagerHooks;
 
 struct Manager {
@@ -28,6 +33,7 @@ struct Manager {
         Switch sw;
         Scopes *scopes;
         Feed *feed;
+        Services *services; /* core/services.h */
         App *apps;         /* uthash by id */
         App *apps_by_unit; /* uthash by unit */
         unsigned n_apps;
@@ -51,6 +57,13 @@ int manager_new(sd_event *event, sd_bus *bus, Manager **ret);
  */
 Manager *manager_free(Manager *m);
 DEFINE_CLEANUP(Manager *, manager_free)
+
+/*
+ * Reads again what can be read again: virtual services. Returns 0; or -EBADMSG,
+ * with a sentence (to be freed) about what is wrong with the files, which then
+ * have no effect; or another negative errno.
+ */
+int manager_reload(Manager *m, char **ret_message);
 
 App *manager_find_app(Manager *m, const char *id);
 App *manager_find_unit(Manager *m, const char *unit);

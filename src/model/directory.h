@@ -104,7 +104,7 @@ struct Directory {
         struct Selected *selected;    /* uthash: whom services select */
         struct External *externals;   /* uthash by id: backends that are no apps */
         uint64_t n_externals;         /* so far */
-        /* A service has other members than before, or is another one. May be NULL. */
+        /* Apps became members of a service or are no longer. May be NULL. */
         void (*members_changed)(VirtualService *service, void *userdata);
         void *members_userdata;
         const Policy *policy;         /* NULL: shared tags alone decide */

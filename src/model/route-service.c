@@ -22,19 +22,13 @@ static Backend *best_of_member(const RouteRequest *q, const MemberPort *port, ui
         return NULL;
 }
 
-/* An AF_INET6 socket can be connected to an IPv4 address, not the other way round. */
-static bool fits_family(const External *external, const RouteRequest *q) {
-        return external->selector->endpoint.address.family == AF_INET || q->to.address.family == AF_INET6;
-}
-
 static void offer_externals(const RouteRequest *q, VirtualService *service, size_t i, Balance *balance, bool *any_left) {
         const ServiceSettings *s = &service->settings;
 
         for (size_t k = 0; k < service->n_externals; k++) {
                 External *external = service->externals[k];
 
-                if (!service_settings_serves(s, external->selector, &s->ports[i]) || !fits_family(external, q) ||
-                    route_was_tried(q->tried, external->id))
+                if (!service_settings_serves(s, external->selector, &s->ports[i]) || route_was_tried(q->tried, external->id))
                         continue;
                 *any_left = true;
                 balance_offer(balance,

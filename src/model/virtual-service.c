@@ -269,8 +269,6 @@ int virtual_service_change(Directory *d, VirtualService *service, ServiceSetting
         tags_done(&service->party.tags);
         service->party.tags = tags;
         service_settings_done(&old);
-        if (d->members_changed)
-                d->members_changed(service, d->members_userdata);
         return 0;
 }
 

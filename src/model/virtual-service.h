@@ -67,6 +67,7 @@ struct VirtualService {
         size_t n_externals;
         Membership *members; /* utlist */
         size_t n_members;
+        bool members_told_later; /* of the bus face: who they are now is about to be told */
         Membership *found; /* while the memberships of a party are looked at */
         UT_hash_handle hh; /* by id */
 };

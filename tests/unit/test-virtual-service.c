@@ -341,8 +341,8 @@ START_TEST(test_externals) {
         r = ask(service, 5432, 1, NULL);
         unit_assert_address(&r.target.address, "10.0.0.2");
         ck_assert_uint_ne(r.external->id, first);
-        /* An IPv4 socket cannot be connected to IPv6. */
-        assert_target(service, 5432, 1, "10.0.0.1");
+        /* Whatever the family of what the client connects to. */
+        assert_target(service, 5432, 1, "fd77::1");
         for (int i = 0; i < 6; i++) {
                 r = route_connect(&directory, &client, &to, 1, NULL);
                 n[r.target.address.family == AF_INET6 ? 2 : r.target.address.bytes[3] - 1]++;
@@ -355,8 +355,8 @@ START_TEST(test_externals) {
         external = directory_find_external(&directory, first);
         ck_assert_ptr_nonnull(external);
         rest_fail(&external->rest, 1);
-        for (int i = 0; i < 3; i++)
-                assert_target(service, 5432, 2, "10.0.0.2");
+        for (int i = 0; i < 4; i++)
+                assert_target(service, 5432, 2, i % 2 ? "fd77::1" : "10.0.0.2");
         ck_assert_int_eq(change(service, "Port=5432 Backend=10.0.0.1:6432 Backend=10.0.0.2:5432", &message), 0);
         ck_assert_ptr_null(directory_find_external(&directory, first));
         for (int i = 0; i < 3; i++)
@@ -443,9 +443,7 @@ START_TEST(test_change) {
         ck_assert_ptr_eq(directory_find_name(&directory, "shop"), service->party.identity);
         assert_route(service, 80, ROUTE_BACKEND, a);
 
-        n_changes = 0;
         ck_assert_int_eq(change(service, "Name=shop Name=store Address=198.18.3.3 Port=70:90 Backend=app:api Tag=zone=a", &done), 0);
-        ck_assert_uint_ge(n_changes, 1);
         assert_members(service, "api_3");
         unit_assert_address(identity_address(service->party.identity, AF_INET), "198.18.3.3");
         ck_assert_ptr_eq(directory_find_name(&directory, "store"), service->party.identity);
