@@ -32,6 +32,10 @@ bool address_equal(const Address *a, const Address *b) {
         return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
+bool endpoint_equal(const Endpoint *a, const Endpoint *b) {
+        return a->port == b->port && address_equal(&a->address, &b->address);
+}
+
 bool address_is_unspecified(const Address *a) {
         static const uint8_t zero[16];
 

@@ -41,6 +41,7 @@ int address_parse(const char *s, Address *ret);
 const char *address_format(const Address *a, char buf[static ADDRESS_STRING_MAX]);
 
 bool address_equal(const Address *a, const Address *b);
+bool endpoint_equal(const Endpoint *a, const Endpoint *b);
 bool address_is_unspecified(const Address *a); /* 0.0.0.0, :: */
 bool address_is_loopback(const Address *a);    /* 127.0.0.0/8, ::1 */
 bool address_is_link_local(const Address *a);  /* 169.254.0.0/16, fe80::/10 */

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "transport/dial.h"
@@ -115,53 +113,16 @@ int dial(int fd, const Endpoint *from, const Endpoint *to, int family) {
         return dial_state(fd);
 }
 
-/*
- * Passes segments only that come from where the socket is connected to: with it
- * no other handshake can succeed, whether the socket connects or listens, nor
- * can a refusal be told from silence.
- */
-static int lock_to(int fd, const Endpoint *from, const Endpoint *to) {
-        struct sock_filter program[14];
-        unsigned n = 0, n_words = to->address.family == AF_INET ? 1 : 4;
-        const unsigned source = to->address.family == AF_INET ? 12 : 8; /* in the IP header */
-        const unsigned n_all = 2 * (2 + n_words) + 2;
-        const int on = 1;
-
-        assert(n_all <= ELEMENTSOF(program));
-        /* All jumps are to the last instruction. */
-        program[n++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 0);
-        program[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, to->port, 0, (uint8_t) (n_all - 1 - 2));
-        program[n++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 2);
-        program[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, from->port, 0,
-                                                     (uint8_t) (n_all - 1 - 4));
-        for (unsigned i = 0; i < n_words; i++) {
-                uint32_t word;
-
-                memcpy(&word, to->address.bytes + 4 * (size_t) i, sizeof(word));
-                program[n++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-                                                             (uint32_t) SKF_NET_OFF + source + 4 * i);
-                program[n] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(word), 0,
-                                                           (uint8_t) (n_all - 1 - (n + 1)));
-                n++;
-        }
-        program[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
-        program[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, 0);
-        assert(n == n_all);
-
-        if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &(struct sock_fprog){ (unsigned short) n, program },
-                       sizeof(struct sock_fprog)) < 0 ||
-            setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)) < 0)
-                return -errno;
-        return 0;
-}
-
-int dial_hand_out(int fd, const Endpoint *from, const Endpoint *to) {
+int dial_hand_out(int fd, const Endpoint *from, const Endpoint *to, const PeerView *view) {
         const struct linger orderly = {};
+        const uint32_t mark = DIAL_MARK_VIEW;
         int r;
 
-        r = lock_to(fd, from, to);
+        r = peer_lock(fd, from, to, view);
         if (r < 0)
                 return r;
+        if (view && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
+                return -errno;
         if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &orderly, sizeof(orderly)) < 0 || fcntl(fd, F_SETFL, 0) < 0)
                 return -errno;
         return 0;
@@ -173,9 +134,19 @@ int dial_undo(int fd) {
         return connect(fd, &sa, sizeof(sa)) < 0 ? -errno : 0;
 }
 
-bool dial_is_marked(int fd) {
+static uint32_t read_mark(int fd) {
         socklen_t size = sizeof(uint32_t);
         uint32_t mark = 0;
 
-        return getsockopt(fd, SOL_SOCKET, SO_MARK, &mark, &size) >= 0 && mark == DIAL_MARK;
+        return getsockopt(fd, SOL_SOCKET, SO_MARK, &mark, &size) < 0 ? 0 : mark;
+}
+
+bool dial_is_marked(int fd) {
+        const uint32_t mark = read_mark(fd);
+
+        return mark == DIAL_MARK || mark == DIAL_MARK_VIEW;
+}
+
+bool dial_may_have_view(int fd) {
+        return read_mark(fd) == DIAL_MARK_VIEW;
 }

@@ -16,9 +16,13 @@
  */
 
 #include "basic/fd.h"
-#include "model/address.h"
+#include "transport/peer-lock.h"
 
-enum { DIAL_MARK = 0x41580001 }; /* "AX" */
+enum {
+        DIAL_MARK = 0x41580001, /* "AX" */
+        /* Its client may see other names than the kernel's (transport/peer-lock.h). */
+        DIAL_MARK_VIEW = DIAL_MARK | 1 << 1,
+};
 
 /* What the process is asked for; comes with the namespace. It answers with the same and the sockets. */
 typedef struct DialRequest {
@@ -77,9 +81,10 @@ int dial_state(int fd);
  * Makes a dialed socket one that can be given to the app of the client: it
  * waits, ends in an orderly way, and will never be connected to anything else,
  * not even by those who got it from the app. (It keeps SO_REUSEADDR, or its port
- * could not be used for a minute after its end.) Returns 0 or a negative errno.
+ * could not be used for a minute after its end.) `view` is what he is to see of
+ * it, NULL: what the kernel says. Returns 0 or a negative errno.
  */
-int dial_hand_out(int fd, const Endpoint *from, const Endpoint *to);
+int dial_hand_out(int fd, const Endpoint *from, const Endpoint *to, const PeerView *view);
 
 /*
  * Takes the connecting back, so that it can be done once more by somebody who
@@ -89,3 +94,6 @@ int dial_undo(int fd);
 
 /* Whether the socket was dialed, or accepted from one that was. */
 bool dial_is_marked(int fd);
+
+/* Whether one that was dialed may have been handed out with a view, or was accepted from such a one. */
+bool dial_may_have_view(int fd);

@@ -28,7 +28,7 @@ int pair_new(const PairEnds *ends, int *ret_client, int *ret_server) {
         client = fds[0];
         server = fds[1];
 
-        r = end_set_up(client, SOCKET_NAME_CLIENT, &ends->client, &ends->server, ends->client_family);
+        r = end_set_up(client, SOCKET_NAME_CLIENT, &ends->client, &ends->service, ends->client_family);
         if (r < 0)
                 return r;
         r = end_set_up(server, SOCKET_NAME_SERVER, &ends->server, &ends->client, ends->server_family);

@@ -15,6 +15,7 @@ enum { PAIR_SEND_BUFFER = 8 * 1024 * 1024 };
 
 typedef struct PairEnds {
         Endpoint client, server;
+        Endpoint service; /* what the client sees as its peer: the server's end, or the virtual service before it */
         int client_family, server_family; /* of the sockets, for what each side sees */
         bool client_nonblock;
 } PairEnds;
@@ -22,7 +23,7 @@ typedef struct PairEnds {
 /*
  * Makes the pair and names its ends. Returns 0, or a negative errno of
  * socketpair(2) or bind(2): -EADDRINUSE if this connection (the same four
- * numbers) is there already.
+ * numbers, as either side sees them) is there already.
  */
 int pair_new(const PairEnds *ends, int *ret_client, int *ret_server);
 

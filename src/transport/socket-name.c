@@ -85,6 +85,10 @@ int socket_name_parse(const struct sockaddr *sa, socklen_t size, SocketName *ret
         return 0;
 }
 
+uint64_t socket_name_hash(const void *data, size_t size) {
+        return siphash24(data, size, name_key);
+}
+
 bool socket_name_fits(int fd) {
         int type;
         socklen_t size = sizeof(type);

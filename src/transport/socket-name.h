@@ -37,6 +37,12 @@ enum { SOCKET_NAME_KEY_SIZE = 16 };
 /* Sets the key of all names of this process: of the same boot, always the same. */
 void socket_name_set_key(const uint8_t key[static SOCKET_NAME_KEY_SIZE]);
 
+/*
+ * The hash by that key of anything else that is to be believed only if it is
+ * ours. What is hashed must not begin as a name does.
+ */
+uint64_t socket_name_hash(const void *data, size_t size);
+
 /* Gives the Unix socket this name. Returns 0 or a negative errno of bind(2); -EADDRINUSE if there is one. */
 int socket_name_bind(int fd, const SocketName *name);
 

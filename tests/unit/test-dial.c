@@ -131,7 +131,7 @@ START_TEST(test_names) {
                 ck_assert(dial_is_marked(client));
                 ck_assert(dial_is_marked(server));
                 ck_assert(!dial_is_marked(listener));
-                ck_assert_int_eq(dial_hand_out(client, &from, &to), 0);
+                ck_assert_int_eq(dial_hand_out(client, &from, &to, NULL), 0);
                 ck_assert(!(fcntl(client, F_GETFL) & O_NONBLOCK));
                 assert_endpoint(client, false, table[i].from, from_port);
                 assert_endpoint(client, true, table[i].to, port);
@@ -180,7 +180,7 @@ START_TEST(test_locked) {
 
         ck_assert_int_eq(dial_new("198.18.0.10", 40000, APP4, 80, AF_INET, &client), DIAL_CONNECTED);
         server = accept(meant, NULL, NULL);
-        ck_assert_int_eq(dial_hand_out(client, &from, &to), 0);
+        ck_assert_int_eq(dial_hand_out(client, &from, &to, NULL), 0);
         ck_assert_int_eq(setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &moment, sizeof(moment)), 0);
 
         ck_assert_int_eq(connect(client, &unspec, sizeof(unspec)), 0);
@@ -200,8 +200,44 @@ START_TEST(test_locked) {
         client = safe_close(client);
         ck_assert_int_eq(dial_new("198.18.0.10", 40000, APP4, 80, AF_INET, &client), DIAL_CONNECTED);
         ck_assert_int_eq(dial_undo(client), 0);
-        ck_assert_int_eq(dial_hand_out(client, &from, &to), 0);
+        ck_assert_int_eq(dial_hand_out(client, &from, &to, NULL), 0);
         ck_assert_int_eq(connect_to(client, APP4, 80), 0);
+}
+END_TEST
+
+/* One that was handed out with a view shows that to who asks us, and the kernel's names to the server. */
+START_TEST(test_view) {
+        const Endpoint from = unit_endpoint("198.18.0.10", 40000), to = unit_endpoint(APP4, 80);
+        const PeerView view = { AF_INET, from, unit_endpoint("198.18.0.30", 8080) };
+        _cleanup_close_ int listener = listen_on("0.0.0.0", 80, AF_INET, 0), client = -EBADF, server = -EBADF;
+        _cleanup_close_ int second = -EBADF;
+        PeerView seen;
+
+        ck_assert_int_eq(dial_new("198.18.0.10", 40000, APP4, 80, AF_INET, &client), DIAL_CONNECTED);
+        ck_assert(!dial_may_have_view(client));
+        ck_assert_int_eq(dial_hand_out(client, &from, &to, &view), 0);
+        server = accept(listener, NULL, NULL);
+        ck_assert(dial_is_marked(client));
+        ck_assert(dial_may_have_view(client));
+        ck_assert_int_eq(peer_lock_get_view(client, &from, &to, &seen), 0);
+        ck_assert_mem_eq(&seen, &view, sizeof(view));
+        ck_assert(dial_is_marked(server));
+        ck_assert_int_eq(peer_lock_get_view(server, &to, &from, &seen), -ENODATA);
+        assert_connected(client, server);
+
+        /* Who connects himself, later, too. The server inherits the mark then, but nothing else. */
+        client = safe_close(client);
+        server = safe_close(server);
+        ck_assert_int_eq(dial_new("198.18.0.10", 40001, APP4, 80, AF_INET, &second), DIAL_CONNECTED);
+        ck_assert_int_eq(dial_undo(second), 0);
+        safe_close(accept(listener, NULL, NULL));
+        ck_assert_int_eq(dial_hand_out(second, &(Endpoint){ from.address, 40001 }, &to, &view), 0);
+        ck_assert_int_eq(connect_to(second, APP4, 80), 0);
+        server = accept(listener, NULL, NULL);
+        ck_assert_int_eq(peer_lock_get_view(server, &to, &(Endpoint){ from.address, 40001 }, &seen), -ENODATA);
+        ck_assert_int_eq(peer_lock_get_view(second, &(Endpoint){ from.address, 40001 }, &to, &seen), 0);
+        ck_assert_mem_eq(&seen, &view, sizeof(view));
+        assert_connected(second, server);
 }
 END_TEST
 
@@ -244,5 +280,5 @@ int main(void) {
                 printf("A network namespace of our own needs root\n");
                 return UNIT_SKIPPED;
         }
-        return UNIT_RUN("dial", setup, teardown, test_names, test_states, test_locked, test_namespace, test_gone);
+        return UNIT_RUN("dial", setup, teardown, test_names, test_states, test_locked, test_view, test_namespace, test_gone);
 }

@@ -14,6 +14,7 @@ static PairEnds make_ends(const char *client, uint16_t client_port, const char *
         return (PairEnds){
                 .client = unit_endpoint(client, client_port),
                 .server = unit_endpoint(server, server_port),
+                .service = unit_endpoint(server, server_port),
                 .client_family = unit_address(client).family,
                 .server_family = unit_address(server).family,
         };
@@ -57,6 +58,7 @@ START_TEST(test_names) {
                 PairEnds ends = {
                         .client = unit_endpoint(table[i].client, 65535),
                         .server = unit_endpoint(table[i].server, 80),
+                        .service = unit_endpoint(table[i].server, 80),
                         .client_family = table[i].client_family,
                         .server_family = table[i].server_family,
                 };
@@ -103,6 +105,30 @@ START_TEST(test_in_use) {
 
         server = safe_close(server);
         ck_assert_int_eq(pair_new(&ends, &client, &server), 0);
+}
+END_TEST
+
+/* Behind a virtual service the client sees that, and the server itself; and there is one of each all the same. */
+START_TEST(test_service) {
+        PairEnds ends = make_ends("198.18.0.10", 40000, "198.18.0.20", 8080), other;
+        _cleanup_close_ int client = -EBADF, server = -EBADF, c = -EBADF, s = -EBADF;
+        SocketName name;
+
+        ends.service = unit_endpoint("198.18.0.30", 80);
+        ck_assert_int_eq(pair_new(&ends, &client, &server), 0);
+        name = name_of(client, false);
+        assert_name(&name, SOCKET_NAME_CLIENT, AF_INET, &ends.client, &ends.service);
+        name = name_of(server, false);
+        assert_name(&name, SOCKET_NAME_SERVER, AF_INET, &ends.server, &ends.client);
+
+        /* The same to the client, though to another server; the same to the server, though straight. */
+        other = make_ends("198.18.0.10", 40000, "198.18.0.21", 8080);
+        other.service = ends.service;
+        ck_assert_int_eq(pair_new(&other, &c, &s), -EADDRINUSE);
+        other = make_ends("198.18.0.10", 40000, "198.18.0.20", 8080);
+        ck_assert_int_eq(pair_new(&other, &c, &s), -EADDRINUSE);
+        other = make_ends("198.18.0.10", 40000, "198.18.0.21", 8080);
+        ck_assert_int_eq(pair_new(&other, &c, &s), 0);
 }
 END_TEST
 
@@ -206,6 +232,6 @@ int main(void) {
                 printf("SO_SNDBUFFORCE and SO_MARK need CAP_NET_ADMIN\n");
                 return UNIT_SKIPPED;
         }
-        return UNIT_RUN("pair", unit_unshare_network, NULL, test_names, test_in_use, test_flags, test_stream, test_room,
+        return UNIT_RUN("pair", unit_unshare_network, NULL, test_names, test_in_use, test_service, test_flags, test_stream, test_room,
                         test_marks);
 }
