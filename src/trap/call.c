@@ -126,8 +126,9 @@ void call_unpark(Call *call) {
         Trap *trap = call->trap;
 
         call->timer = sd_event_source_disable_unref(call->timer);
-        if (call->dialing) {
+        if (call->dialing || call->outside) {
                 call->dialing = dialing_free(call->dialing);
+                call->outside = outside_free(call->outside);
                 DL_DELETE2(trap->calls, call, trap_prev, trap_next);
         }
         if (!call->listener)

@@ -19,11 +19,13 @@
 #include "basic/fd.h"
 #include "basic/log.h"
 #include "transport/pair.h"
+#include "trap/alias.h"
 #include "trap/dialer.h"
 #include "trap/handlers.h"
 #include "trap/link.h"
 #include "trap/listener.h"
 #include "trap/option-memory.h"
+#include "trap/outside.h"
 
 enum {
         /* Records of refusals of one app in a window of time; what is more is counted. */
@@ -160,6 +162,10 @@ void connect_route(Connect *c) {
                         log_refusal(trap, c, &route);
                 if (route.verdict == ROUTE_BACKEND)
                         r = connect_backend(c, &route);
+                else if (route.verdict == ROUTE_EXTERNAL)
+                        r = connect_outside(c, &route);
+                else if (route.verdict == ROUTE_NO_BACKEND && c->error < 0 && c->error != -ECONNREFUSED)
+                        r = c->error;
                 else if (route.verdict == ROUTE_NO_BACKEND && (c->flags & O_NONBLOCK))
                         r = connect_refused(c, &route);
                 else
@@ -169,8 +175,23 @@ void connect_route(Connect *c) {
                                 (void) call_fail(c->call, r);
                         return;
                 }
-                connect_skip(c, backend_listener(route.backend));
+                if (route.verdict == ROUTE_BACKEND)
+                        connect_skip(c, backend_listener(route.backend));
         }
+}
+
+int connect_replace_by_plain(Connect *c) {
+        _cleanup_close_ int fd = -EBADF;
+        Call *call = c->call;
+        int r;
+
+        fd = r = c->flags < 0 ? -EBADF : trap_take_plain_socket(call->trap, c->socket.family);
+        if (r >= 0 && (c->flags & O_NONBLOCK) && fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+                r = -errno;
+        if (r < 0)
+                return r;
+        option_memory_inherit(call->trap, call->trap, call->fd, fd, true);
+        return connect_replace(c, call->fd, fd);
 }
 
 /*
@@ -179,19 +200,10 @@ void connect_route(Connect *c) {
  */
 static void disconnect(Connect *c) {
         const struct linger reset = { .l_onoff = 1 };
-        _cleanup_close_ int fd = -EBADF;
         Call *call = c->call;
         int r;
 
-        fd = r = c->flags < 0 ? -EBADF : trap_take_plain_socket(call->trap, c->socket.family);
-        if (r >= 0 && (c->flags & O_NONBLOCK) && fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
-                r = -errno;
-        if (r < 0) {
-                (void) call_fail(call, r);
-                return;
-        }
-        option_memory_inherit(call->trap, call->trap, call->fd, fd, true);
-        r = connect_replace(c, fd);
+        r = connect_replace_by_plain(c);
         if (r < 0)
                 (void) call_fail(call, r);
         if (r <= 0)
@@ -207,11 +219,30 @@ static bool has_error(int fd) {
         return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
 }
 
+/* A connection to the outside once more, or one that failed. Returns false if it is over and the socket can be used anew. */
+static bool connect_foreign_again(Connect *c, const CallLook *look) {
+        PeerView view;
+
+        if (!alias_is_outside(c->call))
+                return false;
+        /* It may stand for one of the other family. */
+        if (alias_get(c->call, false, &view) > 0)
+                c->socket.family = view.family;
+        if (look->size < (ssize_t) sizeof(sa_family_t) || look->address.sa.sa_family == AF_UNSPEC || c->flags < 0 ||
+            look->state < 0 || (look->state == TCP_CLOSE && !has_error(c->call->fd)))
+                return false;
+        (void) endpoint_from_sockaddr(&look->address, (size_t) look->size, &c->to);
+        connect_outside_again(c, look->state);
+        return true;
+}
+
 static void connect_native(Connect *c, const CallLook *look) {
         Trap *trap = c->call->trap;
         int r;
 
         c->foreign = call_socket_is_foreign(c->call) || dial_is_marked(c->call->fd);
+        if (c->foreign && connect_foreign_again(c, look))
+                return;
         if (look->size >= (ssize_t) sizeof(sa_family_t) && look->address.sa.sa_family == AF_UNSPEC) {
                 if (c->foreign)
                         disconnect(c);

@@ -21,3 +21,7 @@ void handle_epoll_create(Call *call); /* also epoll_create1 */
 
 /* Gives up a handshake that a connect waits for. */
 struct Dialing *dialing_free(struct Dialing *dialing);
+
+/* The same of a connect to the outside. */
+typedef struct Outside Outside;
+Outside *outside_free(Outside *outside);

@@ -42,8 +42,7 @@ enum { PORT_TRIES_MAX = 32 };
 /* How long a handshake may take before the listener's queue is taken to be full. */
 #define HANDSHAKE_USEC (20 * USEC_PER_MSEC)
 
-/* Where the connection begins, but for an ephemeral port. */
-static int get_source(const Connect *c, const Route *route, Endpoint *ret) {
+int connect_get_source(const Connect *c, const Route *route, Endpoint *ret) {
         const Endpoint *bound = &c->bound;
 
         *ret = (Endpoint){ route->source, bound->port };
@@ -112,7 +111,7 @@ static int link_make(Connect *c, Link *link, bool direct) {
         return r == -EADDRINUSE ? -EADDRNOTAVAIL : r;
 }
 
-int connect_replace(Connect *c, int fd) {
+int connect_replace(Connect *c, int old, int fd) {
         Trap *trap = c->call->trap;
         int r;
 
@@ -124,7 +123,7 @@ int connect_replace(Connect *c, int fd) {
         }
         if (r < 0)
                 return r;
-        epoll_replace(c->call, c->call->fd, fd);
+        epoll_replace(c->call, old, fd);
         return 1;
 }
 
@@ -136,6 +135,14 @@ static void report(Connect *c, int client) {
                 (void) pair_set_mark(client, PAIR_MARK_UNREPORTED, false);
 }
 
+/* What the client is to see of a connection by TCP, or NULL if that is what the kernel says. */
+static const PeerView *get_view(const Connect *c, const PairEnds *ends, PeerView *view) {
+        if (endpoint_equal(&ends->service, &ends->server))
+                return NULL;
+        *view = (PeerView){ .family = c->socket.family, .local = ends->client, .peer = ends->service };
+        return view;
+}
+
 /*
  * The client gets the TCP socket. If the listener's queue is full and he is one
  * that waits, he connects it himself, so that he waits in the kernel: it cannot
@@ -144,10 +151,11 @@ static void report(Connect *c, int client) {
 static int connect_tcp(Connect *c, Link *link) {
         socklen_t n = sizeof(int);
         int reuse = 0, r;
+        PeerView view;
 
         r = link->state == DIAL_WAITS && !(c->flags & O_NONBLOCK) ? dial_undo(link->dialed) : 0;
         if (r >= 0)
-                r = dial_hand_out(link->dialed, &link->ends.client, &link->ends.server);
+                r = dial_hand_out(link->dialed, &link->ends.client, &link->ends.server, get_view(c, &link->ends, &view));
         if (r < 0)
                 return r;
         option_memory_inherit(c->call->trap, c->call->trap, c->call->fd, link->dialed, true);
@@ -156,7 +164,7 @@ static int connect_tcp(Connect *c, Link *link) {
                 option_memory_set(c->call->trap, link->dialed, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
         if ((c->flags & O_NONBLOCK) && fcntl(link->dialed, F_SETFL, O_NONBLOCK) < 0)
                 return -errno;
-        r = connect_replace(c, link->dialed);
+        r = connect_replace(c, c->call->fd, link->dialed);
         if (r <= 0)
                 return r;
         if (c->flags & O_NONBLOCK)
@@ -172,7 +180,7 @@ static int connect_pair(Connect *c, Link *link) {
         int r;
 
         option_memory_inherit(c->call->trap, c->call->trap, c->call->fd, link->client, false);
-        r = connect_replace(c, link->client);
+        r = connect_replace(c, c->call->fd, link->client);
         if (r <= 0)
                 return r;
         if (link->dialed >= 0)
@@ -304,6 +312,7 @@ int connect_backend(Connect *c, const Route *route) {
                 .listener = l,
                 .ends = {
                         .server = route->target,
+                        .service = { route->to, c->to.port },
                         .client_family = c->socket.family,
                         .server_family = l->backend.family,
                         .client_nonblock = c->flags & O_NONBLOCK,
@@ -314,7 +323,7 @@ int connect_backend(Connect *c, const Route *route) {
         };
         int r;
 
-        r = get_source(c, route, &link.ends.client);
+        r = connect_get_source(c, route, &link.ends.client);
         if (r < 0)
                 return r;
         listener_sweep(l);
@@ -342,12 +351,12 @@ int connect_refused(Connect *c, const Route *route) {
         for (const Listener *l = trap->listeners; l; l = l->next)
                 if (l->backend.bound.port == c->to.port)
                         return -ECONNREFUSED;
-        r = get_source(c, route, &link.ends.client);
+        r = connect_get_source(c, route, &link.ends.client);
         if (r < 0)
                 return r;
         if (link.ends.client.port == c->to.port)
                 return -ECONNREFUSED; /* TCP connects such a one to itself */
-        link.ends.server = (Endpoint){ link.ends.client.address, c->to.port };
+        link.ends.server = link.ends.service = (Endpoint){ link.ends.client.address, c->to.port };
         c->tcp = true;
         r = link_make(c, &link, false);
         if (r < 0 || link.state == DIAL_CONNECTED)

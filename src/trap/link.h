@@ -20,6 +20,7 @@ typedef struct Connect {
         int flags; /* of the descriptor */
         bool foreign; /* the socket was made by us, for another connection: the kernel must not connect it */
         bool tcp;  /* it stays a TCP connection */
+        int error; /* of the last backend outside that was no good: a negative errno */
 } Connect;
 
 /* Finds the server and connects to it. Ends the call, or lets it wait. */
@@ -43,8 +44,14 @@ void connect_skip(Connect *c, Listener *listener);
  */
 int connect_refused(Connect *c, const Route *route);
 
+/* Where the connection begins, but for an ephemeral port. Returns 0 or a negative errno for the caller. */
+int connect_get_source(const Connect *c, const Route *route, Endpoint *ret);
+
 /*
- * Puts a socket over the caller's descriptor. Returns 1, 0 if the caller is gone
- * and the call with him, or a negative errno.
+ * Puts a socket over the caller's descriptor, in place of `old`. Returns 1, 0 if
+ * the caller is gone and the call with him, or a negative errno.
  */
-int connect_replace(Connect *c, int fd);
+int connect_replace(Connect *c, int old, int fd);
+
+/* The same with a socket of the app's own namespace that has the options of the call's. */
+int connect_replace_by_plain(Connect *c);

@@ -2,8 +2,14 @@
 
 /* bind(2), listen(2). */
 
+#include "trap/alias.h"
 #include "trap/handlers.h"
 #include "trap/listener.h"
+
+/* Whether it is a connection, in another app's namespace or in the host's. */
+static bool is_ours(const Call *call) {
+        return dial_is_marked(call->fd) || alias_is_outside(call);
+}
 
 /*
  * Binding is the kernel's. But while an accept waits we hold a copy of its
@@ -17,8 +23,8 @@ void handle_bind(Call *call) {
         if (r < 0)
                 return;
         trap_sweep_listeners(call->trap);
-        /* A connection in another app's namespace; one in ours cannot be bound again, either. */
-        if (info.kind == SOCKET_NATIVE && dial_is_marked(call->fd))
+        /* One in our own namespace could not be bound again, either. */
+        if (info.kind == SOCKET_NATIVE && is_ours(call))
                 (void) call_fail(call, -EINVAL);
         else
                 (void) call_continue(call);
@@ -29,7 +35,7 @@ static void listen_native(Call *call) {
         int r;
 
         /* As above. */
-        r = dial_is_marked(call->fd) ? -EINVAL : listener_listen(call, (int) call_arg(call, 1));
+        r = is_ours(call) ? -EINVAL : listener_listen(call, (int) call_arg(call, 1));
         if (r < 0)
                 (void) call_fail(call, r);
         else

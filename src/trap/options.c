@@ -17,6 +17,8 @@
 
 #include "basic/caps.h"
 #include "basic/fd.h"
+#include "basic/worker.h"
+#include "trap/alias.h"
 #include "trap/handlers.h"
 #include "trap/option-memory.h"
 
@@ -150,9 +152,9 @@ static int stand_in(int family) {
 }
 
 /* As sk_getsockopt() does it: what is asked for must not be more than there is. */
-static void get_peer_name(Call *call, const SocketInfo *info) {
+static void get_peer_name(Call *call, const Endpoint *peer, int family) {
         SockAddr sa;
-        int size = (int) endpoint_to_sockaddr(&info->name.peer, info->family, &sa), n, r;
+        int size = (int) endpoint_to_sockaddr(peer, family, &sa), n, r;
 
         r = call_read(call, call_arg(call, 4), &n, sizeof(n));
         if (r >= 0 && (n < 0 || n > size))
@@ -182,7 +184,7 @@ static void get_pair_socket_option(Call *call, const SocketInfo *info) {
                 break;
         }
         case SO_PEERNAME:
-                get_peer_name(call, info);
+                get_peer_name(call, &info->name.peer, info->family);
                 break;
         case SO_PEERGROUPS:
         case SO_PEERPIDFD:
@@ -304,6 +306,76 @@ static bool is_reuse_of_dialed(const Call *call, int family) {
                         transparent;
 }
 
+/*
+ * Options that send what the app writes by another way, or to another host at
+ * first (source routing). They are not for a connection to the outside; and what
+ * they are set on elsewhere is the socket that was looked at, not what the app
+ * has under the same number by then.
+ */
+static bool is_of_routing(const Call *call) {
+        int level = call_level(call), option = call_option(call);
+
+        return (level == IPPROTO_IP && option == IP_OPTIONS) ||
+                        (level == IPPROTO_IPV6 && (option == IPV6_RTHDR || option == IPV6_2292PKTOPTIONS));
+}
+
+typedef struct SetJob {
+        int fd, level, option, size, result;
+        char bytes[OPTION_SIZE_MAX];
+} SetJob;
+
+static void set_run(void *job) {
+        SetJob *j = job;
+        Caps caps; /* those of the thread that does it */
+
+        j->result = caps_suspend(&caps);
+        if (j->result < 0)
+                return;
+        j->result = setsockopt(j->fd, j->level, j->option, j->bytes, (socklen_t) j->size) < 0 ? -errno : 0;
+        caps_resume(&caps);
+}
+
+static void set_routing(Call *call) {
+        SetJob j = { .fd = call->fd, .level = call_level(call), .option = call_option(call), .size = (int) call_arg(call, 4) };
+        int r;
+
+        static_assert(sizeof(SetJob) <= WORKER_JOB_MAX, "must fit");
+        if (alias_is_outside(call))
+                r = -EPERM;
+        else if (j.size < 0 || j.size > OPTION_SIZE_MAX)
+                r = -EINVAL;
+        else
+                r = j.size > 0 ? call_read(call, call_arg(call, 3), j.bytes, (size_t) j.size) : 0;
+        if (r >= 0)
+                r = call_run_bounded(call, set_run, &j, sizeof(j));
+        if (r >= 0)
+                r = j.result;
+        if (r < 0)
+                (void) call_fail(call, r);
+        else
+                (void) call_return(call, 0);
+}
+
+/* What is otherwise than the kernel says on a TCP socket that is not what it seems. Returns whether the call is ended. */
+static bool get_aliased(Call *call) {
+        const bool peer = call_option(call) == SO_PEERNAME;
+        PeerView view;
+        int r;
+
+        if (call_level(call) != SOL_SOCKET || (!peer && call_option(call) != SO_DOMAIN) || !alias_is_possible(call))
+                return false;
+        r = alias_get(call, peer, &view);
+        if (r == 0)
+                return false;
+        if (r < 0)
+                (void) call_fail(call, r);
+        else if (peer)
+                get_peer_name(call, &view.peer, view.family);
+        else
+                return_option_int(call, view.family);
+        return true;
+}
+
 static void handle_option(Call *call, bool set) {
         SocketInfo info;
         int r;
@@ -313,6 +385,8 @@ static void handle_option(Call *call, bool set) {
                 return;
         switch (info.kind) {
         case SOCKET_NATIVE:
+                if (!set && get_aliased(call))
+                        break;
                 if (set) {
                         int reuse;
 
@@ -322,6 +396,10 @@ static void handle_option(Call *call, bool set) {
                         option_memory_note(call->trap, call_level(call), call_option(call));
                         call->trap->wants_tcp = call->trap->wants_tcp ||
                                         option_wants_tcp(call_level(call), call_option(call));
+                        if (is_of_routing(call)) {
+                                set_routing(call);
+                                break;
+                        }
                 } else if (is_ours(call)) {
                         return_option_int(call, 0);
                         break;

@@ -19,6 +19,7 @@
 #include "trap/listener.h"
 #include "trap/notify.h"
 #include "trap/option-memory.h"
+#include "trap/outside.h"
 #include "trap/pending.h"
 #include "trap/switch.h"
 
@@ -83,6 +84,7 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
                 .next_pending = now_usec(CLOCK_BOOTTIME),
                 .accept_watch.epoll = -EBADF,
                 .dialed_watch.epoll = -EBADF,
+                .outside_epoll = -EBADF,
                 .listeners_per_trap_max = LISTENERS_PER_TRAP_MAX,
         };
         r = calls_new(calls_fd, &sw->calls);
@@ -100,6 +102,8 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
                 r = listeners_init(sw);
         if (r >= 0)
                 r = pendings_init(sw);
+        if (r >= 0)
+                r = outside_init(sw);
         if (r < 0)
                 return r;
         return 0;
@@ -110,6 +114,7 @@ void switch_done(Switch *sw) {
         sw->pause_timer = sd_event_source_disable_unref(sw->pause_timer);
         listeners_done(sw);
         pendings_done(sw);
+        outside_done(sw);
         sw->dialer = dialer_free(sw->dialer);
         sw->delivery = delivery_free(sw->delivery);
         sw->worker = worker_free(sw->worker);

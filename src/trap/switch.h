@@ -78,7 +78,8 @@ struct Call {
         Listener *listener;
         Call *prev, *next;       /* in the listener's list */
         sd_event_source *timer;  /* SO_RCVTIMEO */
-        struct Dialing *dialing; /* a connect, trap/connect.c */
+        struct Dialing *dialing; /* a connect, trap/link.c */
+        struct Outside *outside; /* a connect, trap/outside.c */
         Call *trap_prev, *trap_next;
 };
 
@@ -140,6 +141,7 @@ struct Switch {
         void *userdata;
         Trap *traps;         /* uthash */
         Listener *listeners; /* uthash */
+        uint64_t netns; /* cookie of the host's namespace */
         uint64_t next_pending;
         uint64_t delivered_connect; /* the connect whose connection an earlier daemon gave to the server, or 0 */
         struct Worker *worker;
@@ -147,6 +149,8 @@ struct Switch {
         struct EpollHelper *epoll;
         Dialer *dialer; /* made when it is needed first */
         WatchSet accept_watch, dialed_watch; /* trap/listener.h, trap/pending.h */
+        int outside_epoll; /* trap/outside.c */
+        sd_event_source *outside_source;
         sd_event_source *flush_source; /* trap/listener.h */
         struct Calls *calls; /* calls under way, in shared memory */
         uint64_t n_connections, n_refused, n_traps, n_gone; /* counted since start */

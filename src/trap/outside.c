@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A connection to the outside is one of TCP, of a socket in the host's
+ * namespace, which the daemon makes and connects and which then goes over the
+ * client's descriptor. It is locked to that connection, and carries what the
+ * client is to see of it (transport/peer-lock.h).
+ *
+ * Who waits gets the socket at once, in progress, and then the answer when it is
+ * connected: a signal that interrupts the call leaves him with what connect(2)
+ * leaves behind (POSIX: the connection goes on), the call that is restarted
+ * finds it, as does the next daemon. When the backend turns out to be no good he
+ * gets his own socket back, and the next backend is tried.
+ *
+ * Who does not wait gets the socket when it is connected, or after a short time,
+ * in progress. Until then a backend that refuses can be skipped unseen. He is
+ * told that it is in progress in any case, as TCP does. What becomes of it later
+ * is seen by a set of epoll(7) that does not hold it.
+ *
+ * The kernel remembers for us whether a client was told that he is connected: a
+ * connect(2) on a socket that was connected in the background succeeds once.
+ */
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <utlist.h>
+
+#include "basic/caps.h"
+#include "basic/clock.h"
+#include "basic/deadline.h"
+#include "basic/fd.h"
+#include "model/virtual-service.h"
+#include "transport/peer-lock.h"
+#include "transport/socket-name.h"
+#include "trap/handlers.h"
+#include "trap/notify.h"
+#include "trap/option-memory.h"
+#include "trap/outside.h"
+
+#ifndef TCP_FASTOPEN_CONNECT
+#define TCP_FASTOPEN_CONNECT 30
+#endif
+
+/* For how long somebody who does not wait is made to. */
+#define PROGRESS_USEC (20 * USEC_PER_MSEC)
+
+/* How often it is looked whether who waits is still there: nobody tells of one that was killed. */
+#define LOOK_USEC (1 * USEC_PER_SEC)
+
+/* A socket that is being connected. */
+typedef struct Attempt {
+        int fd;            /* in the host's namespace */
+        bool given;        /* the client has it; then the call's own fd is what he had before */
+        uint64_t external; /* id of the backend; 0: not known, the client connects once more to what he has */
+        uint64_t deadline; /* µs of CLOCK_MONOTONIC: until then it is waited for */
+} Attempt;
+
+static const Attempt no_attempt = { .fd = -EBADF };
+
+static void attempt_done(Attempt *a) {
+        a->fd = deadline_close(a->fd);
+}
+
+struct Outside {
+        Connect connect;
+        Attempt attempt;
+        sd_event_source *io, *timer;
+};
+
+Outside *outside_free(Outside *o) {
+        if (!o)
+                return NULL;
+        sd_event_source_disable_unref(o->io);
+        sd_event_source_disable_unref(o->timer);
+        attempt_done(&o->attempt);
+        free(o);
+        return NULL;
+}
+
+typedef enum Progress {
+        PROGRESS_CONNECTED,
+        PROGRESS_WAITS,
+        PROGRESS_FAILED,
+} Progress;
+
+typedef struct ProgressJob {
+        int fd;
+        bool take; /* collects the outcome, as a second connect(2) does */
+        Progress progress;
+        int error; /* PROGRESS_FAILED, or that of the second connect(2): a negative errno, or 0 */
+} ProgressJob;
+
+static void progress_run(void *job) {
+        /* Of a socket that is, or was, on its way the kernel does not look at the address. */
+        const SockAddr none = { .in = { .sin_family = AF_INET } };
+        ProgressJob *j = job;
+        uint8_t state = TCP_CLOSE; /* the first byte of TCP_INFO (tcp(7)) */
+        socklen_t size = sizeof(state), n = sizeof(int);
+        int error = 0;
+
+        (void) getsockopt(j->fd, IPPROTO_TCP, TCP_INFO, &state, &size);
+        if (state == TCP_SYN_SENT || state == TCP_SYN_RECV)
+                j->progress = PROGRESS_WAITS;
+        else if (state == TCP_CLOSE) {
+                (void) getsockopt(j->fd, SOL_SOCKET, SO_ERROR, &error, &n);
+                j->progress = PROGRESS_FAILED;
+                j->error = error ? -error : -ECONNREFUSED; /* somebody else of the app may have collected it */
+        } else {
+                j->progress = PROGRESS_CONNECTED;
+                j->error = j->take && connect(j->fd, &none.sa, sizeof(none.in)) < 0 ? -errno : 0;
+        }
+}
+
+/* What has become of it. What the client has, too, he can hold the lock of. */
+static Progress look_at(const Connect *c, const Attempt *a, bool take, int *ret_error) {
+        ProgressJob j = { .fd = a->fd, .take = take, .progress = PROGRESS_WAITS };
+
+        if (!a->given)
+                progress_run(&j);
+        else if (call_run_bounded(c->call, progress_run, &j, sizeof(j)) < 0)
+                j.progress = PROGRESS_WAITS;
+        *ret_error = j.error;
+        return j.progress;
+}
+
+static External *find_external(const Connect *c, uint64_t id) {
+        return directory_find_external(c->call->trap->sw->directory, id);
+}
+
+/* Whether it says something about the backend, and not about us. */
+static bool is_of_backend(int error) {
+        return error == -ECONNREFUSED || error == -ETIMEDOUT || error == -EHOSTUNREACH || error == -ENETUNREACH ||
+                        error == -ECONNRESET || error == -EHOSTDOWN || error == -ENETDOWN || error == -ENONET ||
+                        error == -EPROTO || error == -ENOPROTOOPT;
+}
+
+/* Returns -EPIPE: another one may do better. */
+static int note_failure(Connect *c, uint64_t external, int error) {
+        External *e = find_external(c, external);
+
+        if (e && is_of_backend(error))
+                rest_fail(&e->rest, now_usec(CLOCK_MONOTONIC));
+        c->error = error;
+        route_tried_add(&c->tried, external);
+        return -EPIPE;
+}
+
+static void note_success(const Connect *c, uint64_t external) {
+        External *e = find_external(c, external);
+
+        if (e)
+                rest_ok(&e->rest);
+}
+
+/* A socket of the host's with the options of the client's, and without our rights. */
+static int make_socket(const Connect *c, int family) {
+        const int off = 0;
+        _cleanup_close_ int fd = -EBADF;
+        Caps caps;
+        int r;
+
+        fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+        if (fd < 0)
+                return -errno;
+        r = caps_suspend(&caps);
+        if (r < 0)
+                return r;
+        option_memory_inherit(c->call->trap, c->call->trap, c->call->fd, fd, true);
+        caps_resume(&caps);
+        /* It would connect with the first data only; and the kernel's own default for the other one is the host's. */
+        (void) setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &off, sizeof(off));
+        if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+static int connect_to(int fd, const Endpoint *to, int family) {
+        SockAddr sa;
+        socklen_t size = endpoint_to_sockaddr(to, family, &sa);
+
+        return connect(fd, &sa.sa, size) < 0 && errno != EINPROGRESS ? -errno : 0;
+}
+
+/* Locks it before anybody has it. */
+static int lock(int fd, const Endpoint *target, const PeerView *view) {
+        SockAddr sa;
+        socklen_t size = sizeof(sa);
+        Endpoint local;
+        int r;
+
+        if (getsockname(fd, &sa.sa, &size) < 0)
+                return -errno;
+        r = endpoint_from_sockaddr(&sa, size, &local);
+        return r < 0 ? r : peer_lock(fd, &local, target, view);
+}
+
+static bool waits(const Connect *c) {
+        return !(c->flags & O_NONBLOCK);
+}
+
+/* When SO_SNDTIMEO ends the wait of a connect(2), or UINT64_MAX. */
+static uint64_t send_deadline(int fd) {
+        struct timeval tv = {};
+        socklen_t size = sizeof(tv);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, &size) < 0 || (tv.tv_sec == 0 && tv.tv_usec == 0))
+                return UINT64_MAX;
+        return now_usec(CLOCK_MONOTONIC) + (uint64_t) tv.tv_sec * USEC_PER_SEC + (uint64_t) tv.tv_usec;
+}
+
+/* What was given while it was on its way tells its outcome here, if the client does not close it before. */
+static void watch(const Connect *c, const Attempt *a) {
+        struct epoll_event event = { .events = EPOLLOUT | EPOLLONESHOT, .data.u64 = a->external };
+
+        (void) epoll_ctl(c->call->trap->sw->outside_epoll, EPOLL_CTL_ADD, a->fd, &event);
+}
+
+static int on_outcome(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Switch *sw = userdata;
+        struct epoll_event event;
+        External *e;
+
+        if (epoll_wait(fd, &event, 1, 0) <= 0)
+                return 0;
+        e = directory_find_external(sw->directory, event.data.u64);
+        if (e && (event.events & (EPOLLERR | EPOLLHUP)))
+                rest_fail(&e->rest, now_usec(CLOCK_MONOTONIC));
+        else if (e)
+                rest_ok(&e->rest);
+        return 0;
+}
+
+int outside_init(Switch *sw) {
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int r;
+
+        sw->outside_epoll = epoll_create1(EPOLL_CLOEXEC);
+        if (fd < 0 || sw->outside_epoll < 0)
+                return -errno;
+        r = socket_netns_cookie(fd, &sw->netns);
+        return r < 0 ? r : sd_event_add_io(sw->event, &sw->outside_source, sw->outside_epoll, EPOLLIN, on_outcome, sw);
+}
+
+void outside_done(Switch *sw) {
+        sw->outside_source = sd_event_source_disable_unref(sw->outside_source);
+        sw->outside_epoll = safe_close(sw->outside_epoll);
+}
+
+/* Gives the socket to who does not wait. Ends the call, or returns a negative errno. */
+static int give(Connect *c, const Attempt *a, Progress progress) {
+        int r;
+
+        r = connect_replace(c, c->call->fd, a->fd);
+        if (r <= 0)
+                return r;
+        if (progress == PROGRESS_CONNECTED)
+                note_success(c, a->external);
+        else
+                watch(c, a);
+        c->call->trap->sw->n_connections++;
+        (void) call_fail(c->call, -EINPROGRESS);
+        return 0;
+}
+
+/* Tells who waited that he is connected. Ends the call. */
+static void report(Connect *c, const Attempt *a) {
+        Trap *trap = c->call->trap;
+        Call call = { .trap = trap };
+        ProgressJob j = { .fd = a->fd, .take = true };
+
+        note_success(c, a->external);
+        trap->sw->n_connections++;
+        if (call_return(c->call, 0) >= 0)
+                (void) call_run_bounded(&call, progress_run, &j, sizeof(j));
+}
+
+static int wait_for(Connect *c, Attempt *a);
+static void go_on(Connect *c, Attempt *a);
+
+static void outside_go_on(Outside *o) {
+        _cleanup_(attempt_done) Attempt a = TAKE(o->attempt, no_attempt);
+        Connect c = o->connect;
+
+        call_unpark(c.call); /* frees it */
+        go_on(&c, &a);
+}
+
+static int outside_on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        outside_go_on(userdata);
+        return 0;
+}
+
+static int outside_on_time(sd_event_source *s, uint64_t usec, void *userdata) {
+        outside_go_on(userdata);
+        return 0;
+}
+
+/* Lets the call wait; takes the attempt on success. Returns 0 or a negative errno. */
+static int wait_for(Connect *c, Attempt *a) {
+        sd_event *event = c->call->trap->sw->event;
+        const uint64_t now = now_usec(CLOCK_MONOTONIC);
+        Outside *o;
+        int r;
+
+        o = calloc(1, sizeof(*o));
+        if (!o)
+                return -ENOMEM;
+        o->connect = *c;
+        o->attempt = no_attempt;
+        r = sd_event_add_io(event, &o->io, a->fd, EPOLLOUT, outside_on_io, o);
+        if (r >= 0)
+                r = sd_event_add_time(event, &o->timer, CLOCK_MONOTONIC, MIN2(a->deadline, now + LOOK_USEC), 1,
+                                      outside_on_time, o);
+        if (r < 0) {
+                outside_free(o);
+                return r;
+        }
+        o->attempt = TAKE(*a, no_attempt);
+        call_begin_wait(c->call);
+        c->call->outside = o;
+        return 0;
+}
+
+/* It failed, and the client has it: he gets what he had before. Returns as connect_replace() does. */
+static int take_back(Connect *c, const Attempt *a) {
+        return a->external != 0 ? connect_replace(c, a->fd, c->call->fd) : connect_replace_by_plain(c);
+}
+
+/* The next step of one that waited. */
+static void go_on(Connect *c, Attempt *a) {
+        Progress progress;
+        int error, r = 0;
+
+        if (!notify_is_valid(c->call->trap->notify_fd, c->call->slot->notif.id)) {
+                c->call->trap->sw->n_gone++;
+                call_drop(c->call);
+                return;
+        }
+        progress = look_at(c, a, false, &error);
+        if (progress == PROGRESS_FAILED) {
+                r = a->given ? take_back(c, a) : 1;
+                if (r == 0)
+                        return;
+                if (r > 0)
+                        r = a->external != 0 ? note_failure(c, a->external, error) : error;
+                if (r == -EPIPE) {
+                        connect_route(c);
+                        return;
+                }
+        } else if (progress == PROGRESS_CONNECTED && a->given)
+                report(c, a);
+        else if (!a->given)
+                r = give(c, a, progress);
+        else if (now_usec(CLOCK_MONOTONIC) < a->deadline)
+                r = wait_for(c, a);
+        else {
+                watch(c, a);
+                r = -EINPROGRESS;
+        }
+        if (r < 0)
+                (void) call_fail(c->call, r);
+}
+
+static uint64_t cookie_of(int fd) {
+        socklen_t size = sizeof(uint64_t);
+        uint64_t cookie = 0;
+
+        return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) < 0 ? 0 : cookie;
+}
+
+/*
+ * The same thread asks again, as a signal came in between: it goes on to wait
+ * for what is under way. Else one who is interrupted often would never be
+ * connected.
+ */
+static bool resume_waiting(Connect *c) {
+        Trap *trap = c->call->trap;
+        const uint64_t cookie = cookie_of(c->call->fd);
+        Call *other;
+        Outside *o;
+        int fd;
+
+        DL_FOREACH2(trap->calls, other, trap_next)
+                if (other->outside && other->slot->notif.pid == c->call->slot->notif.pid)
+                        break;
+        if (!other)
+                return false;
+        o = other->outside;
+        if (cookie_of(o->attempt.given ? o->attempt.fd : other->fd) != cookie ||
+            !endpoint_equal(&o->connect.to, &c->to))
+                return false;
+        /* With the socket that he had at first. */
+        fd = other->fd;
+        other->fd = c->call->fd;
+        c->call->fd = fd;
+        DL_DELETE2(trap->calls, other, trap_prev, trap_next);
+        other->outside = NULL;
+        call_drop(other);
+        call_begin_wait(c->call);
+        o->connect.call = c->call;
+        c->call->outside = o;
+        return true;
+}
+
+/* Who waits has it from now on, in the mode of his own. */
+static int give_early(Connect *c, Attempt *a) {
+        int r;
+
+        if (fcntl(a->fd, F_SETFL, 0) < 0)
+                return -errno;
+        r = connect_replace(c, c->call->fd, a->fd);
+        if (r <= 0)
+                return r;
+        a->given = true;
+        return 1;
+}
+
+int connect_outside(Connect *c, const Route *route) {
+        _cleanup_(attempt_done) Attempt a = no_attempt;
+        PeerView view = { .family = c->socket.family, .peer = { route->to, c->to.port } };
+        const int family = route->target.address.family == AF_INET ? c->socket.family : AF_INET6;
+        Progress progress;
+        int error, r;
+
+        r = connect_get_source(c, route, &view.local);
+        if (r < 0)
+                return r;
+        if (resume_waiting(c))
+                return 0;
+        a.external = route->external->id;
+        a.deadline = waits(c) ? send_deadline(c->call->fd) : now_usec(CLOCK_MONOTONIC) + PROGRESS_USEC;
+        a.fd = make_socket(c, family);
+        if (a.fd < 0)
+                return a.fd;
+        r = connect_to(a.fd, &route->target, family);
+        if (r < 0)
+                return note_failure(c, a.external, r);
+        r = lock(a.fd, &route->target, &view);
+        progress = look_at(c, &a, false, &error);
+        if (progress == PROGRESS_FAILED)
+                return note_failure(c, a.external, error);
+        if (r < 0)
+                return r;
+        if (waits(c)) {
+                r = give_early(c, &a);
+                if (r <= 0)
+                        return r;
+                if (progress == PROGRESS_CONNECTED) {
+                        report(c, &a);
+                        return 0;
+                }
+        } else if (progress == PROGRESS_CONNECTED)
+                return give(c, &a, progress);
+        return wait_for(c, &a);
+}
+
+void connect_outside_again(Connect *c, int state) {
+        _cleanup_(attempt_done) Attempt a = no_attempt;
+        Progress progress;
+        int error, r;
+
+        if (state == TCP_SYN_SENT && waits(c) && resume_waiting(c))
+                return;
+        a.fd = fcntl(c->call->fd, F_DUPFD_CLOEXEC, 3);
+        a.given = true;
+        a.deadline = send_deadline(c->call->fd);
+        if (a.fd < 0) {
+                (void) call_fail(c->call, -ENOBUFS);
+                return;
+        }
+        progress = look_at(c, &a, true, &error);
+        if (progress == PROGRESS_FAILED) {
+                r = take_back(c, &a);
+                if (r == 0)
+                        return;
+                r = r < 0 ? r : error;
+        } else if (progress == PROGRESS_CONNECTED)
+                r = error;
+        else if (!waits(c))
+                /* What an earlier daemon did not answer is still the first time. */
+                r = c->call->resumed ? -EINPROGRESS : -EALREADY;
+        else {
+                r = wait_for(c, &a);
+                if (r >= 0)
+                        return;
+        }
+        if (r < 0)
+                (void) call_fail(c->call, r);
+        else
+                (void) call_return(c->call, 0);
+}
