@@ -8,7 +8,8 @@
  * - socket options where a Unix pair would answer otherwise than TCP, chosen by
  *   level and name, which are scalar;
  * - nothing of the data path (read, write, sendmsg, recvmsg, poll, epoll_ctl,
- *   close, fcntl), ever.
+ *   close, fcntl), ever. Sends with MSG_FASTOPEN, which connect, are refused by
+ *   the filter itself: to look at the flags costs others some 10 ns.
  *
  * A family of sockets that is not kept apart by network namespaces would be a
  * hole in the wall: such sockets cannot be made.
@@ -65,6 +66,21 @@ static const int noted_options[] = {
         SO_SELECT_ERR_QUEUE, SO_NO_CHECK,     SO_DEBUG,           SO_BUSY_POLL, SO_PREFER_BUSY_POLL,
 };
 
+/*
+ * Calls of the data path, and which argument of theirs the flags are. One of
+ * them makes a send a connect(2), which we would not see. It is what a kernel
+ * says that does not offer it to clients (tcp_fastopen in ip-sysctl): programs
+ * connect then.
+ */
+static const struct {
+        int call;
+        unsigned flags;
+} sending_calls[] = {
+        { SCMP_SYS(sendto), 3 },
+        { SCMP_SYS(sendmsg), 2 },
+        { SCMP_SYS(sendmmsg), 3 },
+};
+
 /* Families that reach other machines and do not know network namespaces. */
 static const int refused_families[] = { AF_VSOCK, AF_BLUETOOTH, AF_QIPCRTR };
 
@@ -96,6 +112,15 @@ static int add_option_rules(scmp_filter_ctx filter, int call) {
         return r < 0 ? r : add_options(filter, call, trapped_options, ELEMENTSOF(trapped_options));
 }
 
+static int add_fastopen_rules(scmp_filter_ctx filter) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(sending_calls); i++)
+                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EOPNOTSUPP), sending_calls[i].call, 1,
+                                     SCMP_CMP32(sending_calls[i].flags, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, MSG_FASTOPEN));
+        return r;
+}
+
 static int build(scmp_filter_ctx filter) {
         int r;
 
@@ -120,6 +145,9 @@ static int build(scmp_filter_ctx filter) {
         if (r < 0)
                 return r;
         r = add_family_rules(filter, SCMP_SYS(socket));
+        if (r < 0)
+                return r;
+        r = add_fastopen_rules(filter);
         if (r < 0)
                 return r;
         return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
