@@ -1,0 +1,241 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Backends outside of all apps: in a network beyond the host (a namespace that is joined to it), and the host's own.
+# timeout: 300
+. "$(dirname "$0")/lib.sh"
+need_command curl nginx redis-server redis-cli ip
+
+outside=$PROGRAMS/outside.py load=$PROGRAMS/load.py echo_py=$PROGRAMS/echo.py hostile=$PROGRAMS/hostile.py
+
+### what is outside
+host_sh 'ip netns add ax-outside && ip -n ax-outside link set lo up
+    join() { # DEVICE ADDRESS...: the host has .1 and ::1 there, the outside the rest
+        ip link add "$1" type veth peer name "$1" netns ax-outside
+        ip address add "$2" dev "$1"; ip address add "$3" dev "$1" nodad
+        ip -n ax-outside address add "$4" dev "$1"; ip -n ax-outside address add "$5" dev "$1" nodad
+        ip link set "$1" up; ip -n ax-outside link set "$1" up
+    }
+    join ax-near 192.0.2.1/24 2001:db8:53::1/64 192.0.2.2/24 2001:db8:53::2/64
+    join ax-far 198.51.100.1/24 2001:db8:54::1/64 198.51.100.2/24 2001:db8:54::2/64'
+# start_outside UNIT CMD...
+start_outside() {
+    host systemd-run --quiet --collect --unit="$1" -p NetworkNamespacePath=/run/netns/ax-outside "${@:2}"
+}
+# Silence, and speech: answers find no way back.
+mute() {
+    host ip -n ax-outside route add blackhole 198.51.100.1/32
+}
+unmute() {
+    host ip -n ax-outside route del blackhole 198.51.100.1/32
+}
+at_exit() {
+    host_sh 'systemctl stop ax-outside-echo ax-outside-echo6 ax-outside-far ax-outside-nginx ax-outside-redis ax-outside-host
+        ip netns del ax-outside; rm -f /run/appswitch/outside-hook' >/dev/null 2>&1
+}
+outside_listens() {
+    host ip netns exec ax-outside python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1)' "$@"
+}
+
+start_outside ax-outside-echo python3 "$outside" serve 192.0.2.2 7 8
+start_outside ax-outside-echo6 python3 "$outside" serve 2001:db8:53::2 7 8
+start_outside ax-outside-far python3 "$outside" serve 198.51.100.2 7
+host_sh 'mkdir -p /srv/outside/html /srv/outside/tmp; echo "hello from outside" >/srv/outside/html/index.html
+    cat >/srv/outside/nginx.conf <<CONF
+daemon off; pid /srv/outside/pid; error_log /srv/outside/error.log; events { }
+http { access_log off; client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;
+    server { listen 192.0.2.2:80; listen [2001:db8:53::2]:80; root /srv/outside/html; location /who { return 200 "\$remote_addr\n"; }
+    location ~ ^/[0-9]+/[0-9]+\$ { return 200 "go \$uri\n"; } } }
+CONF
+    mkdir -p /srv/outside/redis'
+start_outside ax-outside-nginx nginx -p /srv/outside -c nginx.conf
+start_outside ax-outside-redis redis-server --bind 192.0.2.2 --port 6379 --protected-mode no --save '' --dir /srv/outside/redis
+# One of the host, on its loopback.
+host systemd-run --quiet --collect --unit=ax-outside-host python3 -m http.server --bind 127.0.0.1 --directory /srv/outside/html 8053
+for at in '192.0.2.2 7' '2001:db8:53::2 8' '198.51.100.2 7' '192.0.2.2 80' '192.0.2.2 6379'; do
+    # shellcheck disable=SC2086
+    wait_until 20 outside_listens $at || bail "the outside listens at $at"
+done
+wait_until 20 host curl -sS http://127.0.0.1:8053/ || bail 'the host listens'
+
+# service ADDRESS PORT BACKEND BACKEND-PORT...
+service() {
+    local address=$1 port=$2
+    shift 2
+    while (($#)); do
+        host_sh 'echo "$@" >>/run/appswitch/outside-hook' "$address" "$port" "${KIND:-out}" "$1" "$2"
+        shift 2
+    done
+}
+V4=198.18.53.1 V6=fd00:53::1
+for v in $V4 $V6; do
+    service $v 7 192.0.2.2 7
+    service $v 9 192.0.2.2 9
+    service $v 10 192.0.2.2 9 192.0.2.2 10 192.0.2.2 7
+    service $v 11 198.51.100.2 7
+    service $v 12 192.0.2.77 7
+    service $v 80 192.0.2.2 80
+    service $v 81 127.0.0.1 8053
+    service $v 6379 192.0.2.2 6379
+done
+service $V4 17 2001:db8:53::2 7
+service $V6 17 2001:db8:53::2 7
+
+OWN4=198.18.53.9 OWN6=fd00:53::9
+# own CMD...: an app of these addresses.
+own() {
+    OWN="$OWN4 $OWN6 ::ffff:$OWN4" client --name outside-client --ip "$OWN4" --ip "$OWN6" -- env OWN="$OWN4 $OWN6 ::ffff:$OWN4" "$@"
+}
+
+# What an app printed; before that stands what ax run says.
+said() {
+    app_log "$1" | sed 1d
+}
+
+### programs
+run own curl -sS "http://$V4/"
+is "$OUT" 'hello from outside' 'curl'
+run own curl -sS "http://[$V6]/who"
+is "$OUT" 192.0.2.1 'curl, IPv6 to a backend of IPv4; the server sees the host'
+run own curl -sS -w '%{remote_ip} %{local_ip}' -o /dev/null "http://$V4/"
+is "$OUT" "$V4 $OWN4" 'curl sees the service and itself'
+run own curl -sS "http://$V4:81/"
+is "$OUT" 'hello from outside' 'a service of the host on its loopback'
+run own redis-cli -h "$V4" set greeting 'hello outside'
+is "$OUT" OK 'redis-cli'
+run own redis-cli -h "$V6" get greeting
+is "$OUT" 'hello outside' 'redis-cli, IPv6'
+run own redis-cli -h "$V4" client info
+like "$OUT" ' addr=192\.0\.2\.1:' 'redis sees the host'
+run own python3 "$outside" loops "$V4" 7 100
+is "$OUT" 'good: 100' '100 connections at once, asyncio'
+if command -v go >/dev/null; then
+    cache=${BUILD_DIR:-$TESTS/../../build}/go-cache
+    if said=$(cd "$TESTS/../programs/go" && CGO_ENABLED=0 GOFLAGS=-mod=mod GOPROXY=off GOCACHE=$cache GOPATH=$scratch/go \
+        go build -trimpath -o "$scratch/web" . 2>&1); then
+        push "$scratch/web" /usr/local/bin/go-web
+        run own go-web get "http://$V4/"
+        is "$OUT" 'hello from outside' 'Go'
+        run own go-web many "http://[$V6]/" 10 20
+        is "$OUT" 200 'Go, 200 connections of 10 goroutines, IPv6'
+    else
+        fail 'the Go program is built' "$said"
+    fi
+fi
+
+### names
+for at in "$V4 7" "$V6 7" "$V4 17" "$V6 17"; do
+    # shellcheck disable=SC2086
+    subtests "$at" own python3 "$outside" names $at
+done
+run own python3 "$outside" loops "::ffff:$V4" 7 3
+is "$OUT" 'good: 3' 'an IPv4-mapped address'
+
+### who refuses
+refusals=$'ECONNREFUSED 0 ECONNREFUSED\nEINPROGRESS ECONNREFUSED\nECONNREFUSED 0 ECONNREFUSED\nEINPROGRESS ECONNREFUSED'
+for v in $V4 $V6; do
+    run own python3 "$outside" refused "$v" 9
+    is "$OUT" "$refusals" "$v: a backend that refuses is a refusal"
+    run own python3 "$outside" loops "$v" 10 20
+    is "$OUT" 'good: 20' "$v: others that refuse are passed over, asyncio"
+    run own sh -c 'for i in 1 2 3; do python3 "$0" wait "$1" 10; done' "$outside" "$v"
+    is "$(grep -c "^$v$" <<<"$OUT")" 3 "$v: who waits, too"
+done
+run own python3 "$outside" wait "$V4" 12
+is "$OUT" $'begins\nEHOSTUNREACH' 'a host that is not there: EHOSTUNREACH'
+
+### who does not answer
+mute
+subtests 'silence' own python3 "$outside" timeout "$V4" 11
+start_app --name outside-interrupted -- python3 "$outside" interrupted "$V4" 11
+ok 'a signal ends the call' wait_until 20 host grep -q interrupted "$APP_LOG"
+log=$APP_LOG
+start_app --name outside-restarted -- python3 "$outside" restarted "$V4" 11
+wait_until 20 host grep -q begins "$APP_LOG"
+log2=$APP_LOG
+start_app --name outside-wait -- python3 "$outside" wait "$V4" 11
+log3=$APP_LOG
+wait_until 20 host grep -q begins "$APP_LOG"
+sleep 0.5
+host kill -KILL "$(host systemctl show -P MainPID appswitchd)"
+wait_until 10 host ax list
+start_app --name outside-killed -- python3 "$outside" wait "$V4" 11
+wait_until 20 host grep -q begins "$APP_LOG"
+sleep 0.3
+syn_sent() {
+    host_sh 'ss -Htn state syn-sent dst 198.51.100.2 | wc -l'
+}
+before=$(syn_sent)
+host ax kill --signal=KILL "$APP"
+gone() {
+    (($(syn_sent) < before))
+}
+ok 'who is killed while he waits leaves nothing behind' wait_until 20 gone
+unmute
+ok 'the one that a signal ended goes on' wait_until 60 host grep -q "ready 0 $V4" "$log"
+is "$(said "$log")" $'interrupted\nready 0 '"$V4" 'and is connected'
+ok 'signals without end do not keep one from being connected' wait_until 60 host grep -q EINPROGRESS "$log2"
+wait_until 60 host sh -c '[ $(grep -c ready "$0") = 2 ]' "$log2"
+is "$(said "$log2")" $'begins\n0\nready 0\nbegins\nEINPROGRESS\nready 0' 'whether it waits or not'
+waited() {
+    [[ $(said "$log3") == $'begins\n0\n'"$V4" ]]
+}
+ok 'a daemon that is killed meanwhile does not matter' wait_until 60 waited
+
+### restart
+start_app --name outside-hold --ip 198.18.53.8 -- python3 "$outside" hold "$V4" 7 20
+hold=$APP hold_log=$APP_LOG
+ok 'connections are held' wait_until 20 host grep -q held "$hold_log"
+for how in restart kill; do
+    if [[ $how == restart ]]; then
+        host systemctl restart appswitchd
+    else
+        host kill -KILL "$(host systemctl show -P MainPID appswitchd)"
+    fi
+    ok "$how: the daemon is back" wait_until 10 host ax list
+    sleep 0.3
+done
+host ax kill --signal=TERM "$hold"
+wait_until 10 host grep -q bad "$hold_log"
+is "$(said "$hold_log")" $'held\nbad: []' 'connections live on, and their names stay'
+
+### a virtual service over TCP and by a pair
+start_app --name outside-app --ip 198.18.53.7 --ip fd00:53::7 -- python3 "$outside" serve 0.0.0.0 8007
+wait_for_listen "$APP" 8007
+start_app --name outside-app6 --ip fd00:53::6 -- python3 "$outside" serve :: 8007
+wait_for_listen "$APP" 8007
+KIND=app service $V4 20 198.18.53.7 8007
+KIND=app service $V6 20 fd00:53::6 8007
+for shortcut in unix tcp; do
+    for v in $V4 $V6; do
+        subtests "$shortcut, $v" client --shortcut=$shortcut --name outside-client --ip "$OWN4" --ip "$OWN6" -- \
+            env OWN="$OWN4 $OWN6" python3 "$outside" names "$v" 20
+        run client --shortcut=$shortcut --ip "$OWN4" --ip "$OWN6" -- python3 "$outside" loops "$v" 20 20
+        is "$OUT" 'good: 20' "$shortcut, $v: asyncio"
+    done
+done
+start_app --name outside-hold2 --shortcut=tcp -- python3 "$outside" hold "$V4" 20 5
+ok 'connections by TCP are held' wait_until 20 host grep -q held "$APP_LOG"
+host systemctl restart appswitchd
+wait_until 10 host ax list
+sleep 0.3
+host ax kill --signal=TERM "$APP"
+wait_until 10 host grep -q bad "$APP_LOG"
+is "$(said "$APP_LOG")" $'held\nbad: []' 'and keep their names over a restart'
+
+### nothing else is to be reached with it
+mute
+AS_USER=alice subtests 'hostile' client -- python3 "$outside" hostile "$V4" 7 11 8053 192.0.2.2 8
+unmute
+# Given to a confederate who has no network of his own, nor a filter.
+host rm -f /tmp/outside-socket
+host systemd-run --quiet --collect --unit=ax-outside-take -p PrivateNetwork=yes -p StandardOutput=file:/tmp/outside-take \
+    python3 "$hostile" take /tmp/outside-socket 8053
+ok 'a confederate waits' wait_until 10 host grep -q ready /tmp/outside-take
+run client -- python3 "$hostile" give "$V4" 7 /tmp/outside-socket
+is "$OUT" 'done' 'an app gives its connection away'
+wait_until 20 host grep -q done /tmp/outside-take
+is "$(host cat /tmp/outside-take)" $'ready\ndone' 'who leads nowhere else, either'
+
+is "$(host_sh 'journalctl -u appswitchd -p err -o cat --since -5min | grep -v "Failed with result\|Main process exited"')" '' 'the journal has no error'
+done_testing
