@@ -33,10 +33,13 @@ static const Option global_options[] = {
 
 static const Verb verbs[] = {
         { "run", "[--] COMMAND [ARGUMENT…]", "Run a program as an app", run_options, true, verb_run },
-        { "list", NULL, "List the apps", NULL, false, verb_list },
+        { "list", "[KIND]", "List the apps, or the virtual-services", NULL, false, verb_list },
         { "status", "[APP…]", "Show apps with their processes", NULL, false, verb_status },
         { "stop", "APP…", "Stop apps", NULL, false, verb_stop },
         { "kill", "APP…", "Send a signal to apps", kill_options, false, verb_kill },
+        { "create", "ID", "Make a virtual service", create_options, false, verb_create },
+        { "edit", "ID", "Change a virtual service", edit_options, false, verb_edit },
+        { "remove", "ID…", "Remove virtual services", NULL, false, verb_remove },
         { "drain", "APP…", "Give apps no new connections", drain_options, false, verb_drain },
 };
 

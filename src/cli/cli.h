@@ -54,8 +54,11 @@ int cli_parser_next(OptionParser *p, const Verb *verb, Settings *settings, const
 int cli_parse_plain(OptionParser *p, const Verb *verb, Settings *settings, char **argv);
 
 /* The verbs. */
-extern const Option run_options[], kill_options[], drain_options[];
+extern const Option run_options[], kill_options[], create_options[], edit_options[], drain_options[];
 int verb_run(const Verb *verb, Settings *settings, char **argv);
+int verb_create(const Verb *verb, Settings *settings, char **argv);
+int verb_edit(const Verb *verb, Settings *settings, char **argv);
+int verb_remove(const Verb *verb, Settings *settings, char **argv);
 int verb_list(const Verb *verb, Settings *settings, char **argv);
 int verb_status(const Verb *verb, Settings *settings, char **argv);
 int verb_stop(const Verb *verb, Settings *settings, char **argv);

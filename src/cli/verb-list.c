@@ -2,11 +2,14 @@
 
 /* ax list: one row for each app. */
 
+#include <string.h>
+
 #include "basic/log.h"
 #include "cli/app.h"
 #include "cli/bus.h"
 #include "cli/cli.h"
 #include "cli/error-status.h"
+#include "cli/list-virtual-services.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "basic/text.h"
@@ -77,17 +80,21 @@ int verb_list(const Verb *verb, Settings *settings, char **argv) {
         _cleanup_option_parser_ OptionParser p;
         _cleanup_app_list_ AppList list = {};
         _cleanup_bus_ sd_bus *bus = NULL;
+        bool virtual_services;
         int r;
 
         r = cli_parse_plain(&p, verb, settings, argv);
         if (r <= 0)
                 return r;
-        if (p.words)
-                return log_error_errno(-EINVAL, "\"ax list\" takes no arguments; see \"ax status %s\".",
+        virtual_services = p.words && strcmp(p.words[0], "virtual-services") == 0 && !p.words[1];
+        if (p.words && !virtual_services)
+                return log_error_errno(-EINVAL, "\"ax list\" lists apps, or virtual-services; see also \"ax status %s\".",
                                        p.words[0]);
         r = bus_open(&bus);
         if (r < 0)
                 return r;
+        if (virtual_services)
+                return list_virtual_services(bus, settings);
         r = app_list_get(&list, bus, &error);
         if (r < 0)
                 return error_report("Failed to list apps", &error, r);
