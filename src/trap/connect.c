@@ -91,8 +91,8 @@ static void log_refusal(Trap *trap, const Connect *c, const Route *route) {
                                           address,
                                           NULL,
                           },
-                          "%s was refused a connection to %s of %s: they share no tag.%s", trap->party->id, to,
-                          route->refused_by->id,
+                          "%s was refused a connection to %s of %s: %s share no tag.%s", trap->party->id, to,
+                          route->refused_by->id, route->refused ? "the virtual service and it" : "they",
                           trap->n_refused == REFUSALS_PER_WINDOW ? " (Further records are held back for a while.)" : "");
 }
 
