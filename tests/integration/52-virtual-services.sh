@@ -315,6 +315,7 @@ bad 'an unknown strategy' 'it must be round-robin, random, least-connections or 
 bad 'a reserved address' "Invalid address '127.0.0.1': it is a loopback address" bad 1 Addresses as 1 127.0.0.1
 bad 'a virtual address as one outside' "'198.18.0.9:80': the address is a virtual one" bad 2 Ports as 1 80 Backends as 1 198.18.0.9:80
 bad 'too many ports' 'More than 64 ports were given' bad 1 Ports as 65 $(seq 1000 1064)
+# shellcheck disable=SC2046
 bad 'too many values' 'More than 256 values of Ports were given' bad 1 Ports as 257 $(for _ in $(seq 257); do echo 80; done)
 bad 'one that is there' "There is a virtual service 'shop' already" shop 2 Ports as 1 80 Backends as 1 app:web
 is "$(of bad names)" '' 'none of these is there'
