@@ -43,7 +43,7 @@ static int job_write(int dir, const Job *job) {
         int r = 0;
 
         /* Hidden, and not ending in .conf: nobody takes it for a file that is meant. */
-        if (asprintf(&tmp, ".%s.new", job->name) < 0)
+        if (asprintf(&tmp, ".%s" SAVER_SUFFIX, job->name) < 0)
                 return -ENOMEM;
         fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (fd < 0)

@@ -21,6 +21,9 @@ int saver_new(sd_event *event, Saver **ret);
 /* Ends what it is at; what it has not begun is told to be -ECANCELED. Nothing may be given to it then. */
 Saver *saver_free(Saver *saver);
 
+/* Until it is whole, a file NAME is called ".NAME" with this behind it. */
+#define SAVER_SUFFIX ".new"
+
 /*
  * Replaces the file `name` of a directory by one with `text`, readable for all,
  * or removes it if `text` is NULL; that it is not there is then no error.

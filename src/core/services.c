@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -394,6 +395,22 @@ static void add_files(Manager *m, ServiceFiles *files, bool persistent, bool kno
         }
 }
 
+/* Written by half when the daemon was killed (core/saver.h). */
+static void remove_halves(const char *directory) {
+        DIR *dir = opendir(directory);
+        struct dirent *entry;
+
+        if (!dir)
+                return;
+        while ((entry = readdir(dir))) {
+                const size_t l = strlen(entry->d_name), end = strlen(SUFFIX SAVER_SUFFIX);
+
+                if (entry->d_name[0] == '.' && l > end && strcmp(entry->d_name + l - end, SUFFIX SAVER_SUFFIX) == 0)
+                        (void) unlinkat(dirfd(dir), entry->d_name, 0);
+        }
+        (void) closedir(dir);
+}
+
 int services_load(Manager *m) {
         _cleanup_(service_files_done) ServiceFiles persistent = {}, runtime = {};
         int r;
@@ -407,6 +424,7 @@ int services_load(Manager *m) {
         m->services->runtime_dir = open(RUNTIME_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (m->services->runtime_dir < 0)
                 return log_error_errno(-errno, "Failed to open " RUNTIME_DIRECTORY ": %m");
+        remove_halves(PERSISTENT_DIRECTORY);
         r = saver_new(m->event, &m->services->saver);
         if (r < 0)
                 return r;

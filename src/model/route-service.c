@@ -104,7 +104,7 @@ void route_service(const RouteRequest *q, VirtualService *service, Route *route)
         size_t i;
 
         route->verdict = ROUTE_NO_BACKEND;
-        if (!mapping)
+        if (!mapping || (q->tried && q->tried->n == ELEMENTSOF(q->tried->ids)))
                 return;
         if (!route_may_connect(q->directory, q->client, &service->party, &q->to)) {
                 route->verdict = ROUTE_REFUSED;

@@ -187,9 +187,10 @@ host systemctl restart appswitchd
 wait_until 30 daemon_ready
 is "$(host ax list virtual-services --json=short | sed 's/"members":\[[^]]*\]//g')" "$before" 'all services are there after a restart'
 ok 'with their members' has_members shop "$a $b "
-host_sh 'kill -9 "$(systemctl show -P MainPID appswitchd)"'
+host_sh 'touch /etc/appswitch/services.d/.half.conf.new; kill -9 "$(systemctl show -P MainPID appswitchd)"'
 wait_until 30 daemon_ready
 is "$(host ax list virtual-services --json=short | sed 's/"members":\[[^]]*\]//g')" "$before" 'and after a kill -9'
+is "$(host_sh 'ls -A /etc/appswitch/services.d')" shop.conf 'nothing is left that was written by half'
 who shop 80 4
 is "$OUT" 'a:2 b:2' 'they work'
 who front 80 1

@@ -321,6 +321,9 @@ START_TEST(test_tried) {
                 ck_assert_ptr_eq(ask(service, 80, 1, &tried).backend, b);
         tried.ids[tried.n++] = b->id;
         ck_assert_int_eq(ask(service, 80, 1, &tried).verdict, ROUTE_NO_BACKEND);
+        /* Enough is enough: what did not fit is not tried without end. */
+        tried = (RouteTried){ .n = ELEMENTSOF(tried.ids) };
+        ck_assert_int_eq(ask(service, 80, 1, &tried).verdict, ROUTE_NO_BACKEND);
 }
 END_TEST
 
