@@ -30,8 +30,11 @@ unmute() {
     host ip -n ax-outside route del blackhole 198.51.100.1/32
 }
 at_exit() {
-    host_sh 'systemctl stop ax-outside-echo ax-outside-echo6 ax-outside-far ax-outside-nginx ax-outside-redis ax-outside-host
-        ip netns del ax-outside; rm -f /run/appswitch/outside-hook' >/dev/null 2>&1
+    host_sh 'for s in main six mixed nobody apps; do
+            busctl call io.appswitch1 /io/appswitch1 io.appswitch1.Manager RemoveVirtualService s "outside-$s"
+        done
+        systemctl stop ax-outside-echo ax-outside-echo6 ax-outside-far ax-outside-nginx ax-outside-redis ax-outside-host
+        ip netns del ax-outside' >/dev/null 2>&1
 }
 outside_listens() {
     host ip netns exec ax-outside python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1)' "$@"
@@ -39,7 +42,7 @@ outside_listens() {
 
 start_outside ax-outside-echo python3 "$outside" serve 192.0.2.2 7 8
 start_outside ax-outside-echo6 python3 "$outside" serve 2001:db8:53::2 7 8
-start_outside ax-outside-far python3 "$outside" serve 198.51.100.2 7
+start_outside ax-outside-far python3 "$outside" serve 198.51.100.2 7007
 host_sh 'mkdir -p /srv/outside/html /srv/outside/tmp; echo "hello from outside" >/srv/outside/html/index.html
     cat >/srv/outside/nginx.conf <<CONF
 daemon off; pid /srv/outside/pid; error_log /srv/outside/error.log; events { }
@@ -52,34 +55,28 @@ start_outside ax-outside-nginx nginx -p /srv/outside -c nginx.conf
 start_outside ax-outside-redis redis-server --bind 192.0.2.2 --port 6379 --protected-mode no --save '' --dir /srv/outside/redis
 # One of the host, on its loopback.
 host systemd-run --quiet --collect --unit=ax-outside-host python3 -m http.server --bind 127.0.0.1 --directory /srv/outside/html 8053
-for at in '192.0.2.2 7' '2001:db8:53::2 8' '198.51.100.2 7' '192.0.2.2 80' '192.0.2.2 6379'; do
+for at in '192.0.2.2 7' '2001:db8:53::2 8' '198.51.100.2 7007' '192.0.2.2 80' '192.0.2.2 6379'; do
     # shellcheck disable=SC2086
     wait_until 20 outside_listens $at || bail "the outside listens at $at"
 done
 wait_until 20 host curl -sS http://127.0.0.1:8053/ || bail 'the host listens'
 
-# service ADDRESS PORT BACKEND BACKEND-PORT...
+# service ID ADDRESSES PORTS BACKENDS: a virtual service, each of these with blanks between.
 service() {
-    local address=$1 port=$2
-    shift 2
-    while (($#)); do
-        host_sh 'echo "$@" >>/run/appswitch/outside-hook' "$address" "$port" "${KIND:-out}" "$1" "$2"
-        shift 2
-    done
+    host_sh 'id=$1; shift; given=()
+        for key in Addresses Ports Backends; do
+            read -ra values <<<"$1"; shift
+            given+=("$key" as "${#values[@]}" "${values[@]}")
+        done
+        exec busctl call io.appswitch1 /io/appswitch1 io.appswitch1.Manager CreateVirtualService "sa{sv}b" "$id" 3 "${given[@]}" true' "$@" ||
+        bail "make the virtual service $1"
 }
 V4=198.18.53.1 V6=fd00:53::1
-for v in $V4 $V6; do
-    service $v 7 192.0.2.2 7
-    service $v 9 192.0.2.2 9
-    service $v 10 192.0.2.2 9 192.0.2.2 10 192.0.2.2 7
-    service $v 11 198.51.100.2 7
-    service $v 12 192.0.2.77 7
-    service $v 80 192.0.2.2 80
-    service $v 81 127.0.0.1 8053
-    service $v 6379 192.0.2.2 6379
-done
-service $V4 17 2001:db8:53::2 7
-service $V6 17 2001:db8:53::2 7
+service outside-main "$V4 $V6" '7 9 11:7007 80 81:8053 6379' \
+    '192.0.2.2:7 192.0.2.2:9 198.51.100.2:7007 192.0.2.2:80 host:8053 192.0.2.2:6379'
+service outside-six '198.18.53.2 fd00:53::2' 17:7 '[2001:db8:53::2]:7'
+service outside-mixed '198.18.53.3 fd00:53::3' 10 '192.0.2.2:9 192.0.2.2:10 192.0.2.2:7'
+service outside-nobody 198.18.53.4 12 192.0.2.77:7
 
 OWN4=198.18.53.9 OWN6=fd00:53::9
 # own CMD...: an app of these addresses.
@@ -124,7 +121,7 @@ if command -v go >/dev/null; then
 fi
 
 ### names
-for at in "$V4 7" "$V6 7" "$V4 17" "$V6 17"; do
+for at in "$V4 7" "$V6 7" '198.18.53.2 17' 'fd00:53::2 17'; do
     # shellcheck disable=SC2086
     subtests "$at" own python3 "$outside" names $at
 done
@@ -136,12 +133,14 @@ refusals=$'ECONNREFUSED 0 ECONNREFUSED\nEINPROGRESS ECONNREFUSED\nECONNREFUSED 0
 for v in $V4 $V6; do
     run own python3 "$outside" refused "$v" 9
     is "$OUT" "$refusals" "$v: a backend that refuses is a refusal"
+done
+for v in 198.18.53.3 fd00:53::3; do
     run own python3 "$outside" loops "$v" 10 20
     is "$OUT" 'good: 20' "$v: others that refuse are passed over, asyncio"
     run own sh -c 'for i in 1 2 3; do python3 "$0" wait "$1" 10; done' "$outside" "$v"
     is "$(grep -c "^$v$" <<<"$OUT")" 3 "$v: who waits, too"
 done
-run own python3 "$outside" wait "$V4" 12
+run own python3 "$outside" wait 198.18.53.4 12
 is "$OUT" $'begins\nEHOSTUNREACH' 'a host that is not there: EHOSTUNREACH'
 
 ### who does not answer
@@ -202,19 +201,19 @@ is "$(said "$hold_log")" $'held\nbad: []' 'connections live on, and their names 
 ### a virtual service over TCP and by a pair
 start_app --name outside-app --ip 198.18.53.7 --ip fd00:53::7 -- python3 "$outside" serve 0.0.0.0 8007
 wait_for_listen "$APP" 8007
-start_app --name outside-app6 --ip fd00:53::6 -- python3 "$outside" serve :: 8007
+start_app --name outside-app6 --ip 198.18.53.6 --ip fd00:53::6 -- python3 "$outside" serve :: 8007
 wait_for_listen "$APP" 8007
-KIND=app service $V4 20 198.18.53.7 8007
-KIND=app service $V6 20 fd00:53::6 8007
+S4=198.18.53.5 S6=fd00:53::5
+service outside-apps "$S4 $S6" 20:8007 'app:outside-app app:outside-app6'
 for shortcut in unix tcp; do
-    for v in $V4 $V6; do
+    for v in $S4 $S6; do
         subtests "$shortcut, $v" client --shortcut=$shortcut --name outside-client --ip "$OWN4" --ip "$OWN6" -- \
             env OWN="$OWN4 $OWN6" python3 "$outside" names "$v" 20
         run client --shortcut=$shortcut --ip "$OWN4" --ip "$OWN6" -- python3 "$outside" loops "$v" 20 20
         is "$OUT" 'good: 20' "$shortcut, $v: asyncio"
     done
 done
-start_app --name outside-hold2 --shortcut=tcp -- python3 "$outside" hold "$V4" 20 5
+start_app --name outside-hold2 --shortcut=tcp -- python3 "$outside" hold "$S4" 20 5
 ok 'connections by TCP are held' wait_until 20 host grep -q held "$APP_LOG"
 host systemctl restart appswitchd
 wait_until 10 host ax list
