@@ -15,7 +15,8 @@
  * Who does not wait gets the socket when it is connected, or after a short time,
  * in progress. Until then a backend that refuses can be skipped unseen. He is
  * told that it is in progress in any case, as TCP does. What becomes of it later
- * is seen by a set of epoll(7) that does not hold it.
+ * is seen by a set of epoll(7) that does not hold it. For a backend that is far
+ * away nobody is kept: a refusal would take as long.
  *
  * The kernel remembers for us whether a client was told that he is connected: a
  * connect(2) on a socket that was connected in the background succeeds once.
@@ -47,6 +48,9 @@
 
 /* For how long somebody who does not wait is made to. */
 #define PROGRESS_USEC (20 * USEC_PER_MSEC)
+
+/* So many connects to a backend that took longer are not waited for; then it is tried again. */
+enum { SLOW_CONNECTS = 100 };
 
 /* How often it is looked whether who waits is still there: nobody tells of one that was killed. */
 #define LOOK_USEC (1 * USEC_PER_SEC)
@@ -87,37 +91,55 @@ typedef enum Progress {
         PROGRESS_FAILED,
 } Progress;
 
+typedef enum Look {
+        LOOK,       /* an error is taken, so that it is not told twice */
+        LOOK_AGAIN, /* and success as well, as by a second connect(2) */
+        LOOK_LAST,  /* the client was told of the success: the second connect(2) is not to be the first */
+} Look;
+
 typedef struct ProgressJob {
         int fd;
-        bool take; /* collects the outcome, as a second connect(2) does */
+        Look look;
         Progress progress;
         int error; /* PROGRESS_FAILED, or that of the second connect(2): a negative errno, or 0 */
 } ProgressJob;
 
-static void progress_run(void *job) {
-        /* Of a socket that is, or was, on its way the kernel does not look at the address. */
-        const SockAddr none = { .in = { .sin_family = AF_INET } };
-        ProgressJob *j = job;
+static uint8_t get_state(int fd) {
         uint8_t state = TCP_CLOSE; /* the first byte of TCP_INFO (tcp(7)) */
-        socklen_t size = sizeof(state), n = sizeof(int);
+        socklen_t size = sizeof(state);
+
+        (void) getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &size);
+        return state;
+}
+
+/* Of a socket that is, or was, on its way the kernel does not look at the address. */
+static int connect_once_more(int fd) {
+        const SockAddr none = { .in = { .sin_family = AF_INET } };
+
+        return connect(fd, &none.sa, sizeof(none.in)) < 0 ? -errno : 0;
+}
+
+static void progress_run(void *job) {
+        ProgressJob *j = job;
+        const uint8_t state = get_state(j->fd);
+        socklen_t n = sizeof(int);
         int error = 0;
 
-        (void) getsockopt(j->fd, IPPROTO_TCP, TCP_INFO, &state, &size);
         if (state == TCP_SYN_SENT || state == TCP_SYN_RECV)
                 j->progress = PROGRESS_WAITS;
-        else if (state == TCP_CLOSE) {
+        else if (state == TCP_CLOSE && j->look != LOOK_LAST) {
                 (void) getsockopt(j->fd, SOL_SOCKET, SO_ERROR, &error, &n);
                 j->progress = PROGRESS_FAILED;
                 j->error = error ? -error : -ECONNREFUSED; /* somebody else of the app may have collected it */
         } else {
                 j->progress = PROGRESS_CONNECTED;
-                j->error = j->take && connect(j->fd, &none.sa, sizeof(none.in)) < 0 ? -errno : 0;
+                j->error = j->look != LOOK && state != TCP_CLOSE ? connect_once_more(j->fd) : 0;
         }
 }
 
 /* What has become of it. What the client has, too, he can hold the lock of. */
-static Progress look_at(const Connect *c, const Attempt *a, bool take, int *ret_error) {
-        ProgressJob j = { .fd = a->fd, .take = take, .progress = PROGRESS_WAITS };
+static Progress look_at(const Connect *c, const Attempt *a, Look look, int *ret_error) {
+        ProgressJob j = { .fd = a->fd, .look = look, .progress = PROGRESS_WAITS };
 
         if (!a->given)
                 progress_run(&j);
@@ -154,6 +176,20 @@ static void note_success(const Connect *c, uint64_t external) {
 
         if (e)
                 rest_ok(&e->rest);
+}
+
+static void note_slow(const Connect *c, uint64_t external, Progress progress) {
+        External *e = find_external(c, external);
+
+        if (e)
+                e->slow = progress == PROGRESS_WAITS ? SLOW_CONNECTS : 0;
+}
+
+/* Whether one who does not wait is not to be kept for this backend. */
+static bool is_slow(const Connect *c, uint64_t external) {
+        External *e = find_external(c, external);
+
+        return e && e->slow > 0 && e->slow-- > 0;
 }
 
 /* A socket of the host's with the options of the client's, and without our rights. */
@@ -195,7 +231,12 @@ static int lock(int fd, const Endpoint *target, const PeerView *view) {
         if (getsockname(fd, &sa.sa, &size) < 0)
                 return -errno;
         r = endpoint_from_sockaddr(&sa, size, &local);
-        return r < 0 ? r : peer_lock(fd, &local, target, view);
+        if (r < 0)
+                return r;
+        /* Nobody listens on this port of the host, and TCP connects such a one to itself. */
+        if (endpoint_equal(&local, target))
+                return -ECONNREFUSED;
+        return peer_lock(fd, &local, target, view);
 }
 
 static bool waits(const Connect *c) {
@@ -269,8 +310,8 @@ static int give(Connect *c, const Attempt *a, Progress progress) {
 /* Tells who waited that he is connected. Ends the call. */
 static void report(Connect *c, const Attempt *a) {
         Trap *trap = c->call->trap;
-        Call call = { .trap = trap };
-        ProgressJob j = { .fd = a->fd, .take = true };
+        Call call = { .trap = trap }; /* c->call is over by then */
+        ProgressJob j = { .fd = a->fd, .look = LOOK_LAST };
 
         note_success(c, a->external);
         trap->sw->n_connections++;
@@ -278,7 +319,6 @@ static void report(Connect *c, const Attempt *a) {
                 (void) call_run_bounded(&call, progress_run, &j, sizeof(j));
 }
 
-static int wait_for(Connect *c, Attempt *a);
 static void go_on(Connect *c, Attempt *a);
 
 static void outside_go_on(Outside *o) {
@@ -340,7 +380,7 @@ static void go_on(Connect *c, Attempt *a) {
                 call_drop(c->call);
                 return;
         }
-        progress = look_at(c, a, false, &error);
+        progress = look_at(c, a, LOOK, &error);
         if (progress == PROGRESS_FAILED) {
                 r = a->given ? take_back(c, a) : 1;
                 if (r == 0)
@@ -353,8 +393,10 @@ static void go_on(Connect *c, Attempt *a) {
                 }
         } else if (progress == PROGRESS_CONNECTED && a->given)
                 report(c, a);
-        else if (!a->given)
+        else if (!a->given) {
+                note_slow(c, a->external, progress);
                 r = give(c, a, progress);
+        }
         else if (now_usec(CLOCK_MONOTONIC) < a->deadline)
                 r = wait_for(c, a);
         else {
@@ -440,9 +482,9 @@ int connect_outside(Connect *c, const Route *route) {
         if (r < 0)
                 return note_failure(c, a.external, r);
         r = lock(a.fd, &route->target, &view);
-        progress = look_at(c, &a, false, &error);
-        if (progress == PROGRESS_FAILED)
-                return note_failure(c, a.external, error);
+        progress = look_at(c, &a, LOOK, &error);
+        if (progress == PROGRESS_FAILED || r == -ECONNREFUSED)
+                return note_failure(c, a.external, r < 0 ? r : error);
         if (r < 0)
                 return r;
         if (waits(c)) {
@@ -453,7 +495,7 @@ int connect_outside(Connect *c, const Route *route) {
                         report(c, &a);
                         return 0;
                 }
-        } else if (progress == PROGRESS_CONNECTED)
+        } else if (progress == PROGRESS_CONNECTED || is_slow(c, a.external))
                 return give(c, &a, progress);
         return wait_for(c, &a);
 }
@@ -472,7 +514,7 @@ void connect_outside_again(Connect *c, int state) {
                 (void) call_fail(c->call, -ENOBUFS);
                 return;
         }
-        progress = look_at(c, &a, true, &error);
+        progress = look_at(c, &a, LOOK_AGAIN, &error);
         if (progress == PROGRESS_FAILED) {
                 r = take_back(c, &a);
                 if (r == 0)

@@ -4,6 +4,7 @@
 outside.py names HOST PORT: what a client sees of a connection, however it connects
 outside.py loops HOST PORT N: the same with asyncio, N at once: how many are good
 outside.py refused HOST PORT: what it is told when it is refused
+outside.py itself HOST PORT N: what it is told when it could be connected to itself
 outside.py timeout HOST PORT: who does not wait, or not for long
 outside.py interrupted HOST PORT: a connect that a signal ends goes on
 outside.py restarted HOST PORT: one that is restarted after each of many signals comes to its end
@@ -170,6 +171,16 @@ def refused(host, port):
             print(errno.errorcode[s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)])
 
 
+def itself(host, port, n):
+    """A port of the host that nobody listens on, but that the kernel may choose for the other end."""
+    said = set()
+    for _ in range(n):
+        with socket.socket(family(host)) as s:
+            r = raw_connect(s, host, port)
+            said.add(errno.errorcode.get(r, r))
+    print(*said)
+
+
 def timeout(host, port):
     with socket.socket(family(host)) as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", 0, 700000))
@@ -210,16 +221,16 @@ def interrupted(host, port):
 def restarted(host, port):
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.siginterrupt(signal.SIGALRM, False)
-    for blocking in True, False:
-        with socket.socket(family(host)) as s:
-            s.setblocking(blocking)
-            signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
-            print("begins", flush=True)
-            r = raw_connect(s, host, port)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            print(errno.errorcode.get(r, r), flush=True)
-            ready = select.select([], [s], [], 60)[1]
-            print("ready" if ready else "not ready", s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), flush=True)
+    sockets = [socket.socket(family(host)) for _ in range(2)]
+    for s, blocking in zip(sockets, (False, True)):
+        s.setblocking(blocking)
+        signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+        r = raw_connect(s, host, port)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        print(errno.errorcode.get(r, r), flush=True)
+    for s in sockets:
+        ready = select.select([], [s], [], 60)[1]
+        print("ready" if ready else "not ready", s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), flush=True)
 
 
 def wait(host, port):
