@@ -27,7 +27,8 @@ enum {
         SETS_PER_PROCESS_MAX = 64,
         PROCESSES_PER_TRAP_MAX = 256,
         HELPER_TIMEOUT_USEC = 200 * 1000,
-        SCAN_PAUSE = 20, /* times that a scan took must pass before the next one */
+        SCAN_PAUSE = 20, /* times that a long scan took must pass before the next one */
+        SCAN_SHORT_USEC = 500, /* of our own time; a set that is made right after a short one must not be missed */
 };
 
 /*
@@ -209,7 +210,8 @@ static void scan(EpollProcess *p, pid_t tid) {
         char path[64];
         DIR *dir;
 
-        const uint64_t begin = now_usec(CLOCK_MONOTONIC);
+        const uint64_t begin = now_usec(CLOCK_MONOTONIC), cpu = now_usec(CLOCK_THREAD_CPUTIME_ID);
+        uint64_t took;
 
         /* A process with very many descriptors must not take more than a small part of our time. */
         if (begin < p->scan_again)
@@ -230,7 +232,8 @@ static void scan(EpollProcess *p, pid_t tid) {
                         p->sets[p->n++] = (int) strtol(entry->d_name, NULL, 10);
         }
         (void) closedir(dir);
-        p->scan_again = begin + (now_usec(CLOCK_MONOTONIC) - begin) * SCAN_PAUSE;
+        took = now_usec(CLOCK_THREAD_CPUTIME_ID) - cpu;
+        p->scan_again = took <= SCAN_SHORT_USEC ? 0 : begin + took * SCAN_PAUSE;
 }
 
 /* A search for the sets that hold a file: in another thread, as an app can hold a set's lock (call_run_bounded()). */
