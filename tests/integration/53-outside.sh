@@ -165,6 +165,23 @@ start_app --name outside-restarted -- python3 "$outside" restarted "$V4" 11
 log2=$APP_LOG
 ok 'signals without end do not hold up who does not wait' wait_until 20 host grep -q EINPROGRESS "$log2"
 subtests 'silence' own python3 "$outside" timeout "$V4" 11
+# Many that wait, and are killed: they are forgotten.
+open_files() {
+    host_sh 'ls /proc/$(systemctl show -P MainPID appswitchd)/fd | wc -l'
+}
+files=$(open_files)
+start_app --name outside-crowd -- python3 "$outside" crowd "$V4" 11 500
+crowded() {
+    (($(open_files) > files + 900))
+}
+ok '500 threads of an app wait' wait_until 30 crowded
+run own python3 "$outside" loops "$V4" 7 50
+is "$OUT" 'good: 50' 'which is nothing to others'
+host ax kill --signal=KILL "$APP"
+forgotten() {
+    (($(open_files) <= files))
+}
+ok 'they are killed, and forgotten' wait_until 20 forgotten || diag "$files before, $(open_files) now"
 start_app --name outside-wait -- python3 "$outside" wait "$V4" 11
 log3=$APP_LOG
 wait_until 20 host grep -q begins "$APP_LOG"

@@ -9,6 +9,7 @@ outside.py timeout HOST PORT: who does not wait, or not for long
 outside.py interrupted HOST PORT: a connect that a signal ends goes on
 outside.py restarted HOST PORT: one that is restarted after each of many signals comes to its end
 outside.py wait HOST PORT: connects, and says when
+outside.py crowd HOST PORT N: so many that wait
 outside.py hold HOST PORT N: connections that go on; says at the end (SIGTERM) what became of them
 outside.py hostile HOST PORT DEAD-PORT HOST-PORT OTHER OTHER-PORT: a connection, made into something else
 """
@@ -240,6 +241,16 @@ def wait(host, port):
         print(errno.errorcode.get(r, r), flush=True)
         if r == 0:
             print(s.getpeername()[0], flush=True)
+
+
+def crowd(host, port, n):
+    """Many threads that wait, while another one goes on with its own affairs."""
+    threading.stack_size(65536)
+    for _ in range(n):
+        threading.Thread(target=lambda: raw_connect(socket.socket(family(host)), host, port), daemon=True).start()
+    print("ready", flush=True)
+    while True:
+        time.sleep(1)
 
 
 def hold(host, port, n):
