@@ -126,3 +126,9 @@ char *text_escape(const char *s) {
         *end = '\0';
         return escaped;
 }
+
+char *text_escape_head(const char *s, size_t max) {
+        _cleanup_free_ char *head = strndup(s, max);
+
+        return head ? text_escape(head) : NULL;
+}

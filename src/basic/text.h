@@ -31,3 +31,6 @@ bool utf8_is_valid(const char *s);
 
 /* A copy of `s` with control characters and bytes that are not UTF-8 written as \xNN; NULL: out of memory. */
 char *text_escape(const char *s);
+
+/* The same of the first `max` bytes: fit to be quoted, however long it is and wherever that cuts it. */
+char *text_escape_head(const char *s, size_t max);

@@ -15,6 +15,7 @@
 enum {
         VALUES_MAX = 256, /* of one key, duplicates and all */
         VALUE_MAX = 512,  /* bytes of one */
+        SHOWN_MAX = 64,   /* bytes of what is quoted */
 };
 
 typedef enum ChangeVerb {
@@ -149,6 +150,7 @@ static int read_setting(Change *c, sd_bus_message *m, ServiceKey key, sd_bus_err
 }
 
 static int parse_setting(Change *c, sd_bus_message *m, sd_bus_error *error) {
+        _cleanup_free_ char *shown = NULL;
         const char *name;
         int r;
 
@@ -166,8 +168,10 @@ static int parse_setting(Change *c, sd_bus_message *m, sd_bus_error *error) {
                         return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "Setting '%s' has a value of another type", name);
                 return r;
         }
+        shown = text_escape_head(name, SHOWN_MAX);
         return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
-                                 "Unknown setting '%.64s'; known are Names, Addresses, Ports, Backends, Strategy, PreferLocal and Tags", name);
+                                 "Unknown setting '%s'; known are Names, Addresses, Ports, Backends, Strategy, PreferLocal and Tags",
+                                 shown ?: "?");
 }
 
 static int parse_settings(Change *c, sd_bus_message *m, sd_bus_error *error) {
@@ -317,7 +321,9 @@ static void on_done(VirtualService *service, const char *error, const char *mess
 }
 
 static void reply_no_such(sd_bus_message *m, const char *id) {
-        (void) sd_bus_reply_method_errorf(m, ERROR_NO_SUCH_VIRTUAL_SERVICE, "There is no virtual service '%.64s'", id);
+        _cleanup_free_ char *shown = text_escape_head(id, SHOWN_MAX);
+
+        (void) sd_bus_reply_method_errorf(m, ERROR_NO_SUCH_VIRTUAL_SERVICE, "There is no virtual service '%s'", shown ?: "?");
 }
 
 static void reply_invalid(sd_bus_message *m, int r, const char *message) {
@@ -508,10 +514,13 @@ static Change *change_new(Manager *manager, const char *id, ChangeVerb verb) {
 int service_change_create(Manager *manager, sd_bus_message *m, const char *id, sd_bus_error *error) {
         const char *reason = service_id_invalid_reason(id);
         _cleanup_(change_freep) Change *c = NULL;
+        _cleanup_free_ char *shown = NULL;
         int r, runtime;
 
-        if (reason)
-                return sd_bus_error_setf(error, ERROR_INVALID_VIRTUAL_SERVICE, "Invalid id '%.64s': it %s", id, reason);
+        if (reason) {
+                shown = text_escape_head(id, SHOWN_MAX);
+                return sd_bus_error_setf(error, ERROR_INVALID_VIRTUAL_SERVICE, "Invalid id '%s': it %s", shown ?: "?", reason);
+        }
         c = change_new(manager, id, CHANGE_CREATE);
         if (!c)
                 return -ENOMEM;

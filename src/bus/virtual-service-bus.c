@@ -13,6 +13,9 @@
 #define SERVICE_PREFIX "/io/appswitch1/virtual_service"
 #define SERVICE_INTERFACE "io.appswitch1.VirtualService"
 
+/* Bytes of what is quoted. */
+enum { SHOWN_MAX = 64 };
+
 /* For how long changes of members are gathered. */
 #define CHANGED_USEC (20 * USEC_PER_MSEC)
 
@@ -291,7 +294,7 @@ int method_list_virtual_services(sd_bus_message *m, void *userdata, sd_bus_error
 }
 
 int method_get_virtual_service(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        _cleanup_free_ char *path = NULL;
+        _cleanup_free_ char *path = NULL, *shown = NULL;
         VirtualService *service;
         Manager *manager = userdata;
         const char *id;
@@ -301,8 +304,10 @@ int method_get_virtual_service(sd_bus_message *m, void *userdata, sd_bus_error *
         if (r < 0)
                 return r;
         service = directory_find_service(&manager->directory, id);
-        if (!service)
-                return sd_bus_error_setf(error, ERROR_NO_SUCH_VIRTUAL_SERVICE, "There is no virtual service '%.64s'", id);
+        if (!service) {
+                shown = text_escape_head(id, SHOWN_MAX);
+                return sd_bus_error_setf(error, ERROR_NO_SUCH_VIRTUAL_SERVICE, "There is no virtual service '%s'", shown ?: "?");
+        }
         path = virtual_service_bus_path(service);
         return path ? sd_bus_reply_method_return(m, "o", path) : -ENOMEM;
 }

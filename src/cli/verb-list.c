@@ -88,7 +88,7 @@ int verb_list(const Verb *verb, Settings *settings, char **argv) {
                 return r;
         virtual_services = p.words && strcmp(p.words[0], "virtual-services") == 0 && !p.words[1];
         if (p.words && !virtual_services)
-                return log_error_errno(-EINVAL, "\"ax list\" lists apps, or virtual-services; see also \"ax status %s\".",
+                return log_error_errno(-EINVAL, "\"ax list\" takes no arguments but virtual-services; see \"ax status %s\".",
                                        p.words[0]);
         r = bus_open(&bus);
         if (r < 0)

@@ -227,9 +227,9 @@ static int service_reclaim(Directory *d, VirtualService *service, const ServiceS
         }
         directory_remove_service(d, service->party.identity);
         r = service_claim(d, service, settings, from_pool, same ? n_from_pool : 0, ret_message);
-        if (r < 0)
-                /* Nobody else can have taken them. */
-                (void) service_claim(d, service, &service->settings, from_pool, n_from_pool, &message);
+        /* Nobody else can have taken them; and without memory for what was just freed, the next daemon has it all. */
+        if (r < 0 && service_claim(d, service, &service->settings, from_pool, n_from_pool, &message) < 0)
+                abort();
         return r;
 }
 

@@ -52,6 +52,8 @@ refused() { # TEXT REGEX
     like "$ERR" "$2" "$1: says why"
 }
 
+mark_journal
+begin=$cursor
 host systemd-run --quiet --collect --unit=ax-vs-monitor --property=StandardOutput=file:/tmp/vs-signals \
     busctl --json=short monitor --match "type='signal',sender='io.appswitch1'"
 wait_until 20 host_sh 'grep -q NameAcquired /tmp/vs-signals || busctl list --unique | grep -q ax-vs-monitor'
@@ -307,6 +309,13 @@ bad() {
 bad 'an id with a dot' "Invalid id 'a.b': it may have no dots" a.b 0
 bad 'an id with a slash' "Invalid id" ../../x 0
 bad 'no id' "Invalid id '': it is empty" '' 0
+umlauts=$(printf 'ü%.0s' {1..60})
+bad 'an id in another script' "Invalid id 'ü" "$umlauts" 0
+bad 'an id in another script, cut in a letter' "Invalid id 'xü" "x$umlauts" 0
+bad 'a setting in another script' "Unknown setting 'xü" bad 1 "x$umlauts" as 1 80
+run host busctl --timeout=10 call io.appswitch1 /io/appswitch1 io.appswitch1.Manager GetVirtualService s "x$umlauts"
+like "$ERR" "no virtual service 'xü" 'asking for one in another script'
+bad 'a name in another script' "Invalid name 'lädchen': it may have only letters" bad 1 Names as 1 lädchen
 bad 'no port' 'No port was given' bad 1 Backends as 1 app:web
 bad 'no backend' 'No backend was given' bad 1 Ports as 1 80
 bad 'an unknown setting' "Unknown setting 'Port'; known are Names, Addresses, Ports" bad 1 Port as 1 80
@@ -436,8 +445,9 @@ run client -- curl -sS -m 5 http://127.0.0.1:8052/
 isnt "$STATUS" 0 'the loopback itself stays out of reach'
 
 ### at the end
-is "$(host_sh 'journalctl --no-pager -u appswitchd --output=cat | grep "Main process exited"')" \
-    'appswitchd.service: Main process exited, code=killed, status=9/KILL' 'the daemon died once, when it was killed'
-is "$(host_sh 'journalctl --no-pager -u appswitchd --output=cat | grep -i "failed to note\|failed to undo"')" '' 'nothing was lost'
+cursor=$begin
+is "$(journal_since | grep 'Main process exited')" 'appswitchd.service: Main process exited, code=killed, status=9/KILL' \
+    'the daemon died once, when it was killed'
+is "$(journal_since | grep -i 'failed to note\|failed to undo')" '' 'nothing was lost'
 
 done_testing
