@@ -363,8 +363,14 @@ int service_settings_complete(ServiceSettings *s, const char *id, const char *de
         if (s->n_selectors == 0)
                 return say(ret_message, -EINVAL, "No backend was given");
         for (size_t i = 0; i < s->n_selectors; i++) {
+                const char *name = s->selectors[i].type == SELECTOR_APP ? s->selectors[i].text + strlen("app:") : NULL;
                 bool serves = !is_outside(&s->selectors[i]);
 
+                /* Easily asked for, as the id is the name if none is given. */
+                if (name && strv_contains(s->names, name))
+                        return say(ret_message, -EINVAL,
+                                   "Backend %s would never be there: the service itself has the name %s, and so no app can; give it another name",
+                                   s->selectors[i].text, name);
                 for (size_t k = 0; k < s->n_ports && !serves; k++)
                         serves = service_settings_serves(s, &s->selectors[i], &s->ports[k]);
                 if (!serves)

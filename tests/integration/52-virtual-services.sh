@@ -318,6 +318,8 @@ like "$ERR" "no virtual service 'xü" 'asking for one in another script'
 bad 'a name in another script' "Invalid name 'lädchen': it may have only letters" bad 1 Names as 1 lädchen
 bad 'no port' 'No port was given' bad 1 Backends as 1 app:web
 bad 'no backend' 'No backend was given' bad 1 Ports as 1 80
+bad 'its own name as that of its apps' 'app:itself would never be there: the service itself has the name itself' itself 2 \
+    Ports as 1 80 Backends as 1 app:itself
 bad 'an unknown setting' "Unknown setting 'Port'; known are Names, Addresses, Ports" bad 1 Port as 1 80
 bad 'a setting of another type' "Setting 'Ports' has a value of another type" bad 1 Ports s 80
 bad 'a setting twice' "Setting 'Ports' was given twice" bad 2 Ports as 1 80 Ports as 1 81

@@ -187,6 +187,22 @@ START_TEST(test_complete) {
 }
 END_TEST
 
+/* No app can have the name that the service has. */
+START_TEST(test_own_name) {
+        _cleanup_free_ char *by_id = NULL, *by_name = NULL, *fine = NULL;
+
+        take(SERVICE_PORT, "80");
+        take(SERVICE_BACKEND, "app:web");
+        ck_assert_int_eq(complete("web", &by_id), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(by_id, "app:web would never be there: the service itself has the name web"));
+        service_settings_clear(&settings, SERVICE_NAME);
+        take(SERVICE_NAME, "front");
+        ck_assert_int_eq(complete("web", &fine), 0);
+        take(SERVICE_NAME, "web");
+        ck_assert_int_eq(complete("front", &by_name), -EINVAL);
+}
+END_TEST
+
 START_TEST(test_incomplete) {
         _cleanup_free_ char *no_port = NULL, *no_backend = NULL, *no_use = NULL, *none = NULL;
 
@@ -245,5 +261,5 @@ END_TEST
 
 int main(void) {
         return UNIT_RUN("service-settings", NULL, teardown, test_keys, test_ids, test_all, test_ports, test_backends, test_others,
-                        test_bounds, test_complete, test_incomplete, test_serves, test_copy);
+                        test_bounds, test_complete, test_own_name, test_incomplete, test_serves, test_copy);
 }

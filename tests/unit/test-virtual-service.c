@@ -412,7 +412,7 @@ START_TEST(test_owners) {
         char text[128], a[ADDRESS_STRING_MAX];
 
         service = add("shop", "Port=80 Backend=app:web");
-        ck_assert_int_eq(try_add("web", 0, "Port=80 Backend=app:web", &none, &of_app), -EEXIST);
+        ck_assert_int_eq(try_add("web", 0, "Port=80 Backend=app:api", &none, &of_app), -EEXIST);
         ck_assert_str_eq(of_app, "Name web belongs to an app of user 1000");
         ck_assert_int_eq(try_add("other", 1001, "Name=other Name=shop Port=80 Backend=app:web", &none, &of_service), -EEXIST);
         ck_assert_str_eq(of_service, "Name shop belongs to the virtual service 'shop' of user 0");
@@ -440,7 +440,7 @@ START_TEST(test_change) {
         const Address four = *identity_address(service->party.identity, AF_INET);
 
         assert_route(service, 80, ROUTE_BACKEND, a);
-        ck_assert_int_eq(change(service, "Name=shop Name=web Port=80:90 Backend=app:api", &failed), -EEXIST);
+        ck_assert_int_eq(change(service, "Name=shop Name=web Port=80:90 Backend=app:other", &failed), -EEXIST);
         assert_members(service, "web_1 web_2");
         ck_assert(address_equal(identity_address(service->party.identity, AF_INET), &four));
         ck_assert_ptr_eq(directory_find_name(&directory, "shop"), service->party.identity);
