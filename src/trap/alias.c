@@ -9,12 +9,12 @@
 bool alias_is_outside(const Call *call) {
         uint64_t netns;
 
-        return socket_netns_cookie(call->fd, &netns) >= 0 && netns == call->trap->sw->netns &&
+        return call->trap->sw->views && socket_netns_cookie(call->fd, &netns) >= 0 && netns == call->trap->sw->netns &&
                         peer_lock_is_set(call->fd);
 }
 
 bool alias_is_possible(const Call *call) {
-        return dial_may_have_view(call->fd) || alias_is_outside(call);
+        return call->trap->sw->views && (dial_may_have_view(call->fd) || alias_is_outside(call));
 }
 
 typedef struct ViewJob {

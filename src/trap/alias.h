@@ -5,7 +5,8 @@
  * What an app is to see of a TCP connection where that is not what the kernel
  * says: of one to a virtual service, its address and port instead of the
  * backend's; of one to the outside, its own address instead of the host's. It
- * is kept with the socket (transport/peer-lock.h).
+ * is kept with the socket (transport/peer-lock.h). As long as nobody on this node
+ * made such a one, no socket is looked at.
  */
 
 #include "trap/call.h"

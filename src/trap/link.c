@@ -140,6 +140,7 @@ static const PeerView *get_view(const Connect *c, const PairEnds *ends, PeerView
         if (endpoint_equal(&ends->service, &ends->server))
                 return NULL;
         *view = (PeerView){ .family = c->socket.family, .local = ends->client, .peer = ends->service };
+        c->call->trap->sw->views = true;
         return view;
 }
 

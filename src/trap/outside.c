@@ -481,6 +481,7 @@ int connect_outside(Connect *c, const Route *route) {
         r = connect_to(a.fd, &route->target, family);
         if (r < 0)
                 return note_failure(c, a.external, r);
+        c->call->trap->sw->views = true;
         r = lock(a.fd, &route->target, &view);
         progress = look_at(c, &a, LOOK, &error);
         if (progress == PROGRESS_FAILED || r == -ECONNREFUSED)

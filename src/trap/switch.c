@@ -85,6 +85,7 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
                 .accept_watch.epoll = -EBADF,
                 .dialed_watch.epoll = -EBADF,
                 .outside_epoll = -EBADF,
+                .views = calls_fd >= 0, /* an earlier daemon's */
                 .listeners_per_trap_max = LISTENERS_PER_TRAP_MAX,
         };
         r = calls_new(calls_fd, &sw->calls);

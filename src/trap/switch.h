@@ -142,6 +142,7 @@ struct Switch {
         Trap *traps;         /* uthash */
         Listener *listeners; /* uthash */
         uint64_t netns; /* cookie of the host's namespace */
+        bool views;     /* there may be sockets with a view of their own (trap/alias.h) */
         uint64_t next_pending;
         uint64_t delivered_connect; /* the connect whose connection an earlier daemon gave to the server, or 0 */
         struct Worker *worker;
