@@ -291,8 +291,16 @@ void outside_done(Switch *sw) {
         sw->outside_epoll = safe_close(sw->outside_epoll);
 }
 
+static uint64_t cookie_of(int fd) {
+        socklen_t size = sizeof(uint64_t);
+        uint64_t cookie = 0;
+
+        return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) < 0 ? 0 : cookie;
+}
+
 /* Gives the socket to who does not wait. Ends the call, or returns a negative errno. */
 static int give(Connect *c, const Attempt *a, Progress progress) {
+        Trap *trap = c->call->trap;
         int r;
 
         r = connect_replace(c, c->call->fd, a->fd);
@@ -302,8 +310,9 @@ static int give(Connect *c, const Attempt *a, Progress progress) {
                 note_success(c, a->external);
         else
                 watch(c, a);
-        c->call->trap->sw->n_connections++;
-        (void) call_fail(c->call, -EINPROGRESS);
+        trap->sw->n_connections++;
+        if (call_fail(c->call, -EINPROGRESS) < 0)
+                trap->unreported = cookie_of(a->fd);
         return 0;
 }
 
@@ -407,13 +416,6 @@ static void go_on(Connect *c, Attempt *a) {
                 (void) call_fail(c->call, r);
 }
 
-static uint64_t cookie_of(int fd) {
-        socklen_t size = sizeof(uint64_t);
-        uint64_t cookie = 0;
-
-        return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) < 0 ? 0 : cookie;
-}
-
 /*
  * The same thread asks again, as a signal came in between: it goes on to wait
  * for what is under way. Else one who is interrupted often would never be
@@ -501,6 +503,16 @@ int connect_outside(Connect *c, const Route *route) {
         return wait_for(c, &a);
 }
 
+/* What an earlier daemon did not answer, or a signal came before, is still the first time. */
+static bool is_first_report(const Connect *c, const Attempt *a) {
+        Trap *trap = c->call->trap;
+
+        if (trap->unreported != cookie_of(a->fd))
+                return c->call->resumed;
+        trap->unreported = 0;
+        return true;
+}
+
 void connect_outside_again(Connect *c, int state) {
         _cleanup_(attempt_done) Attempt a = no_attempt;
         Progress progress;
@@ -524,8 +536,7 @@ void connect_outside_again(Connect *c, int state) {
         } else if (progress == PROGRESS_CONNECTED)
                 r = error;
         else if (!waits(c))
-                /* What an earlier daemon did not answer is still the first time. */
-                r = c->call->resumed ? -EINPROGRESS : -EALREADY;
+                r = is_first_report(c, &a) ? -EINPROGRESS : -EALREADY;
         else {
                 r = wait_for(c, &a);
                 if (r >= 0)

@@ -128,6 +128,7 @@ struct Trap {
         struct OptionEntry *options; /* uthash */
         bool uses_epoll;
         struct EpollProcess *epoll_processes; /* uthash */
+        uint64_t unreported; /* trap/outside.c: cookie of a socket whose client was interrupted before he was told */
         uint64_t refused_window; /* rate limit of the records of refusals */
         unsigned n_refused;
         void *userdata; /* the owner's */

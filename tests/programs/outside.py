@@ -225,7 +225,7 @@ def restarted(host, port):
     sockets = [socket.socket(family(host)) for _ in range(2)]
     for s, blocking in zip(sockets, (False, True)):
         s.setblocking(blocking)
-        signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+        signal.setitimer(signal.ITIMER_REAL, 0.015, 0.015)
         r = raw_connect(s, host, port)
         signal.setitimer(signal.ITIMER_REAL, 0)
         print(errno.errorcode.get(r, r), flush=True)
