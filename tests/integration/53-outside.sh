@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 need_command curl nginx redis-server redis-cli ip
 
-outside=$PROGRAMS/outside.py load=$PROGRAMS/load.py echo_py=$PROGRAMS/echo.py hostile=$PROGRAMS/hostile.py
+outside=$PROGRAMS/outside.py hostile=$PROGRAMS/hostile.py
 
 ### what is outside
 host_sh 'ip netns add ax-outside && ip -n ax-outside link set lo up
@@ -81,7 +81,7 @@ service outside-nobody 198.18.53.4 12 192.0.2.77:7
 OWN4=198.18.53.9 OWN6=fd00:53::9
 # own CMD...: an app of these addresses.
 own() {
-    OWN="$OWN4 $OWN6 ::ffff:$OWN4" client --name outside-client --ip "$OWN4" --ip "$OWN6" -- env OWN="$OWN4 $OWN6 ::ffff:$OWN4" "$@"
+    client --name outside-client --ip "$OWN4" --ip "$OWN6" -- env OWN="$OWN4 $OWN6 ::ffff:$OWN4" "$@"
 }
 
 # What an app printed; before that stands what ax run says.
