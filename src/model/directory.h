@@ -18,6 +18,7 @@
 #include <uthash.h>
 #include "model/address.h"
 #include "model/balance.h"
+#include "model/policy-bits.h"
 #include "model/pool.h"
 #include "model/tags.h"
 
@@ -71,6 +72,8 @@ struct Party {
         const char *id; /* of the app, for messages; not owned */
         Identity *identity;
         Tags tags;
+        uid_t uid;             /* that it runs as, for the policy */
+        PolicyBits policy;     /* its owner's to free, as the tags */
         unsigned weight;       /* WEIGHT_MIN to WEIGHT_MAX; 0 is WEIGHT_DEFAULT */
         bool draining;         /* gets no new connections but its own */
         unsigned connections;  /* open ones, as the kernel last told */

@@ -307,8 +307,8 @@ int policy_find_bits(const Policy *p, const Identity *identity, const Tags *tags
                 return -ENOMEM;
         to = found.words + found.n_words;
         add_word(p, &(WordKey){ .kind = WORD_ANY }, found.words, to);
-        if (identity->name)
-                add_text(p, WORD_APP, identity->name, found.words, to);
+        for (size_t i = 0; i < identity->n_names; i++)
+                add_text(p, WORD_APP, identity->names[i].name, found.words, to);
         for (size_t i = 0; i < identity->n_addresses; i++)
                 add_networks(p, &identity->addresses[i].address, address_bits(&identity->addresses[i].address),
                              found.words, to);
@@ -531,7 +531,10 @@ PolicyDecision policy_decide_any_port(const Policy *p, const PolicyBits *from, c
 }
 
 void policy_decide(const Policy *p, const Party *client, const Party *server, uint16_t port, PolicyDecision *ret) {
-        *ret = client->identity == server->identity
-                        ? decision_of(NULL, 0)
-                        : policy_decide_bits(p, &client->policy, &server->policy, port);
+        if (client->identity == server->identity)
+                *ret = decision_of(NULL, 0);
+        else if (port == 0)
+                *ret = policy_decide_any_port(p, &client->policy, &server->policy);
+        else
+                *ret = policy_decide_bits(p, &client->policy, &server->policy, port);
 }

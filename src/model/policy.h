@@ -125,7 +125,8 @@ PolicyDecision policy_decide_any_port(const Policy *policy, const PolicyBits *fr
 
 /*
  * Whether the policy (or NULL) lets `client` connect to this port of `server`,
- * of which all addresses are the same to it. Tags are the caller's affair.
+ * of which all addresses are the same to it; port 0: to any. Tags are the
+ * caller's affair.
  */
 void policy_decide(const Policy *policy, const Party *client, const Party *server, uint16_t port,
                    PolicyDecision *ret);

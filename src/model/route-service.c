@@ -45,18 +45,26 @@ static void offer_externals(const RouteRequest *q, VirtualService *service, size
 }
 
 static void offer_members(const RouteRequest *q, VirtualService *service, size_t i, Balance *balance, bool *allowed,
-                          Route *route) {
+                          Route *route, const Rule **ret_refusal) {
         const uint16_t number = service->settings.ports[i].backend_port;
 
         for (MemberPort *port = service->ready[i]; port; port = port->next) {
                 Party *party = port->membership->party;
                 Endpoint target;
                 Backend *b = best_of_member(q, port, number, &target);
+                PolicyDecision decision;
+                bool may;
 
                 if (!b)
                         continue;
-                if (!route_may_connect(q->directory, &service->party, party, &target)) {
-                        route->refused_by = party;
+                may = route_may_connect(q->directory, &service->party, party, number, &decision);
+                route->work += 1 + decision.work;
+                if (!may) {
+                        /* A rule says more than the want of a tag. */
+                        if (!route->refused_by || (decision.rule && !*ret_refusal)) {
+                                route->refused_by = party;
+                                *ret_refusal = decision.rule;
+                        }
                         continue;
                 }
                 *allowed = true;
@@ -98,15 +106,21 @@ static External *chosen_external(const VirtualService *service, const void *chos
 void route_service(const RouteRequest *q, VirtualService *service, Route *route) {
         const PortMapping *mapping = service_settings_find_port(&service->settings, q->to.port);
         bool allowed = q->tried && q->tried->n > 0;
+        const Rule *refusal = NULL;
         const External *external;
+        PolicyDecision decision;
         Balance balance;
         void *chosen;
+        bool may;
         size_t i;
 
         route->verdict = ROUTE_NO_BACKEND;
         if (!mapping || (q->tried && q->tried->n == ELEMENTSOF(q->tried->ids)))
                 return;
-        if (!route_may_connect(q->directory, q->client, &service->party, &q->to)) {
+        may = route_may_connect(q->directory, q->client, &service->party, q->to.port, &decision);
+        route->work += 1 + decision.work;
+        route->rule = decision.rule;
+        if (!may) {
                 route->verdict = ROUTE_REFUSED;
                 route->refused_by = &service->party;
                 return;
@@ -114,13 +128,14 @@ void route_service(const RouteRequest *q, VirtualService *service, Route *route)
         i = (size_t) (mapping - service->settings.ports);
         balance_begin(&balance, service->settings.strategy, &service->rounds[i], route_hash_of_client(q->client), q->now,
                       q->random);
-        offer_members(q, service, i, &balance, &allowed, route);
+        offer_members(q, service, i, &balance, &allowed, route, &refusal);
         offer_externals(q, service, i, &balance, &allowed);
         chosen = balance_choose(&balance);
         if (!chosen) {
                 if (route->refused_by && !allowed) {
                         route->verdict = ROUTE_REFUSED;
                         route->refused = &service->party;
+                        route->rule = refusal;
                 }
                 return;
         }
@@ -136,15 +151,15 @@ void route_service(const RouteRequest *q, VirtualService *service, Route *route)
 }
 
 RouteVerdict route_service_echo(Directory *d, const Party *client, const VirtualService *service) {
-        const Endpoint any = {};
         RouteVerdict verdict = ROUTE_NO_HOST;
+        PolicyDecision decision;
 
-        if (!route_may_connect(d, client, &service->party, &any))
+        if (!route_may_connect(d, client, &service->party, 0, &decision))
                 return ROUTE_REFUSED;
         if (service->n_externals > 0)
                 return ROUTE_BACKEND;
         for (const Membership *m = service->members; m; m = m->next) {
-                if (route_may_connect(d, &service->party, m->party, &any))
+                if (route_may_connect(d, &service->party, m->party, 0, &decision))
                         return ROUTE_BACKEND;
                 verdict = ROUTE_REFUSED;
         }

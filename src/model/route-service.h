@@ -25,10 +25,8 @@ RouteVerdict route_service_echo(Directory *d, const Party *client, const Virtual
 
 /*
  * Of route.c: goes on to the next app in the list and finds the best listener
- * of this one, NULL if none is good; whether a backend was tried; whether
- * tags allow it; what a client is for STRATEGY_SOURCE_HASH.
+ * of this one, NULL if none is good; whether a backend was tried; what a client is for STRATEGY_SOURCE_HASH.
  */
 Backend *route_best_of_party(const RouteRequest *q, Backend **list);
 bool route_was_tried(const RouteTried *tried, uint64_t id);
-bool route_may_connect(const Directory *d, const Party *client, const Party *server, const Endpoint *to);
 uint64_t route_hash_of_client(const Party *client);

@@ -61,14 +61,33 @@ static void take(Balance *balance, const RouteRequest *q, ServicePort *port) {
                         b->turn = chosen->turn;
 }
 
-bool route_may_connect(const Directory *d, const Party *client, const Party *server, const Endpoint *to) {
-        return server->identity == client->identity || tags_shared(&client->tags, &server->tags);
+bool route_may_connect(const Directory *d, const Party *client, const Party *server, uint16_t port,
+                       PolicyDecision *ret) {
+        *ret = (PolicyDecision){ .work = 1 };
+        if (client->identity != server->identity && !tags_shared(&client->tags, &server->tags))
+                return false;
+        policy_decide(d->policy, client, server, port, ret);
+        return ret->allowed;
+}
+
+bool route_may_see(const Directory *d, const Party *client, const Identity *identity) {
+        PolicyDecision decision;
+
+        if (identity == client->identity)
+                return true;
+        if (identity->service)
+                return route_may_connect(d, client, &identity->service->party, 0, &decision);
+        for (const Party *p = identity->parties; p; p = p->next)
+                if (route_may_connect(d, client, p, 0, &decision))
+                        return true;
+        return false;
 }
 
 static void choose_backend(const RouteRequest *q, const Identity *identity, Route *route) {
         const bool loopback = address_is_loopback(&q->to.address);
         ServicePort *port = identity_find_port(identity, q->to.port);
         bool allowed = q->tried && q->tried->n > 0;
+        const Rule *refusal = NULL;
         Balance balance;
 
         route->verdict = ROUTE_NO_BACKEND;
@@ -78,11 +97,19 @@ static void choose_backend(const RouteRequest *q, const Identity *identity, Rout
         for (Backend *list = port->backends; list;) {
                 Party *party = list->party;
                 Backend *b = route_best_of_party(q, &list);
+                PolicyDecision decision;
+                bool may;
 
                 if (!b)
                         continue;
-                if (!route_may_connect(q->directory, q->client, party, &q->to)) {
-                        route->refused_by = party;
+                may = route_may_connect(q->directory, q->client, party, q->to.port, &decision);
+                route->work += 1 + decision.work;
+                if (!may) {
+                        /* A rule says more than the want of a tag. */
+                        if (!route->refused_by || (decision.rule && !refusal)) {
+                                route->refused_by = party;
+                                refusal = decision.rule;
+                        }
                         continue;
                 }
                 allowed = true;
@@ -99,12 +126,16 @@ static void choose_backend(const RouteRequest *q, const Identity *identity, Rout
                                               .preferred = loopback && party == q->client,
                               },
                               b);
+                if (balance_choose(&balance) == b)
+                        route->rule = decision.rule;
         }
         route->backend = balance_choose(&balance);
         if (route->backend)
                 route->verdict = ROUTE_BACKEND;
-        else if (route->refused_by && !allowed)
+        else if (route->refused_by && !allowed) {
                 route->verdict = ROUTE_REFUSED;
+                route->rule = refusal;
+        }
         if (route->backend && q->counts)
                 take(&balance, q, port);
 }
@@ -177,10 +208,7 @@ RouteVerdict route_echo(Directory *d, const Party *client, const Address *to) {
                 return verdict_of_nobodys(d, to);
         if (identity->service)
                 return route_service_echo(d, client, identity->service);
-        for (Party *p = identity->parties; p; p = p->next)
-                if (tags_shared(&client->tags, &p->tags))
-                        return ROUTE_BACKEND;
-        return ROUTE_REFUSED;
+        return route_may_see(d, client, identity) ? ROUTE_BACKEND : ROUTE_REFUSED;
 }
 
 int route_verdict_to_errno(RouteVerdict verdict) {

@@ -4,6 +4,7 @@
 /* Where does this connection go, and may it? */
 
 #include "model/directory.h"
+#include "model/policy.h"
 
 typedef struct External External;  /* model/virtual-service.h */
 
@@ -11,7 +12,7 @@ typedef enum RouteVerdict {
         ROUTE_BACKEND,    /* to the backend */
         ROUTE_EXTERNAL,   /* to a backend outside */
         ROUTE_NATIVE,     /* stays in the app's own namespace: its name service (port 53) */
-        ROUTE_REFUSED,    /* there are backends, but none that shares a tag: EACCES */
+        ROUTE_REFUSED,    /* there are backends, but none that shares a tag and that the policy allows: EACCES */
         ROUTE_NO_BACKEND, /* the address is there and nothing listens: ECONNREFUSED */
         ROUTE_NO_HOST,    /* a virtual address that nobody has: EHOSTUNREACH */
         ROUTE_NO_ROUTE,   /* the outside, which the app may not reach: ENETUNREACH */
@@ -24,6 +25,8 @@ typedef struct Route {
         const External *external; /* ROUTE_EXTERNAL */
         Party *refused_by;        /* ROUTE_REFUSED: a party that listens there */
         const Party *refused;     /* ROUTE_REFUSED: the virtual service between the two, if that is who is refused */
+        const Rule *rule;         /* that decided; NULL: none did, and what is refused shares no tag */
+        unsigned work;            /* how many steps it took, each of bounded time */
         Address to;               /* the address that is meant: 0.0.0.0 and :: are loopback (ip(7)) */
         Endpoint target;          /* what to dial: `to` and its port, unless a virtual service leads elsewhere */
         Address source;           /* what the client's end is called unless it is bound otherwise */
@@ -55,6 +58,17 @@ Route route_connect(Directory *d, Party *client, const Endpoint *to, uint64_t no
 
 /* The same as a question: what a connection would be given now. Nothing counts, nothing changes. */
 Route route_explain(Directory *d, Party *client, const Endpoint *to, uint64_t now);
+
+/*
+ * Whether `client` may connect to this port of `server`, which can be a virtual
+ * service: in one identity always, else by a shared tag and by the policy. Port
+ * 0 is any: whether there is one. What decided is in `ret`: a rule, or none if
+ * it is for want of a tag.
+ */
+bool route_may_connect(const Directory *d, const Party *client, const Party *server, uint16_t port, PolicyDecision *ret);
+
+/* Whether it may connect to somebody of this identity, or to the virtual service, and so may know of its names. */
+bool route_may_see(const Directory *d, const Party *client, const Identity *identity);
 
 /*
  * Whether an echo request of `client` to `to` is answered: ROUTE_NATIVE if the

@@ -26,7 +26,9 @@ static int resolve_user(const char *name, uid_t *ret, void *userdata) {
 
 static void join(Party *party, const char *name, const char *address4, const char *address6, uid_t uid) {
         Address addresses[] = { unit_address(address4), unit_address(address6) };
-        IdentityClaim claim = { .name = name, .addresses = addresses, .n_addresses = 2, .id = party->id };
+        IdentityClaim claim = {
+                .names = &name, .n_names = 1, .addresses = addresses, .n_addresses = 2, .strategy = _STRATEGY_INVALID, .id = party->id
+        };
         _cleanup_free_ char *message = NULL;
 
         ck_assert_int_eq(directory_join(&directory, party, &claim, &message), 0);
