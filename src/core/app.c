@@ -19,6 +19,7 @@
 #include "basic/text.h"
 #include "core/app.h"
 #include "core/errors.h"
+#include "core/fence.h"
 #include "core/state.h"
 #include "transport/socket-name.h"
 
@@ -114,6 +115,7 @@ App *app_free(App *app) {
         echo_free(app->echo);
         if (app->dns_udp >= 0 && m->feed)
                 feed_remove_app(m->feed, app->id);
+        fence_remove(m, &app->party);
         if (app->party.identity) {
                 if (app->party.identity->n_parties == 1 && m->feed)
                         feed_unset_names(m->feed, app->party.identity);
@@ -318,6 +320,12 @@ static void launch_on_user(Launch *launch, pid_t pid, uid_t uid, gid_t gid, void
                 app_fail(app, join_error(r), "%s", message ?: strerror(-r));
                 return;
         }
+        app->party.uid = uid;
+        r = fence_add(m, &app->party);
+        if (r < 0) {
+                app_fail(app, ERROR_LIMIT_REACHED, "Failed to look up the rules for the app: %s", strerror(-r));
+                return;
+        }
         r = scope_start(m->scopes, &(ScopeRequest){
                 .unit = app->unit,
                 .slice = app->slice,
@@ -355,7 +363,7 @@ static void launch_on_network(Launch *launch, uint64_t netns, const int sockets[
         app->dns_tcp = sockets[NETWORK_DNS_TCP];
         app_answer_echo(app, sockets[NETWORK_ECHO4], sockets[NETWORK_ECHO6]);
         feed_set_names(m->feed, app->party.identity);
-        feed_add_app(m->feed, app->id, app->dns_udp, app->dns_tcp);
+        feed_add_app(m->feed, &app->party, app->dns_udp, app->dns_tcp);
         app->has_network = true;
         start_maybe_go(app);
 }
@@ -658,6 +666,7 @@ static int open_leader(pid_t leader, uint64_t start) {
 static int app_restore_record(App *app, AppRecord *record) {
         _cleanup_free_ char *message = NULL;
         char **argv = TAKE_PTR(record->argv);
+        int r;
 
         record->n_argv = 0;
         app->state = APP_RUNNING;
@@ -680,7 +689,7 @@ static int app_restore_record(App *app, AppRecord *record) {
         app->leader_pidfd = open_leader(app->leader, app->leader_start);
 
         /* As root, so that the first one back makes the identity and the others join it. */
-        return directory_restore(&app->manager->directory, &app->party, &(IdentityClaim){
+        r = directory_restore(&app->manager->directory, &app->party, &(IdentityClaim){
                 .names = (const char *const *) record->names,
                 .n_names = strv_length(record->names),
                 .addresses = record->addresses,
@@ -688,6 +697,10 @@ static int app_restore_record(App *app, AppRecord *record) {
                 .strategy = record->strategy,
                 .owner = record->identity_owner,
         });
+        if (r < 0)
+                return r;
+        app->party.uid = app->uid;
+        return fence_add(app->manager, &app->party);
 }
 
 int app_restore(Manager *m, const char *id, int notify_fd, const int sockets[static _NETWORK_SOCKET_MAX]) {

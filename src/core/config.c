@@ -100,6 +100,15 @@ static int parse_strategy(const char *value, void *to) {
         return 0;
 }
 
+static int parse_yes_no(const char *value, void *to) {
+        bool *b = to;
+
+        if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+                return -EINVAL;
+        *b = value[0] == 'y';
+        return 0;
+}
+
 static int parse_log_level(const char *value, void *to) {
         static const char *const levels[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
         int *level = to;
@@ -130,6 +139,7 @@ static const struct {
         { "VirtualServicesMax", offsetof(Config, virtual_services_max), parse_maximum, "1 to 65536" },
         { "VirtualServicesPerUserMax", offsetof(Config, virtual_services_per_user_max), parse_maximum, "1 to 65536" },
         { "Strategy", offsetof(Config, strategy), parse_strategy, "round-robin, random, least-connections or source-hash" },
+        { "HideNames", offsetof(Config, hide_names), parse_yes_no, "yes or no" },
         { "LogLevel", offsetof(Config, log_level), parse_log_level,
           "emerg, alert, crit, err, warning, notice, info or debug" },
 };
@@ -148,6 +158,7 @@ int config_init(Config *config) {
                 { "VirtualServicesMax", "4096" },
                 { "VirtualServicesPerUserMax", "256" },
                 { "Strategy", "round-robin" },
+                { "HideNames", "yes" },
                 { "LogLevel", "info" },
         };
 

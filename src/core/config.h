@@ -19,6 +19,7 @@ typedef struct Config {
         unsigned virtual_services_max;
         unsigned virtual_services_per_user_max;
         Strategy strategy;
+        bool hide_names; /* from who may not connect */
         int log_level;
 } Config;
 

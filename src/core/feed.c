@@ -10,6 +10,7 @@
 #include "basic/log.h"
 #include "core/feed.h"
 #include "dns/dns-feed.h"
+#include "model/visibility.h"
 
 /* How long to wait before connecting again, and at most. */
 #define RETRY_USEC (100 * USEC_PER_MSEC)
@@ -64,7 +65,7 @@ static int feed_on_io(sd_event_source *s, int fd, uint32_t revents, void *userda
 
 static int feed_connect(Feed *feed) {
         struct sockaddr_un un = { .sun_family = AF_UNIX, .sun_path = DNS_FEED_SOCKET };
-        const int size = 8 * 1024 * 1024; /* a snapshot of some thousand names */
+        const int size = 64 * 1024 * 1024; /* a snapshot of some ten thousand names; memory is used as long as it is queued */
         DnsFeedMessage begin, commit;
         int r;
 
@@ -161,6 +162,10 @@ static void feed_set_name(Feed *feed, const char *name, const Identity *identity
                 memcpy(m.addresses[i].bytes, a->bytes, sizeof(a->bytes));
         }
         m.n_addresses = (uint32_t) identity->n_addresses;
+        m.identity = identity->number;
+        static_assert(sizeof(m.views) == sizeof(ViewSet), "views must fit");
+        if (identity->seen_by)
+                memcpy(m.views, identity->seen_by->words, sizeof(m.views));
         feed_send(feed, &m, NULL, 0);
 }
 
@@ -180,10 +185,25 @@ void feed_unset_names(Feed *feed, const Identity *identity) {
                 feed_unset_name(feed, identity->names[i].name);
 }
 
-void feed_add_app(Feed *feed, const char *id, int udp, int tcp) {
-        DnsFeedMessage m = feed_message(DNS_FEED_APP_ADD, id);
+/* Who asks: of which identity, and with which view. */
+static DnsFeedMessage feed_app_message(DnsFeedType type, const Party *party) {
+        DnsFeedMessage m = feed_message(type, party->id);
+
+        m.identity = party->identity->number;
+        m.view = view_number(party->view);
+        return m;
+}
+
+void feed_add_app(Feed *feed, const Party *party, int udp, int tcp) {
+        DnsFeedMessage m = feed_app_message(DNS_FEED_APP_ADD, party);
 
         feed_send(feed, &m, (const int[]){ udp, tcp }, 2);
+}
+
+void feed_set_view(Feed *feed, const Party *party) {
+        DnsFeedMessage m = feed_app_message(DNS_FEED_APP_VIEW, party);
+
+        feed_send(feed, &m, NULL, 0);
 }
 
 void feed_remove_app(Feed *feed, const char *id) {

@@ -18,9 +18,12 @@ typedef void (*FeedSnapshot)(Feed *feed, void *userdata);
 int feed_new(sd_event *event, const char *domain, unsigned ttl, FeedSnapshot snapshot, void *userdata, Feed **ret);
 Feed *feed_free(Feed *feed);
 
-/* All names of an identity, with its addresses. */
+/* All names of an identity, with its addresses and who may know of them. */
 void feed_set_names(Feed *feed, const Identity *identity);
 void feed_unset_names(Feed *feed, const Identity *identity);
 void feed_unset_name(Feed *feed, const char *name);
-void feed_add_app(Feed *feed, const char *id, int udp, int tcp);
+void feed_add_app(Feed *feed, const Party *party, int udp, int tcp);
+
+/* The app has another view (model/visibility.h) than it was told. */
+void feed_set_view(Feed *feed, const Party *party);
 void feed_remove_app(Feed *feed, const char *id);

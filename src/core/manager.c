@@ -15,6 +15,8 @@
 #include "basic/fd-store.h"
 #include "basic/log.h"
 #include "core/app.h"
+#include "core/fence.h"
+#include "core/policy-load.h"
 #include "core/services.h"
 #include "core/state.h"
 #include "trap/delivery.h"
@@ -55,7 +57,7 @@ static void feed_on_snapshot(Feed *feed, void *userdata) {
                         feed_set_names(feed, e->identity);
         for (App *app = m->apps; app; app = app->hh.next)
                 if (app->dns_udp >= 0)
-                        feed_add_app(feed, app->id, app->dns_udp, app->dns_tcp);
+                        feed_add_app(feed, &app->party, app->dns_udp, app->dns_tcp);
 }
 
 /* What the descriptor store gave back. Those that are not taken are closed and dropped from it. */
@@ -251,6 +253,9 @@ int manager_new(sd_event *event, sd_bus *bus, Manager **ret) {
         r = scopes_new(bus, &m->scopes);
         if (r < 0)
                 return log_error_errno(r, "Failed to subscribe to the service manager: %m");
+        r = policy_start(m);
+        if (r < 0)
+                return log_error_errno(r, "Failed to load the policy: %m");
         r = restore(m);
         if (r < 0)
                 return log_error_errno(r, "Failed to take back the apps: %m");
@@ -276,6 +281,7 @@ Manager *manager_free(Manager *m) {
                 app_free(m->apps);
         if (m->sw.calls)
                 switch_done(&m->sw);
+        fence_done(m);
         directory_done(&m->directory);
         scopes_free(m->scopes);
         safe_close(m->state_dir);
@@ -287,18 +293,25 @@ Manager *manager_free(Manager *m) {
 }
 
 int manager_reload(Manager *m, char **ret_message) {
-        int r;
+        _cleanup_free_ char *policy_message = NULL;
+        int r, policy_r;
 
         *ret_message = NULL;
+        policy_r = policy_load(m, &policy_message);
         r = services_reload(m);
-        if (r <= 0)
-                return r;
-        if (asprintf(ret_message, "%i files of virtual services are wrong, and the services are what they were; the journal says what is wrong",
-                     r) < 0) {
+        if (r > 0 && asprintf(ret_message,
+                              "%i files of virtual services are wrong, and the services are what they were; the journal says what is wrong",
+                              r) < 0) {
                 *ret_message = NULL;
                 return -ENOMEM;
         }
-        return -EBADMSG;
+        /* Of both, what is wrong with the policy is the worse. */
+        if (policy_r < 0) {
+                free(*ret_message);
+                *ret_message = TAKE_PTR(policy_message);
+                return policy_r;
+        }
+        return r > 0 ? -EBADMSG : r;
 }
 
 App *manager_find_app(Manager *m, const char *id) {

@@ -30,6 +30,8 @@ struct Manager {
         sd_bus *bus;
         Config config;
         Directory directory;
+        Policy *policy;                /* in force; core/fence.h */
+        struct Visibility *visibility; /* of it */
         Switch sw;
         Scopes *scopes;
         Feed *feed;

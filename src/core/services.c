@@ -15,6 +15,7 @@
 #include "basic/log.h"
 #include "basic/text.h"
 #include "core/errors.h"
+#include "core/fence.h"
 #include "core/saver.h"
 #include "core/services.h"
 
@@ -31,18 +32,26 @@ struct Services {
 };
 
 static void tell_new(Manager *m, VirtualService *service) {
-        if (m->feed)
-                feed_set_names(m->feed, service->party.identity);
+        int r;
+
+        r = fence_add(m, &service->party);
+        if (r < 0)
+                (void) log_warning_errno(r, "Virtual service %s: failed to look up its rules, nobody can see it, ignoring: %m",
+                                         service->id);
         if (m->hooks.virtual_service_new)
                 m->hooks.virtual_service_new(m, service);
 }
 
 static void tell_changed(Manager *m, VirtualService *service, char *const *old_names) {
+        int r;
+
         for (; m->feed && *old_names; old_names++)
                 if (!strv_contains(service->settings.names, *old_names))
                         feed_unset_name(m->feed, *old_names);
-        if (m->feed)
-                feed_set_names(m->feed, service->party.identity);
+        r = party_tags_changed(m, &service->party);
+        if (r < 0)
+                (void) log_warning_errno(r, "Virtual service %s: failed to look up its rules, nobody can see it, ignoring: %m",
+                                         service->id);
         if (m->hooks.virtual_service_changed)
                 m->hooks.virtual_service_changed(m, service);
 }

@@ -43,6 +43,7 @@ typedef struct Target {
 
 typedef struct Answer {
         const Names *names;
+        const NameViewer *viewer;
         const Query *query;
         ldns_pkt *packet;
 } Answer;
@@ -80,20 +81,21 @@ static const char *name_below(const char *name, const char *parent) {
         return end[-1] == '.' ? end - 1 : NULL;
 }
 
-static void target_find_reverse(const Names *names, const DnsFeedAddress *address, Target *t) {
+static void target_find_reverse(const Names *names, const NameViewer *viewer, const DnsFeedAddress *address,
+                                Target *t) {
         for (size_t i = 0; i < ELEMENTSOF(loopback); i++)
                 if (memcmp(address, loopback + i, sizeof(*address)) == 0)
                         t->is_loopback_address = true;
-        t->reverse = names_find_address(names, address);
+        t->reverse = names_find_address(names, address, viewer);
         t->exists = t->reverse || t->is_loopback_address;
 }
 
-static void target_find_table(const Names *names, const char *name, Target *t) {
-        t->name = names_find(names, name);
-        t->exists = t->name || names_is_parent(names, name);
+static void target_find_table(const Names *names, const NameViewer *viewer, const char *name, Target *t) {
+        t->name = names_find(names, name, viewer);
+        t->exists = t->name || names_is_parent(names, name, viewer);
 }
 
-static void target_find(const Names *names, const char *name, Target *t) {
+static void target_find(const Names *names, const NameViewer *viewer, const char *name, Target *t) {
         char bare[DNS_FEED_NAME_MAX + 1];
         DnsFeedAddress address;
         const char *end;
@@ -115,7 +117,7 @@ static void target_find(const Names *names, const char *name, Target *t) {
                 return;
         }
         if (r == 0) {
-                target_find_reverse(names, &address, t);
+                target_find_reverse(names, viewer, &address, t);
                 return;
         }
         if (r != -ENOENT)
@@ -130,10 +132,10 @@ static void target_find(const Names *names, const char *name, Target *t) {
                 }
                 memcpy(bare, name, (size_t) (end - name));
                 bare[end - name] = '\0';
-                target_find_table(names, bare, t);
+                target_find_table(names, viewer, bare, t);
                 return;
         }
-        target_find_table(names, name, t);
+        target_find_table(names, viewer, name, t);
         if (name_below(names->domain, name))
                 t->exists = true;
 }
@@ -214,7 +216,7 @@ static int add_pointers(Answer *a, const Target *t) {
 
         if (t->is_loopback_address)
                 r = add_pointer(a, SERVER_NAME);
-        for (const NameAddress *i = t->reverse; r >= 0 && i && n < ANSWER_POINTERS_MAX; i = i->next) {
+        for (const NameAddress *i = t->reverse; r >= 0 && i && n < ANSWER_POINTERS_MAX; i = name_next_seen(i, a->viewer)) {
                 int size = snprintf(full, sizeof(full), "%s.%s", i->name->name, a->names->domain);
 
                 /* Only when a longer domain came after the name. */
@@ -353,11 +355,11 @@ static size_t answer_limit(const Query *q, AnswerTransport transport) {
         return MIN2(size, (size_t) ANSWER_UDP_SIZE_MAX);
 }
 
-ssize_t answer_query(const Names *names, AnswerTransport transport, const uint8_t *query, size_t size,
-                     uint8_t *ret) {
+ssize_t answer_query(const Names *names, const NameViewer *viewer, AnswerTransport transport, const uint8_t *query,
+                     size_t size, uint8_t *ret) {
         _cleanup_(query_donep) Query q;
         _cleanup_(pkt_freep) ldns_pkt *packet = NULL;
-        Answer a = {.names = names, .query = &q};
+        Answer a = {.names = names, .viewer = viewer, .query = &q};
         ssize_t r;
         int rcode;
 
@@ -374,7 +376,7 @@ ssize_t answer_query(const Names *names, AnswerTransport transport, const uint8_
         if (r >= 0 && rcode == 0) {
                 Target t;
 
-                target_find(names, q.name, &t);
+                target_find(names, viewer, q.name, &t);
                 r = answer_target(&a, &t);
         }
         if (r < 0)

@@ -11,7 +11,8 @@
  * - "localhost" and what is below it: the loopback addresses (RFC 6761, 6.3).
  * - The reverse name of every address of the table: PTR to each name that has
  *   it, with the domain.
- * - Anything else does not exist: NXDOMAIN, at once.
+ * - Anything else does not exist: NXDOMAIN, at once. So does what the asker may
+ *   not know of (NameSight).
  *
  * Every answer is authoritative, also on names outside the domain: in an app's
  * namespace there is no other DNS, the whole tree is ours. So a denial carries
@@ -50,5 +51,5 @@ typedef enum AnswerTransport {
  * Returns the size of the answer; 0 if none is due (query_parse(), -EBADMSG);
  * -ENOMEM.
  */
-ssize_t answer_query(const Names *names, AnswerTransport transport, const uint8_t *query, size_t size,
-                     uint8_t *ret);
+ssize_t answer_query(const Names *names, const NameViewer *viewer, AnswerTransport transport, const uint8_t *query,
+                     size_t size, uint8_t *ret);

@@ -12,6 +12,9 @@
  * feed is current at a time; a new connection replaces the old one, and when
  * it closes dnsd goes on answering from what it knows.
  *
+ * Apps do not know of each other's names unless they may connect to each other.
+ * Apps that may connect to the same others have one view, by its number.
+ *
  * Each message is one `DnsFeedMessage`, followed by nothing.
  */
 
@@ -24,15 +27,17 @@ enum {
         DNS_FEED_NAME_MAX = 253,
         DNS_FEED_ADDRESSES_MAX = 8,
         DNS_FEED_APPS_MAX = 4096, /* more are not served */
-        DNS_FEED_VERSION = 1,
+        DNS_FEED_VIEWS_MAX = 4096,
+        DNS_FEED_VERSION = 2,
 };
 
 typedef enum DnsFeedType {
         DNS_FEED_BEGIN,      /* name: the domain of the names, without dots at its ends; version, ttl */
         DNS_FEED_COMMIT,     /* the snapshot is complete */
-        DNS_FEED_NAME_SET,   /* name (without domain): now has these addresses and no others */
+        DNS_FEED_NAME_SET,   /* name (without domain): now has these addresses and no others; identity, views */
         DNS_FEED_NAME_UNSET, /* name: does not exist any more */
-        DNS_FEED_APP_ADD,    /* name: id of an app; fds: its UDP socket, its listening TCP socket */
+        DNS_FEED_APP_ADD,    /* name: id of an app; fds: its UDP socket, its listening TCP socket; identity, view */
+        DNS_FEED_APP_VIEW,   /* name: id of an app that was added: has this view now; identity, view */
         DNS_FEED_APP_REMOVE, /* name: id of an app; its sockets are closed */
         _DNS_FEED_TYPE_MAX,
 } DnsFeedType;
@@ -48,5 +53,8 @@ typedef struct DnsFeedMessage {
         uint32_t ttl;         /* DNS_FEED_BEGIN: of every record, in seconds */
         uint32_t n_addresses; /* DNS_FEED_NAME_SET */
         DnsFeedAddress addresses[DNS_FEED_ADDRESSES_MAX];
+        uint64_t identity;    /* whose name it is, or of which the app is: of its own every app knows the names */
+        uint64_t views[DNS_FEED_VIEWS_MAX / 64]; /* DNS_FEED_NAME_SET: a bit for each view that may know of the name */
+        uint32_t view;        /* DNS_FEED_APP_ADD, DNS_FEED_APP_VIEW: less than DNS_FEED_VIEWS_MAX */
         char name[DNS_FEED_NAME_MAX + 1]; /* NUL-terminated, lower case */
 } DnsFeedMessage;

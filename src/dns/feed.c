@@ -82,11 +82,14 @@ static int apply_commit(Feed *feed, FeedInput *in) {
 
 static int apply_name_set(Feed *feed, FeedInput *in) {
         const DnsFeedMessage *m = &in->message;
+        NameSight sight = {.identity = m->identity};
         int r;
 
+        static_assert(sizeof(sight.views) == sizeof(m->views), "views must fit");
+        memcpy(sight.views, m->views, sizeof(sight.views));
         if (m->n_addresses > DNS_FEED_ADDRESSES_MAX)
                 return bad(-EBADMSG, "too many addresses");
-        r = names_set(feed->names, m->name, m->addresses, m->n_addresses);
+        r = names_set(feed->names, m->name, m->addresses, m->n_addresses, &sight);
         if (r == -EINVAL)
                 return bad(r, "name or family of an address is not valid");
         if (r == -ENOSPC) {
@@ -107,17 +110,30 @@ static int apply_name_unset(Feed *feed, FeedInput *in) {
 }
 
 static int apply_app_add(Feed *feed, FeedInput *in) {
+        const NameViewer viewer = {in->message.identity, in->message.view};
         const char *id = in->message.name;
         int r;
 
+        if (viewer.view >= DNS_FEED_VIEWS_MAX)
+                return bad(-EBADMSG, "view of an app is not known");
         in->n_fds = 0; /* server_add() takes them over */
-        r = server_add(feed->server, id, in->fds[0], in->fds[1]);
+        r = server_add(feed->server, id, &viewer, in->fds[0], in->fds[1]);
         if (r == -EINVAL)
                 return bad(r, "id of an app is not valid");
         if (r == -ENOTSOCK || r == -EPROTOTYPE)
                 return bad(r, "sockets of an app are not what they should be");
         if (r < 0)
                 log_warning_errno(r, "Failed to serve the app %s, ignoring: %m", id);
+        return 0;
+}
+
+static int apply_app_view(Feed *feed, FeedInput *in) {
+        const NameViewer viewer = {in->message.identity, in->message.view};
+
+        if (viewer.view >= DNS_FEED_VIEWS_MAX)
+                return bad(-EBADMSG, "view of an app is not known");
+        if (server_set_viewer(feed->server, in->message.name, &viewer) < 0)
+                log_debug("An app that has another view is not known, ignoring.");
         return 0;
 }
 
@@ -142,6 +158,7 @@ static const struct {
                                          ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT), 0},
                 [DNS_FEED_APP_ADD] = {apply_app_add, ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT),
                                       FEED_APP_SOCKETS},
+                [DNS_FEED_APP_VIEW] = {apply_app_view, ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT), 0},
                 [DNS_FEED_APP_REMOVE] = {apply_app_remove,
                                          ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT), 0},
 };

@@ -20,8 +20,15 @@ struct NameReverse {
 /* A name that may have no addresses of its own, but has names below it. */
 struct NameParent {
         UT_hash_handle hh;
-        size_t n_children; /* names in the table that end with "." and this one */
+        NameChild *children; /* names in the table that end with "." and this one */
         char name[];
+};
+
+/* The place of one name below one of its parents; the name has one for each, in an array. */
+struct NameChild {
+        Name *name;
+        NameParent *parent;
+        NameChild *prev, *next; /* of the parent */
 };
 
 Names *names_new(void) {
@@ -99,36 +106,63 @@ static int address_link(Names *names, NameAddress *a) {
         return 0;
 }
 
-static void parents_unlink(Names *names, const char *name, const char *end) {
-        for (const char *p = strchr(name, '.'); p && p < end; p = strchr(p + 1, '.')) {
-                NameParent *parent;
+static size_t count_parents(const char *name) {
+        size_t n = 0;
 
-                HASH_FIND_STR(names->parents, p + 1, parent);
-                if (parent && --parent->n_children == 0) {
+        for (const char *p = strchr(name, '.'); p; p = strchr(p + 1, '.'))
+                n++;
+        return n;
+}
+
+/* The first `n` places. */
+static void parents_unlink(Names *names, Name *name, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                NameParent *parent = name->children[i].parent;
+
+                DL_DELETE(parent->children, &name->children[i]);
+                if (!parent->children) {
                         HASH_DEL(names->parents, parent);
                         free(parent);
                 }
         }
+        free(name->children);
+        name->children = NULL;
 }
 
-static int parents_link(Names *names, const char *name) {
-        for (const char *p = strchr(name, '.'); p; p = strchr(p + 1, '.')) {
-                NameParent *parent;
+static NameParent *parent_get(Names *names, const char *name) {
+        NameParent *parent;
 
-                HASH_FIND_STR(names->parents, p + 1, parent);
-                if (!parent) {
-                        parent = calloc(1, sizeof(*parent) + strlen(p + 1) + 1);
-                        if (parent) {
-                                strcpy(parent->name, p + 1);
-                                HASH_ADD_STR(names->parents, name, parent);
-                        }
-                        if (!parent || !parent->hh.tbl) {
-                                free(parent);
-                                parents_unlink(names, name, p);
-                                return -ENOMEM;
-                        }
+        HASH_FIND_STR(names->parents, name, parent);
+        if (parent)
+                return parent;
+        parent = calloc(1, sizeof(*parent) + strlen(name) + 1);
+        if (!parent)
+                return NULL;
+        strcpy(parent->name, name);
+        HASH_ADD_STR(names->parents, name, parent);
+        if (!parent->hh.tbl) {
+                free(parent);
+                return NULL;
+        }
+        return parent;
+}
+
+static int parents_link(Names *names, Name *name) {
+        size_t i = 0;
+
+        name->children = calloc(count_parents(name->name) + 1, sizeof(NameChild));
+        if (!name->children)
+                return -ENOMEM;
+        for (const char *p = strchr(name->name, '.'); p; p = strchr(p + 1, '.'), i++) {
+                NameChild *child = &name->children[i];
+
+                child->name = name;
+                child->parent = parent_get(names, p + 1);
+                if (!child->parent) {
+                        parents_unlink(names, name, i);
+                        return -ENOMEM;
                 }
-                parent->n_children++;
+                DL_APPEND(child->parent->children, child);
         }
         return 0;
 }
@@ -142,7 +176,7 @@ static NameAddress *addresses_free(Names *names, NameAddress *addresses, size_t 
 
 static void name_free(Names *names, Name *n) {
         HASH_DEL(names->by_name, n);
-        parents_unlink(names, n->name, n->name + strlen(n->name));
+        parents_unlink(names, n, count_parents(n->name));
         addresses_free(names, n->addresses, n->n_addresses);
         free(n);
 }
@@ -193,14 +227,14 @@ static int name_new(Names *names, const char *name, Name **ret) {
                 return -ENOMEM;
         strcpy(n->name, name);
 
-        r = parents_link(names, n->name);
+        r = parents_link(names, n);
         if (r < 0) {
                 free(n);
                 return r;
         }
         HASH_ADD_STR(names->by_name, name, n);
         if (!n->hh.tbl) {
-                parents_unlink(names, n->name, n->name + strlen(n->name));
+                parents_unlink(names, n, count_parents(n->name));
                 free(n);
                 return -ENOMEM;
         }
@@ -215,7 +249,8 @@ static bool address_is_among(const DnsFeedAddress *address, const DnsFeedAddress
         return false;
 }
 
-int names_set(Names *names, const char *name, const DnsFeedAddress *addresses, size_t n_addresses) {
+int names_set(Names *names, const char *name, const DnsFeedAddress *addresses, size_t n_addresses,
+              const NameSight *sight) {
         DnsFeedAddress wanted[DNS_FEED_ADDRESSES_MAX];
         NameAddress *linked = NULL;
         size_t n = 0, n_linked = 0;
@@ -263,6 +298,7 @@ int names_set(Names *names, const char *name, const DnsFeedAddress *addresses, s
         addresses_free(names, found->addresses, found->n_addresses);
         found->addresses = linked;
         found->n_addresses = n;
+        found->sight = *sight;
         found->generation = names->generation;
         return 0;
 }
@@ -276,23 +312,44 @@ int names_unset(Names *names, const char *name) {
         return 0;
 }
 
-const Name *names_find(const Names *names, const char *name) {
-        return name_find(names, name);
+bool name_is_seen(const Name *name, const NameViewer *viewer) {
+        return name->sight.identity == viewer->identity ||
+                        (name->sight.views[viewer->view / 64] >> (viewer->view % 64) & 1);
 }
 
-bool names_is_parent(const Names *names, const char *name) {
+const Name *names_find(const Names *names, const char *name, const NameViewer *viewer) {
+        const Name *n = name_find(names, name);
+
+        return n && name_is_seen(n, viewer) ? n : NULL;
+}
+
+bool names_is_parent(const Names *names, const char *name, const NameViewer *viewer) {
         NameParent *parent;
 
         HASH_FIND_STR(names->parents, name, parent);
-        return parent;
+        for (const NameChild *child = parent ? parent->children : NULL; child; child = child->next)
+                if (name_is_seen(child->name, viewer))
+                        return true;
+        return false;
 }
 
-const NameAddress *names_find_address(const Names *names, const DnsFeedAddress *address) {
+/* The first from here on. */
+static const NameAddress *first_seen(const NameAddress *a, const NameViewer *viewer) {
+        while (a && !name_is_seen(a->name, viewer))
+                a = a->next;
+        return a;
+}
+
+const NameAddress *name_next_seen(const NameAddress *a, const NameViewer *viewer) {
+        return first_seen(a->next, viewer);
+}
+
+const NameAddress *names_find_address(const Names *names, const DnsFeedAddress *address, const NameViewer *viewer) {
         DnsFeedAddress key;
         NameReverse *reverse;
 
         if (address_normalize(address, &key) < 0)
                 return NULL;
         HASH_FIND(hh, names->by_address, &key, sizeof(key), reverse);
-        return reverse ? reverse->first : NULL;
+        return reverse ? first_seen(reverse->first, viewer) : NULL;
 }

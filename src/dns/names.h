@@ -27,6 +27,19 @@ typedef struct Name Name;
 typedef struct NameAddress NameAddress;
 typedef struct NameReverse NameReverse;
 typedef struct NameParent NameParent;
+typedef struct NameChild NameChild;
+
+/* Who may know of a name: the apps whose it is, and those with one of these views. */
+typedef struct NameSight {
+        uint64_t identity;
+        uint64_t views[DNS_FEED_VIEWS_MAX / 64];
+} NameSight;
+
+/* Who asks. */
+typedef struct NameViewer {
+        uint64_t identity;
+        uint32_t view; /* less than DNS_FEED_VIEWS_MAX */
+} NameViewer;
 
 /* One address of a name; `next` leads to the other names with the same address, in the order they came. */
 struct NameAddress {
@@ -41,6 +54,8 @@ struct Name {
         uint64_t generation;
         size_t n_addresses;
         NameAddress *addresses;
+        NameSight sight;
+        NameChild *children; /* its places below other names */
         char name[];
 };
 
@@ -76,21 +91,33 @@ int names_begin(Names *names, const char *domain, uint32_t ttl);
 void names_commit(Names *names);
 
 /*
- * Gives `name` these addresses and no others; an address that is listed twice
+ * Gives `name` these addresses and no others, for those to know that `sight`
+ * has; an address that is listed twice
  * counts once, no address at all is allowed. Errors: -EINVAL (name not valid,
  * too long together with the domain, or a family that is neither AF_INET nor
  * AF_INET6), -ENOSPC (NAMES_MAX), -ENOMEM; the name is then unchanged.
  */
-int names_set(Names *names, const char *name, const DnsFeedAddress *addresses, size_t n_addresses);
+int names_set(Names *names, const char *name, const DnsFeedAddress *addresses, size_t n_addresses,
+              const NameSight *sight);
 
 /* Forgets `name`. Errors: -ENOENT. */
 int names_unset(Names *names, const char *name);
 
-/* Returns the name, or NULL. */
-const Name *names_find(const Names *names, const char *name);
+/* Whether who asks may know of the name. */
+bool name_is_seen(const Name *name, const NameViewer *viewer);
 
-/* Are there names below `name` ("b" with "a.b" in the table, RFC 4592 2.2.2, empty non-terminal)? */
-bool names_is_parent(const Names *names, const char *name);
+/* Returns the name, or NULL if there is none that the viewer may know of. */
+const Name *names_find(const Names *names, const char *name, const NameViewer *viewer);
 
-/* Returns the first of the names with this address (the others follow by `next`), or NULL. */
-const NameAddress *names_find_address(const Names *names, const DnsFeedAddress *address);
+/*
+ * Are there names below `name` ("b" with "a.b" in the table, RFC 4592 2.2.2,
+ * empty non-terminal) that the viewer may know of?
+ */
+bool names_is_parent(const Names *names, const char *name, const NameViewer *viewer);
+
+/*
+ * Returns the first of the names with this address that the viewer may know of,
+ * or NULL; name_next_seen() has the others.
+ */
+const NameAddress *names_find_address(const Names *names, const DnsFeedAddress *address, const NameViewer *viewer);
+const NameAddress *name_next_seen(const NameAddress *address, const NameViewer *viewer);

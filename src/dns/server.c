@@ -158,7 +158,7 @@ static int app_on_udp(sd_event_source *source, int fd, uint32_t revents, void *u
                                         app->id);
                         continue;
                 }
-                l = answer_query(server->names, ANSWER_UDP, server->query, (size_t) l, server->answer);
+                l = answer_query(server->names, &app->viewer, ANSWER_UDP, server->query, (size_t) l, server->answer);
                 if (l == 0)
                         continue;
                 r = l < 0 ? (int) l : datagram_send(fd, server->answer, (size_t) l, &to, &from);
@@ -293,7 +293,7 @@ static int app_new(Server *server, const char *id, int udp, int tcp, App **ret) 
         return 0;
 }
 
-int server_add(Server *server, const char *id, int udp, int tcp) {
+int server_add(Server *server, const char *id, const NameViewer *viewer, int udp, int tcp) {
         _cleanup_(app_freep) App *app = NULL;
         App *old;
         int r;
@@ -301,6 +301,7 @@ int server_add(Server *server, const char *id, int udp, int tcp) {
         r = app_new(server, id, udp, tcp, &app);
         if (r < 0)
                 return r;
+        app->viewer = *viewer;
 
         HASH_FIND_STR(server->apps, id, old);
         if (!old && HASH_COUNT(server->apps) >= SERVER_APPS_MAX)
@@ -311,6 +312,16 @@ int server_add(Server *server, const char *id, int udp, int tcp) {
         if (!app->hh.tbl)
                 return -ENOMEM;
         TAKE_PTR(app);
+        return 0;
+}
+
+int server_set_viewer(Server *server, const char *id, const NameViewer *viewer) {
+        App *app;
+
+        HASH_FIND_STR(server->apps, id, app);
+        if (!app)
+                return -ENOENT;
+        app->viewer = *viewer;
         return 0;
 }
 

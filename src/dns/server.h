@@ -38,6 +38,7 @@ struct App {
         UT_hash_handle hh;
         Server *server;
         uint64_t generation;
+        NameViewer viewer; /* which names it may know of */
         int udp, tcp;
         sd_event_source *udp_source, *tcp_source;
         Stream *streams;
@@ -74,7 +75,10 @@ void server_commit(Server *server);
  * and a listening AF_INET6 TCP socket), -ENOSPC (SERVER_APPS_MAX), -ENOMEM, or
  * one of setsockopt(2) or epoll_ctl(2). A known app is then as it was.
  */
-int server_add(Server *server, const char *id, int udp, int tcp);
+int server_add(Server *server, const char *id, const NameViewer *viewer, int udp, int tcp);
+
+/* From now on the app may know of other names. Errors: -ENOENT. */
+int server_set_viewer(Server *server, const char *id, const NameViewer *viewer);
 
 /* Closes the sockets and connections of the app. Errors: -ENOENT. */
 int server_remove(Server *server, const char *id);

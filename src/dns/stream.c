@@ -140,7 +140,7 @@ static int stream_answer(Stream *s) {
         uint8_t *buf = server->answer;
         ssize_t l;
 
-        l = answer_query(server->names, ANSWER_TCP, s->in + STREAM_LENGTH_SIZE, s->n_in - STREAM_LENGTH_SIZE,
+        l = answer_query(server->names, &s->app->viewer, ANSWER_TCP, s->in + STREAM_LENGTH_SIZE, s->n_in - STREAM_LENGTH_SIZE,
                          buf + STREAM_LENGTH_SIZE);
         s->n_in = 0;
         if (l <= 0)

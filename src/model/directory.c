@@ -67,6 +67,7 @@ static void identity_forget(Directory *d, Identity *identity) {
                 HASH_DELETE(hh, d->by_name, &identity->names[i]);
                 free(identity->names[i].name);
         }
+        free(identity->seen_by);
         free(identity);
 }
 
@@ -132,6 +133,7 @@ static int identity_new(Directory *d, const IdentityClaim *claim, Identity **ret
         identity = calloc(1, sizeof(*identity));
         if (!identity)
                 return -ENOMEM;
+        identity->number = ++d->n_identities;
         identity->owner = claim->owner;
         identity->strategy = claim->strategy >= 0 ? claim->strategy : d->strategy;
         for (size_t i = 0; r >= 0 && i < claim->n_names; i++)

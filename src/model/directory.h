@@ -62,6 +62,8 @@ struct Identity {
         uid_t owner; /* who claimed it first */
         Strategy strategy;
         VirtualService *service; /* whose it is; NULL: apps' */
+        uint64_t number;         /* unique */
+        struct ViewSet *seen_by; /* who may know of its names, NULL: everybody; core/fence.h */
         size_t n_parties;
         Party *parties;     /* utlist */
         ServicePort *ports; /* uthash */
@@ -74,6 +76,8 @@ struct Party {
         Tags tags;
         uid_t uid;             /* that it runs as, for the policy */
         PolicyBits policy;     /* its owner's to free, as the tags */
+        struct View *view;         /* of an app, NULL otherwise; model/visibility.h, core/fence.h */
+        struct Exposure *exposure; /* the same of what has names */
         unsigned weight;       /* WEIGHT_MIN to WEIGHT_MAX; 0 is WEIGHT_DEFAULT */
         bool draining;         /* gets no new connections but its own */
         unsigned connections;  /* open ones, as the kernel last told */
@@ -103,6 +107,7 @@ struct Directory {
         Strategy strategy;            /* of identities that choose none */
         unsigned names_per_user_max;  /* of users other than root */
         uint64_t random;              /* balance_random() */
+        uint64_t n_identities;        /* so far */
         VirtualService *services;     /* uthash by id; model/virtual-service.h */
         struct Selected *selected;    /* uthash: whom services select */
         struct External *externals;   /* uthash by id: backends that are no apps */

@@ -428,6 +428,8 @@ int policy_seal(Policy *p, const Policy *old) {
                 r = warn_of_shadows(p);
         if (r >= 0 && old)
                 take_over_counters(p, old);
+        p->resolve_user = NULL;
+        p->userdata = NULL;
         return r;
 }
 

@@ -6,6 +6,7 @@
 #include "basic/text.h"
 #include "model/members.h"
 #include "model/virtual-service.h"
+#include "model/visibility.h"
 
 /* Ids of what is outside; those of backends are below. */
 #define EXTERNAL_ID_FIRST (UINT64_C(1) << 63)
@@ -134,6 +135,8 @@ static int service_claim(Directory *d, VirtualService *service, const ServiceSet
 static void service_free(VirtualService *service) {
         service_settings_done(&service->settings);
         tags_done(&service->party.tags);
+        policy_bits_done(&service->party.policy);
+        exposure_release(service->party.exposure);
         free(service->path);
         free(service->id);
         free(service);
@@ -172,6 +175,7 @@ int virtual_service_add(Directory *d, const ServiceClaim *claim, ServiceSettings
         service->id = strdup(claim->id);
         r = service->id ? copy_tags(&settings->tags, &service->party.tags) : -ENOMEM;
         service->party.id = service->id;
+        service->party.uid = POLICY_NO_UID;
         if (r >= 0)
                 r = service_claim(d, service, settings, claim->known, claim->n_known, ret_message);
         if (r < 0) {

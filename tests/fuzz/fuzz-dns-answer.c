@@ -18,6 +18,10 @@
 #include "dns/answer.h"
 #include "dns/query.h"
 
+/* The view that names are told for. */
+static const NameSight sight = { .identity = 1, .views = { 1 } };
+static const NameViewer viewer = { .identity = 2, .view = 0 };
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uint8_t answer[ANSWER_SIZE_MAX];
@@ -33,12 +37,12 @@ static Names *names_make(void) {
 
         r = names ? names_begin(names, "ax.internal", 5) : -ENOMEM;
         if (r >= 0)
-                r = names_set(names, "web", both, 2);
+                r = names_set(names, "web", both, 2, &sight);
         if (r >= 0)
-                r = names_set(names, "db.shop", both, 1);
+                r = names_set(names, "db.shop", both, 1, &sight);
         for (unsigned i = 0; r >= 0 && i < ANSWER_POINTERS_MAX; i++) {
                 snprintf(name, sizeof(name), "a-rather-long-name-of-some-service-%u", i);
-                r = names_set(names, name, both + 1, 1);
+                r = names_set(names, name, both + 1, 1, &sight);
         }
         if (r < 0)
                 abort();
@@ -64,13 +68,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (size > QUERY_SIZE_MAX)
                 return 0;
 
-        l = answer_query(names, ANSWER_UDP, data, size, answer);
+        l = answer_query(names, &viewer, ANSWER_UDP, data, size, answer);
         if (l < 0)
                 abort();
         if (l > 0)
                 check_answer(data, (size_t) l, ANSWER_UDP_SIZE_MAX);
 
-        l = answer_query(names, ANSWER_TCP, data, size, answer);
+        l = answer_query(names, &viewer, ANSWER_TCP, data, size, answer);
         if (l < 0)
                 abort();
         if (l > 0)

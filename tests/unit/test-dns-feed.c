@@ -14,6 +14,8 @@
 #include "basic/log.h"
 #include "dns/feed.h"
 
+static const NameViewer somebody; /* of identity 0, as all that is told here */
+
 static sd_event *event;
 static Names *names;
 static Server *server;
@@ -136,7 +138,7 @@ START_TEST(test_life) {
         ck_assert_int_eq(feed->state, FEED_CURRENT);
         ck_assert_str_eq(names->domain, "ax.internal");
         ck_assert_uint_eq(names->ttl, 5);
-        ck_assert_ptr_nonnull(names_find(names, "web"));
+        ck_assert_ptr_nonnull(names_find(names, "web", &somebody));
         ck_assert_ptr_nonnull(app_find("app-1"));
 
         send_message(name_set("db", "198.18.0.2"));
@@ -145,15 +147,15 @@ START_TEST(test_life) {
         app_add("app-2");
         send_message(message(DNS_FEED_APP_REMOVE, "app-1"));
         send_message(message(DNS_FEED_APP_REMOVE, "never-known"));
-        ck_assert_ptr_null(names_find(names, "web"));
-        ck_assert_ptr_nonnull(names_find(names, "db"));
+        ck_assert_ptr_null(names_find(names, "web", &somebody));
+        ck_assert_ptr_nonnull(names_find(names, "db", &somebody));
         ck_assert_ptr_null(app_find("app-1"));
         ck_assert_ptr_nonnull(app_find("app-2"));
 
         peer = safe_close(peer);
         run_loop();
         ck_assert_int_eq(feed->state, FEED_CLOSED);
-        ck_assert_ptr_nonnull(names_find(names, "db"));
+        ck_assert_ptr_nonnull(names_find(names, "db", &somebody));
         ck_assert_ptr_nonnull(app_find("app-2"));
 }
 END_TEST
@@ -173,12 +175,12 @@ START_TEST(test_reconnect) {
         begin();
         send_message(name_set("both", "198.18.0.3"));
         app_add("both");
-        ck_assert_ptr_nonnull(names_find(names, "old"));
+        ck_assert_ptr_nonnull(names_find(names, "old", &somebody));
         ck_assert_ptr_nonnull(app_find("old"));
         commit();
-        ck_assert_ptr_null(names_find(names, "old"));
+        ck_assert_ptr_null(names_find(names, "old", &somebody));
         ck_assert_ptr_null(app_find("old"));
-        ck_assert_ptr_nonnull(names_find(names, "both"));
+        ck_assert_ptr_nonnull(names_find(names, "both", &somebody));
         ck_assert_ptr_nonnull(app_find("both"));
         ck_assert_uint_eq(HASH_COUNT(server->apps), 1);
 }
@@ -193,13 +195,13 @@ START_TEST(test_broken_snapshot) {
         begin();
         send_message(name_set("half", "198.18.0.2"));
         reconnect();
-        ck_assert_ptr_nonnull(names_find(names, "old"));
-        ck_assert_ptr_nonnull(names_find(names, "half"));
+        ck_assert_ptr_nonnull(names_find(names, "old", &somebody));
+        ck_assert_ptr_nonnull(names_find(names, "half", &somebody));
         begin();
         send_message(name_set("old", "198.18.0.1"));
         commit();
-        ck_assert_ptr_nonnull(names_find(names, "old"));
-        ck_assert_ptr_null(names_find(names, "half"));
+        ck_assert_ptr_nonnull(names_find(names, "old", &somebody));
+        ck_assert_ptr_null(names_find(names, "half", &somebody));
 }
 END_TEST
 
@@ -224,6 +226,40 @@ START_TEST(test_many) {
         run_loop();
         commit();
         ck_assert_uint_eq(HASH_COUNT(names->by_name), 10000);
+}
+END_TEST
+
+/* Which views may know of a name, and which view an app has, is told and told anew. */
+START_TEST(test_views) {
+        DnsFeedMessage m = name_set("web", "198.18.0.1");
+        NameViewer viewer = { .identity = 2, .view = 4095 };
+
+        begin();
+        m.identity = 1;
+        m.views[63] = UINT64_C(1) << 63;
+        send_message(m);
+        app_add("app");
+        commit();
+        ck_assert_uint_eq(app_find("app")->viewer.view, 0);
+        ck_assert_ptr_nonnull(names_find(names, "web", &viewer));
+        viewer.view = 4094;
+        ck_assert_ptr_null(names_find(names, "web", &viewer));
+        m.views[63] = UINT64_C(1) << 62;
+        send_message(m);
+        ck_assert_ptr_nonnull(names_find(names, "web", &viewer));
+
+        m = message(DNS_FEED_APP_VIEW, "app");
+        m.identity = 2;
+        m.view = 4094;
+        send_message(m);
+        ck_assert_uint_eq(app_find("app")->viewer.view, 4094);
+        ck_assert_uint_eq(app_find("app")->viewer.identity, 2);
+        strcpy(m.name, "nobody");
+        send_message(m);
+        ck_assert_int_eq(feed->state, FEED_CURRENT);
+        m.view = 4096;
+        send_message(m);
+        ck_assert_int_eq(feed->state, FEED_CLOSED);
 }
 END_TEST
 
@@ -439,6 +475,7 @@ int main(void) {
         tcase_add_test(tcase, test_reconnect);
         tcase_add_test(tcase, test_broken_snapshot);
         tcase_add_test(tcase, test_many);
+        tcase_add_test(tcase, test_views);
         tcase_add_test(tcase, test_bad_messages);
         tcase_add_test(tcase, test_bad_order);
         tcase_add_test(tcase, test_bad_size);

@@ -8,6 +8,10 @@
 #include "dns/names.h"
 #include "dns/reverse.h"
 
+/* Of one identity: knows all names of it. */
+static const NameSight everybody = { .identity = 1 };
+static const NameViewer somebody = { .identity = 1 };
+
 static Names *names;
 
 static void setup(void) {
@@ -30,14 +34,14 @@ static DnsFeedAddress address(const char *text) {
 static int set(const char *name, const char *text) {
         DnsFeedAddress a = address(text);
 
-        return names_set(names, name, &a, 1);
+        return names_set(names, name, &a, 1, &everybody);
 }
 
 static size_t count_reverse(const char *text) {
         DnsFeedAddress a = address(text);
         size_t n = 0;
 
-        for (const NameAddress *i = names_find_address(names, &a); i; i = i->next)
+        for (const NameAddress *i = names_find_address(names, &a, &somebody); i; i = i->next)
                 n++;
         return n;
 }
@@ -85,26 +89,26 @@ START_TEST(test_set) {
         DnsFeedAddress two[] = {address("198.18.0.1"), address("fd00::1")};
         const Name *n;
 
-        ck_assert_int_eq(names_set(names, "web", two, 2), 0);
-        n = names_find(names, "web");
+        ck_assert_int_eq(names_set(names, "web", two, 2, &everybody), 0);
+        n = names_find(names, "web", &somebody);
         ck_assert_ptr_nonnull(n);
         ck_assert_uint_eq(n->n_addresses, 2);
         ck_assert_uint_eq(count_reverse("198.18.0.1"), 1);
         ck_assert_uint_eq(count_reverse("fd00::1"), 1);
 
         ck_assert_int_eq(set("web", "198.18.0.2"), 0);
-        n = names_find(names, "web");
+        n = names_find(names, "web", &somebody);
         ck_assert_uint_eq(n->n_addresses, 1);
         ck_assert_uint_eq(count_reverse("198.18.0.1"), 0);
         ck_assert_uint_eq(count_reverse("fd00::1"), 0);
         ck_assert_uint_eq(count_reverse("198.18.0.2"), 1);
 
-        ck_assert_int_eq(names_set(names, "web", NULL, 0), 0);
-        ck_assert_ptr_nonnull(names_find(names, "web"));
+        ck_assert_int_eq(names_set(names, "web", NULL, 0, &everybody), 0);
+        ck_assert_ptr_nonnull(names_find(names, "web", &somebody));
         ck_assert_uint_eq(count_reverse("198.18.0.2"), 0);
 
         ck_assert_int_eq(names_unset(names, "web"), 0);
-        ck_assert_ptr_null(names_find(names, "web"));
+        ck_assert_ptr_null(names_find(names, "web", &somebody));
         ck_assert_int_eq(names_unset(names, "web"), -ENOENT);
 }
 END_TEST
@@ -114,10 +118,10 @@ START_TEST(test_address_key) {
         DnsFeedAddress a[] = {address("198.18.0.1"), address("198.18.0.1")};
 
         a[1].bytes[15] = 0xff;
-        ck_assert_int_eq(names_set(names, "web", a, 2), 0);
-        ck_assert_uint_eq(names_find(names, "web")->n_addresses, 1);
+        ck_assert_int_eq(names_set(names, "web", a, 2, &everybody), 0);
+        ck_assert_uint_eq(names_find(names, "web", &somebody)->n_addresses, 1);
         ck_assert_uint_eq(count_reverse("198.18.0.1"), 1);
-        ck_assert_ptr_nonnull(names_find_address(names, a + 1));
+        ck_assert_ptr_nonnull(names_find_address(names, a + 1, &somebody));
 }
 END_TEST
 
@@ -131,12 +135,12 @@ START_TEST(test_set_invalid) {
                 a[i].bytes[0] = (uint8_t) i;
         }
         ck_assert_int_eq(set("web", "198.18.0.1"), 0);
-        ck_assert_int_eq(names_set(names, "web", a, DNS_FEED_ADDRESSES_MAX + 1), -EINVAL);
-        ck_assert_int_eq(names_set(names, "web", a, DNS_FEED_ADDRESSES_MAX), 0);
+        ck_assert_int_eq(names_set(names, "web", a, DNS_FEED_ADDRESSES_MAX + 1, &everybody), -EINVAL);
+        ck_assert_int_eq(names_set(names, "web", a, DNS_FEED_ADDRESSES_MAX, &everybody), 0);
         a[1].family = AF_UNIX;
-        ck_assert_int_eq(names_set(names, "web", a, 2), -EINVAL);
-        ck_assert_int_eq(names_set(names, "Web", a, 1), -EINVAL);
-        ck_assert_uint_eq(names_find(names, "web")->n_addresses, DNS_FEED_ADDRESSES_MAX);
+        ck_assert_int_eq(names_set(names, "web", a, 2, &everybody), -EINVAL);
+        ck_assert_int_eq(names_set(names, "Web", a, 1, &everybody), -EINVAL);
+        ck_assert_uint_eq(names_find(names, "web", &somebody)->n_addresses, DNS_FEED_ADDRESSES_MAX);
 
         /* With the domain it would not fit into a DNS name. */
         for (size_t i = 0; i < 245; i++)
@@ -167,15 +171,15 @@ END_TEST
 START_TEST(test_parents) {
         ck_assert_int_eq(set("a.b.c", "198.18.0.1"), 0);
         ck_assert_int_eq(set("x.b.c", "198.18.0.2"), 0);
-        ck_assert(names_is_parent(names, "b.c"));
-        ck_assert(names_is_parent(names, "c"));
-        ck_assert(!names_is_parent(names, "a.b.c"));
-        ck_assert(!names_is_parent(names, "b"));
+        ck_assert(names_is_parent(names, "b.c", &somebody));
+        ck_assert(names_is_parent(names, "c", &somebody));
+        ck_assert(!names_is_parent(names, "a.b.c", &somebody));
+        ck_assert(!names_is_parent(names, "b", &somebody));
         ck_assert_int_eq(names_unset(names, "a.b.c"), 0);
-        ck_assert(names_is_parent(names, "b.c"));
+        ck_assert(names_is_parent(names, "b.c", &somebody));
         ck_assert_int_eq(names_unset(names, "x.b.c"), 0);
-        ck_assert(!names_is_parent(names, "b.c"));
-        ck_assert(!names_is_parent(names, "c"));
+        ck_assert(!names_is_parent(names, "b.c", &somebody));
+        ck_assert(!names_is_parent(names, "c", &somebody));
 }
 END_TEST
 
@@ -184,23 +188,23 @@ START_TEST(test_snapshot) {
         ck_assert_int_eq(set("old", "198.18.0.1"), 0);
         ck_assert_int_eq(set("both", "198.18.0.2"), 0);
         names_commit(names);
-        ck_assert_ptr_nonnull(names_find(names, "old"));
+        ck_assert_ptr_nonnull(names_find(names, "old", &somebody));
 
         ck_assert_int_eq(names_begin(names, "ax.internal", 7), 0);
         ck_assert_int_eq(set("both", "198.18.0.3"), 0);
         ck_assert_int_eq(set("new", "198.18.0.4"), 0);
-        ck_assert_ptr_nonnull(names_find(names, "old"));
+        ck_assert_ptr_nonnull(names_find(names, "old", &somebody));
         names_commit(names);
-        ck_assert_ptr_null(names_find(names, "old"));
+        ck_assert_ptr_null(names_find(names, "old", &somebody));
         ck_assert_uint_eq(count_reverse("198.18.0.1"), 0);
-        ck_assert_ptr_nonnull(names_find(names, "both"));
-        ck_assert_ptr_nonnull(names_find(names, "new"));
+        ck_assert_ptr_nonnull(names_find(names, "both", &somebody));
+        ck_assert_ptr_nonnull(names_find(names, "new", &somebody));
         ck_assert_uint_eq(names->ttl, 7);
 
         /* One that breaks off forgets nothing. */
         ck_assert_int_eq(names_begin(names, "ax.internal", 7), 0);
         ck_assert_int_eq(names_begin(names, "ax.internal", 7), 0);
-        ck_assert_ptr_nonnull(names_find(names, "both"));
+        ck_assert_ptr_nonnull(names_find(names, "both", &somebody));
 }
 END_TEST
 
@@ -272,6 +276,42 @@ START_TEST(test_reverse) {
 }
 END_TEST
 
+/* A name is known to its own identity and to the views it is told for; so are its parent, and its address. */
+START_TEST(test_sight) {
+        static const NameViewer own = { .identity = 7, .view = 1 }, friend = { .identity = 8, .view = 70 },
+                                stranger = { .identity = 9, .view = 71 };
+        NameSight sight = { .identity = 7, .views[1] = 1 << 6 };
+        DnsFeedAddress a = { AF_INET, { 198, 18, 0, 1 } };
+        const NameAddress *first;
+
+        ck_assert_int_eq(names_set(names, "a.shop", &a, 1, &sight), 0);
+        sight = (NameSight){ .identity = 8 };
+        ck_assert_int_eq(names_set(names, "b.shop", &a, 1, &sight), 0);
+
+        ck_assert_ptr_nonnull(names_find(names, "a.shop", &own));
+        ck_assert_ptr_nonnull(names_find(names, "a.shop", &friend));
+        ck_assert_ptr_null(names_find(names, "a.shop", &stranger));
+        ck_assert_ptr_null(names_find(names, "b.shop", &own));
+        ck_assert(names_is_parent(names, "shop", &own));
+        ck_assert(!names_is_parent(names, "shop", &stranger));
+        ck_assert_ptr_null(names_find_address(names, &a, &stranger));
+        first = names_find_address(names, &a, &own);
+        ck_assert_str_eq(first->name->name, "a.shop");
+        ck_assert_ptr_null(name_next_seen(first, &own));
+        first = names_find_address(names, &a, &friend);
+        ck_assert_ptr_nonnull(name_next_seen(first, &friend));
+
+        /* Told anew, it is as it is told then. */
+        sight = (NameSight){ .identity = 7, .views[1] = 1 << 7 };
+        ck_assert_int_eq(names_set(names, "a.shop", &a, 1, &sight), 0);
+        ck_assert_ptr_null(names_find(names, "a.shop", &friend));
+        ck_assert_ptr_nonnull(names_find(names, "a.shop", &stranger));
+        ck_assert_int_eq(names_unset(names, "a.shop"), 0);
+        ck_assert(!names_is_parent(names, "shop", &stranger));
+        ck_assert(names_is_parent(names, "shop", &friend));
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("dns-names");
         TCase *tcase = tcase_create("names");
@@ -290,6 +330,7 @@ int main(void) {
         tcase_add_test(tcase, test_begin_invalid);
         tcase_add_test(tcase, test_bound);
         tcase_add_test(tcase, test_reverse);
+        tcase_add_test(tcase, test_sight);
         suite_add_tcase(suite, tcase);
         srunner_run_all(runner, CK_NORMAL);
         failed = srunner_ntests_failed(runner);

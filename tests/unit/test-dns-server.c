@@ -16,6 +16,10 @@
 #include "basic/fd.h"
 #include "dns/server.h"
 
+/* Of one identity: knows all names of it. */
+static const NameSight everybody = { .identity = 1 };
+static const NameViewer somebody = { .identity = 1 };
+
 static sd_event *event;
 static Names *names;
 static Server *server;
@@ -32,11 +36,11 @@ static void setup(void) {
         ck_assert_int_ge(sd_event_new(&event), 0);
         names = names_new();
         ck_assert_int_eq(names_begin(names, "ax.internal", 5), 0);
-        ck_assert_int_eq(names_set(names, "web", a, 1), 0);
+        ck_assert_int_eq(names_set(names, "web", a, 1, &everybody), 0);
         a[0].bytes[3] = 99;
         for (unsigned i = 0; i < ANSWER_POINTERS_MAX; i++) {
                 snprintf(name, sizeof(name), "a-rather-long-name-of-some-service-%u", i);
-                ck_assert_int_eq(names_set(names, name, a, 1), 0);
+                ck_assert_int_eq(names_set(names, name, a, 1, &everybody), 0);
         }
         server = server_new(event, names);
         ck_assert_ptr_nonnull(server);
@@ -67,7 +71,7 @@ static Ports add_app(const char *id) {
         Ports ports;
         int udp = bound_socket(SOCK_DGRAM, &ports.udp), tcp = bound_socket(SOCK_STREAM, &ports.tcp);
 
-        ck_assert_int_eq(server_add(server, id, udp, tcp), 0);
+        ck_assert_int_eq(server_add(server, id, &somebody, udp, tcp), 0);
         return ports;
 }
 
