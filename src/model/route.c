@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <stdio.h>
+
 #include "model/route-service.h"
 
 enum { PORT_DOMAIN = 53 };
@@ -209,6 +211,33 @@ RouteVerdict route_echo(Directory *d, const Party *client, const Address *to) {
         if (identity->service)
                 return route_service_echo(d, client, identity->service);
         return route_may_see(d, client, identity) ? ROUTE_BACKEND : ROUTE_REFUSED;
+}
+
+/* Of what a rule decided. */
+static void rule_reason(const Rule *rule, char *buf, size_t size) {
+        char place[600];
+
+        if (rule->line > 0)
+                (void) snprintf(place, sizeof(place), "the rule at %s:%u", rule->file, rule->line);
+        else
+                (void) snprintf(place, sizeof(place), "what %s was to say", rule->file);
+        if (rule->broken)
+                (void) snprintf(buf, size, "%s has an error, and so denies it (appswitch.policy(5))", place);
+        else
+                (void) snprintf(buf, size, "%s %s it%s%s%s", place, rule->allow ? "allows" : "denies",
+                                *rule->description ? " (" : "", rule->description, *rule->description ? ")" : "");
+}
+
+const char *route_reason(const Route *route, char buf[static ROUTE_REASON_MAX]) {
+        if (route->rule)
+                rule_reason(route->rule, buf, ROUTE_REASON_MAX);
+        else if (route->verdict != ROUTE_REFUSED)
+                (void) snprintf(buf, ROUTE_REASON_MAX, "no rule is about it");
+        else if (route->refused)
+                (void) snprintf(buf, ROUTE_REASON_MAX, "the virtual service and it share no tag");
+        else
+                (void) snprintf(buf, ROUTE_REASON_MAX, "they share no tag");
+        return buf;
 }
 
 int route_verdict_to_errno(RouteVerdict verdict) {

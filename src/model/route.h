@@ -77,5 +77,15 @@ bool route_may_see(const Directory *d, const Party *client, const Identity *iden
  */
 RouteVerdict route_echo(Directory *d, const Party *client, const Address *to);
 
+/* Room for a sentence with a name of a file and a description in it. */
+enum { ROUTE_REASON_MAX = 1600 };
+
+/*
+ * Why it was refused or allowed, as the end of a sentence: "they share no tag",
+ * "the rule at /etc/appswitch/policy.d/10-web.conf:3 denies it (only the shop)".
+ * Returns `buf`. Of a verdict that is none of the policy's it says so.
+ */
+const char *route_reason(const Route *route, char buf[static ROUTE_REASON_MAX]);
+
 /* The errno that connect(2) gives for a verdict, 0 for ROUTE_BACKEND and ROUTE_NATIVE. */
 int route_verdict_to_errno(RouteVerdict verdict);

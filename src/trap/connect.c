@@ -26,6 +26,7 @@
 #include "trap/listener.h"
 #include "trap/option-memory.h"
 #include "trap/outside.h"
+#include "trap/rule-log.h"
 
 enum {
         /* Records of refusals of one app in a window of time; what is more is counted. */
@@ -65,7 +66,7 @@ static void connect_other(Call *call, const CallLook *look) {
 }
 
 static void log_refusal(Trap *trap, const Connect *c, const Route *route) {
-        char to[ENDPOINT_STRING_MAX], app[300], peer[300], address[ENDPOINT_STRING_MAX + 32];
+        char to[ENDPOINT_STRING_MAX], app[300], peer[300], address[ENDPOINT_STRING_MAX + 32], rule[600], reason[ROUTE_REASON_MAX];
         struct timespec now;
         uint64_t window;
 
@@ -83,16 +84,19 @@ static void log_refusal(Trap *trap, const Connect *c, const Route *route) {
         (void) snprintf(app, sizeof(app), "APPSWITCH_APP=%s", trap->party->id);
         (void) snprintf(peer, sizeof(peer), "APPSWITCH_PEER=%s", route->refused_by->id);
         (void) snprintf(address, sizeof(address), "APPSWITCH_ADDRESS=%s", to);
+        if (route->rule)
+                (void) snprintf(rule, sizeof(rule), "APPSWITCH_RULE=%s:%u", route->rule->file, route->rule->line);
         (void) log_fields(LOG_NOTICE, 0,
                           (const char *const[]){
                                           "MESSAGE_ID=6ac3df0b1d1b4f5c9a1b0f7a2f0f6d11",
                                           app,
                                           peer,
                                           address,
+                                          route->rule ? rule : NULL,
                                           NULL,
                           },
-                          "%s was refused a connection to %s of %s: %s share no tag.%s", trap->party->id, to,
-                          route->refused_by->id, route->refused ? "the virtual service and it" : "they",
+                          "%s was refused a connection to %s of %s: %s.%s", trap->party->id, to,
+                          route->refused_by->id, route_reason(route, reason),
                           trap->n_refused == REFUSALS_PER_WINDOW ? " (Further records are held back for a while.)" : "");
 }
 
@@ -158,6 +162,8 @@ void connect_route(Connect *c) {
                         (void) call_continue(c->call);
                         return;
                 }
+                if (c->tried.n == 0)
+                        rule_note(trap, &c->to, &route);
                 if (route.verdict == ROUTE_REFUSED)
                         log_refusal(trap, c, &route);
                 if (route.verdict == ROUTE_BACKEND)

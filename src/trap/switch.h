@@ -131,6 +131,8 @@ struct Trap {
         uint64_t unreported; /* trap/outside.c: cookie of a socket whose client was interrupted before he was told */
         uint64_t refused_window; /* rate limit of the records of refusals */
         unsigned n_refused;
+        uint64_t noted_window; /* and of those that rules ask for */
+        unsigned n_noted;
         void *userdata; /* the owner's */
         UT_hash_handle hh; /* by number */
 };
