@@ -5,6 +5,7 @@
 #include "basic/macro.h"
 #include "bus/app-bus.h"
 #include "bus/manager-bus.h"
+#include "bus/policy-bus.h"
 #include "bus/reload.h"
 #include "bus/run-app.h"
 #include "bus/virtual-service-bus.h"
@@ -290,6 +291,17 @@ static const sd_bus_vtable manager_vtable[] = {
                                 method_list_virtual_services, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetVirtualService", SD_BUS_ARGS("s", id), SD_BUS_RESULT("o", path),
                                 method_get_virtual_service, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ReloadPolicy", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload_policy,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CheckPolicy", SD_BUS_ARGS("a(say)", files),
+                                SD_BUS_RESULT("a(bsus)", problems, "a(bssqsusu)", changes, "t", n_changes, "b", complete),
+                                method_check_policy, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListRules", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sussssbbst)", rules), method_list_rules,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("s", client, "s", service, "q", port),
+                                SD_BUS_RESULT("b", allowed, "s", verdict, "s", reason, "s", tag, "s", rule_file, "u",
+                                              rule_line, "s", backend, "s", target, "b", resolves, "s", name_reason),
+                                method_explain, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Reload", NULL, NULL, method_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("VirtualServiceNew", SD_BUS_ARGS("s", id, "o", path), 0),
         SD_BUS_SIGNAL_WITH_ARGS("VirtualServiceRemoved", SD_BUS_ARGS("s", id, "o", path), 0),

@@ -40,6 +40,8 @@ static const Verb verbs[] = {
         { "create", "ID", "Make a virtual service", create_options, false, verb_create },
         { "edit", "ID", "Change a virtual service", edit_options, false, verb_edit },
         { "remove", "ID…", "Remove virtual services", NULL, false, verb_remove },
+        { "explain", "CLIENT SERVICE:PORT", "Tell which tag or rule decides about a connection", NULL, false, verb_explain },
+        { "policy", "[show|check [DIRECTORY]|reload]", "Show rules, try them, or read them again", NULL, false, verb_policy },
         { "drain", "APP…", "Give apps no new connections", drain_options, false, verb_drain },
 };
 

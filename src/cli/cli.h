@@ -64,3 +64,5 @@ int verb_status(const Verb *verb, Settings *settings, char **argv);
 int verb_stop(const Verb *verb, Settings *settings, char **argv);
 int verb_kill(const Verb *verb, Settings *settings, char **argv);
 int verb_drain(const Verb *verb, Settings *settings, char **argv);
+int verb_explain(const Verb *verb, Settings *settings, char **argv);
+int verb_policy(const Verb *verb, Settings *settings, char **argv);

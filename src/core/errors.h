@@ -16,6 +16,7 @@
 #define ERROR_BUSY "io.appswitch1.Busy"
 #define ERROR_WRITE_FAILED "io.appswitch1.WriteFailed"
 #define ERROR_RELOAD_FAILED "io.appswitch1.ReloadFailed"
+#define ERROR_INVALID_POLICY "io.appswitch1.InvalidPolicy"
 #define ERROR_LIMIT_REACHED "io.appswitch1.LimitReached"
 #define ERROR_STOPPING "io.appswitch1.Stopping"
 #define ERROR_NESTED "io.appswitch1.Nested"

@@ -176,7 +176,7 @@ static int add_texts(Policy *p, const PolicyText *texts, size_t n) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < n; i++)
-                r = policy_add_file(p, texts[i].name, texts[i].text, strlen(texts[i].text));
+                r = policy_add_file(p, texts[i].name, texts[i].text, texts[i].size);
         return r;
 }
 

@@ -8,6 +8,7 @@
 /* One file, as somebody sends it. */
 typedef struct PolicyText {
         const char *name, *text;
+        size_t size;
 } PolicyText;
 
 /*
