@@ -2,8 +2,10 @@
 
 #include <string.h>
 
+#include "basic/log.h"
 #include "core/app.h"
 #include "core/fence.h"
+#include "model/members.h"
 #include "model/policy.h"
 #include "model/virtual-service.h"
 #include "model/visibility.h"
@@ -138,6 +140,11 @@ int party_tags_changed(Manager *m, Party *party) {
                 update_all(m);
         if (m->feed && party->view && (int) view_number(party->view) != had)
                 feed_set_view(m->feed, party);
+        if (!party->identity->service) {
+                r = members_update_party(&m->directory, party);
+                if (r < 0)
+                        (void) log_warning_errno(r, "%s: failed to look for virtual services that select it, ignoring: %m", party->id);
+        }
         return 0;
 }
 

@@ -19,7 +19,11 @@ int fence_add(Manager *m, Party *party);
 /* It is about to leave its identity. What it has here is freed. */
 void fence_remove(Manager *m, Party *party);
 
-/* It has other tags (or, a virtual service, another identity) now. On error, which is negative, all is as it was. */
+/*
+ * It has other tags (or, a virtual service, another identity) now: virtual
+ * services that select it by its tags have it, too. On error, which is negative,
+ * all is as it was.
+ */
 int party_tags_changed(Manager *m, Party *party);
 
 /* Puts a policy in force for everybody in one step, and takes it. Returns 0; or a negative errno, and the old one stays. */
