@@ -17,12 +17,12 @@ typedef struct Check {
         bool second;
         PolicyChanged changed;
         void *userdata;
-        size_t n_pairs, n_changes;
+        size_t n_pairs, max_pairs, n_decisions, n_changes;
 } Check;
 
 /* Whether the service leads to somebody, and the rule that decided. */
-static bool may_by_service(const Directory *d, const Party *client, const VirtualService *service, uint16_t port,
-                           PolicyDecision *ret) {
+static bool may_by_service(Check *c, const Party *client, const VirtualService *service, uint16_t port, PolicyDecision *ret) {
+        const Directory *d = &c->manager->directory;
         const PortMapping *mapping = service_settings_find_port(&service->settings, port);
         bool any = false, may = false;
 
@@ -32,6 +32,7 @@ static bool may_by_service(const Directory *d, const Party *client, const Virtua
                 PolicyDecision decision;
 
                 any = true;
+                c->n_decisions++;
                 may = route_may_connect(d, &service->party, m->party, mapping->backend_port, &decision);
                 if (!may)
                         *ret = decision;
@@ -39,13 +40,15 @@ static bool may_by_service(const Directory *d, const Party *client, const Virtua
         return may || !any || service->n_externals > 0;
 }
 
-static bool may_by_backends(const Directory *d, const Party *client, const ServicePort *port, PolicyDecision *ret) {
+static bool may_by_backends(Check *c, const Party *client, const ServicePort *port, PolicyDecision *ret) {
+        const Directory *d = &c->manager->directory;
         const Party *last = NULL;
 
         for (const Backend *b = port->backends; b; b = b->next) {
                 if (b->party == last)
                         continue;
                 last = b->party;
+                c->n_decisions++;
                 if (route_may_connect(d, client, last, port->port, ret))
                         return true;
         }
@@ -54,18 +57,17 @@ static bool may_by_backends(const Directory *d, const Party *client, const Servi
 
 /* Returns whether there is room for more. */
 static bool check_pair(Check *c, const App *client, const Identity *identity, uint16_t number, const ServicePort *port) {
-        const Directory *d = &c->manager->directory;
         const size_t i = c->n_pairs;
         PolicyDecision decision = {};
         bool may, did;
 
         if (client->party.identity == identity)
                 return true;
-        if (i == POLICY_CHECK_PAIRS_MAX)
+        if (i == c->max_pairs || c->n_decisions >= POLICY_CHECK_DECISIONS_MAX)
                 return false;
         c->n_pairs++;
-        may = port ? may_by_backends(d, &client->party, port, &decision)
-                   : may_by_service(d, &client->party, identity->service, number, &decision);
+        may = port ? may_by_backends(c, &client->party, port, &decision)
+                   : may_by_service(c, &client->party, identity->service, number, &decision);
         if (!c->second) {
                 c->before[i / 8] |= (uint8_t) (may << (i % 8));
                 c->rules[i] = decision.rule;
@@ -85,7 +87,7 @@ static bool check_port(Check *c, const Identity *identity, uint16_t number, cons
 }
 
 static bool check_all(Check *c) {
-        c->n_pairs = 0;
+        c->n_pairs = c->n_decisions = 0;
         for (const AddressEntry *e = c->manager->directory.by_address; e; e = e->hh.next) {
                 const Identity *identity = e->identity;
 
@@ -143,7 +145,7 @@ static int find_others(Manager *m, const Policy *policy, Other **ret, size_t *re
 }
 
 int policy_check(Manager *m, const Policy *policy, PolicyChanged changed, void *userdata, size_t *ret_n, bool *ret_complete) {
-        Check c = { .manager = m, .changed = changed, .userdata = userdata };
+        Check c = { .manager = m, .max_pairs = POLICY_CHECK_PAIRS_MAX, .changed = changed, .userdata = userdata };
         Other *others = NULL;
         size_t n = 0;
         int r;
@@ -156,8 +158,9 @@ int policy_check(Manager *m, const Policy *policy, PolicyChanged changed, void *
         if (r >= 0) {
                 *ret_complete = check_all(&c);
                 c.second = true;
+                c.max_pairs = c.n_pairs;
                 swap(m, others, n, &policy);
-                (void) check_all(&c);
+                *ret_complete = check_all(&c) && *ret_complete;
                 swap(m, others, n, &policy);
                 *ret_n = c.n_changes;
         }

@@ -7,7 +7,9 @@
 #include "model/policy.h"
 
 enum {
-        POLICY_CHECK_PAIRS_MAX = 1024 * 1024, /* clients and services that are looked at: the loop must not look for long */
+        /* Clients and services that are looked at, and decisions about them: the loop must not look for long. */
+        POLICY_CHECK_PAIRS_MAX = 1024 * 1024,
+        POLICY_CHECK_DECISIONS_MAX = 4 * POLICY_CHECK_PAIRS_MAX,
         POLICY_CHANGES_MAX = 1000,            /* that are told */
 };
 
