@@ -80,6 +80,7 @@ static void assert_defaults(void) {
         ck_assert_uint_eq(config.listeners_per_app_max, 1024);
         ck_assert_uint_eq(config.names_per_user_max, 1024);
         ck_assert_int_eq(config.strategy, STRATEGY_ROUND_ROBIN);
+        ck_assert(config.hide_names);
         ck_assert_int_eq(config.log_level, LOG_INFO);
 }
 
@@ -115,6 +116,8 @@ START_TEST(test_keys) {
                 { "VirtualServicesMax", "65536" },
                 { "VirtualServicesPerUserMax", "1" },
                 { "VirtualServicesPerUserMax", "65536" },
+                { "HideNames", "yes" },
+                { "HideNames", "no" },
                 { "ListenersPerAppMax", "1" },
                 { "ListenersPerAppMax", "65536" },
                 { "NamesPerUserMax", "65536" },
@@ -193,6 +196,8 @@ START_TEST(test_bad_values) {
                 { "VirtualServicesMax", "65537", number },
                 { "VirtualServicesPerUserMax", "0", number },
                 { "VirtualServicesPerUserMax", "65537", number },
+                { "HideNames", "true", "yes or no" },
+                { "HideNames", "", "yes or no" },
                 { "ListenersPerAppMax", "0", number },
                 { "ListenersPerAppMax", "1 2", number },
                 { "NamesPerUserMax", "0", number },
