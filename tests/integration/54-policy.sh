@@ -440,5 +440,15 @@ run client --name policy-thief -- dig policy-door.ax.internal
 like "$OUT" 'status: NXDOMAIN' 'but not by whom it is closed to'
 run host ax explain policy-other policy-door:80
 like "$OUT" "Backend: $web" 'explain: by way of the service'
+host ax edit policy-door --tag zone=far
+is "$(get policy-other http://198.18.54.20/)" PermissionError 'a service with other tags is closed to who had one in common'
+run client --name policy-other -- dig policy-door.ax.internal
+like "$OUT" 'status: NXDOMAIN' 'and its name is gone for him'
+run client --name policy-other --tag zone=far -- dig +short policy-door.ax.internal
+is "$OUT" 198.18.54.20 'and there for others'
+host ax edit policy-door --name policy-gate --tag zone=default
+run client --name policy-thief -- dig +short policy-gate.ax.internal
+is "$OUT" 198.18.54.20 'a rule about its old name is not about the new one'
+is "$(get policy-other http://198.18.54.20/)" PermissionError 'nor is the one that let it through'
 
 done_testing
