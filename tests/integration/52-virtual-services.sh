@@ -40,12 +40,6 @@ who() {
 daemon_ready() {
     host_sh 'systemctl is-active --quiet appswitchd && ax list'
 }
-journal_since() {
-    host journalctl --no-pager --output=cat --unit=appswitchd --after-cursor="$cursor"
-}
-mark_journal() {
-    cursor=$(host journalctl --no-pager --lines=0 --show-cursor | sed -n 's/^-- cursor: //p')
-}
 refused() { # TEXT REGEX
     is "$STATUS" 1 "$1: status 1"
     is "$(wc -l <<<"$ERR")" 1 "$1: one line"
@@ -53,7 +47,7 @@ refused() { # TEXT REGEX
 }
 
 mark_journal
-begin=$cursor
+begin=$since
 host systemd-run --quiet --collect --unit=ax-vs-monitor --property=StandardOutput=file:/tmp/vs-signals \
     busctl --json=short monitor --match "type='signal',sender='io.appswitch1'"
 wait_until 20 host_sh 'grep -q NameAcquired /tmp/vs-signals || busctl list --unique | grep -q ax-vs-monitor'
@@ -467,7 +461,7 @@ run client -- curl -sS -m 5 http://127.0.0.1:8052/
 isnt "$STATUS" 0 'the loopback itself stays out of reach'
 
 ### at the end
-cursor=$begin
+since=$begin
 is "$(journal_since | grep 'Main process exited' | sort | uniq -c | tr -s ' ')" \
     ' 2 appswitchd.service: Main process exited, code=killed, status=9/KILL' 'the daemon died twice, when it was killed'
 is "$(journal_since | grep -i 'failed to note\|failed to undo')" '' 'nothing was lost'

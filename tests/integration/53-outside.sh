@@ -5,6 +5,7 @@
 # timeout: 300
 . "$(dirname "$0")/lib.sh"
 need_command curl nginx redis-server redis-cli ip
+mark_journal
 
 outside=$PROGRAMS/outside.py hostile=$PROGRAMS/hostile.py
 
@@ -265,5 +266,5 @@ is "$OUT" 'done' 'an app gives its connection away'
 wait_until 20 host grep -q done /tmp/outside-take
 is "$(host cat /tmp/outside-take)" $'ready\ndone' 'who leads nowhere else, either'
 
-is "$(host_sh 'journalctl -u appswitchd -p err -o cat --since -5min | grep -v "Failed with result\|Main process exited"')" '' 'the journal has no error'
+is "$(journal_since -p err | grep -v 'Failed with result\|Main process exited')" '' 'the journal has no error'
 done_testing

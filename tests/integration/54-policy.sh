@@ -31,14 +31,6 @@ except urllib.error.URLError as e:
     print(type(e.reason).__name__)' "$2"
 }
 
-# journal FIELD=VALUE...: messages of the daemon with such a field, since the mark.
-mark() {
-    since=$(host date +%s.%6N)
-}
-journal() {
-    host journalctl -o cat --no-pager --since "@$since" -u appswitchd.service "$@"
-}
-
 start_app --name policy-web --ip 198.18.54.1 --ip fdaa:a55:317c::5401 -- python3 -m http.server 80 --bind ::
 web=$APP
 wait_for_listen "$web" 80
@@ -84,7 +76,7 @@ To=app:policy-web
 Action=allow
 RULES
 is "$(get policy-other http://198.18.54.1/)" 200 'files alone change nothing'
-mark
+mark_journal
 run host ax policy reload
 is "$STATUS" 0 'the policy is reloaded'
 is "$(get policy-client http://198.18.54.1/)" 200 'a rule allows it'
@@ -101,20 +93,20 @@ print(urllib.request.urlopen("http://127.0.0.1/").status, urllib.request.urlopen
 is "$OUT" '200 200' 'instances of one identity reach each other'
 
 ### what is recorded
-run journal
+run journal_since
 like "$OUT" "policy-other_[0-9]+ was refused a connection to 198\.18\.54\.1:80 of $web: the rule at $POLICY/10-web\.conf:10 denies it \(nobody else\)\." \
     'a refusal names the rule, its place and what it is for'
 like "$OUT" "policy-client_[0-9]+ was allowed a connection to 198\.18\.54\.1:80 of $web: the rule at $POLICY/10-web\.conf:2 allows it \(clients may read\)\." \
     'a rule with Log=yes records what it allows'
 like "$OUT" 'policy-client_[0-9]+ was refused a connection to 198\.18\.54\.3:80 of .*: they share no tag\.' 'tags are still told as that'
-run journal "APPSWITCH_RULE=$POLICY/10-web.conf:10"
+run journal_since "APPSWITCH_RULE=$POLICY/10-web.conf:10"
 is "$(wc -l <<<"$OUT")" 3 'the rule is a field of the record'
-mark
+mark_journal
 client --name policy-client -- python3 -c '
 import socket
 for i in range(40):
     socket.create_connection(("198.18.54.1", 80)).close()'
-run journal "APPSWITCH_RULE=$POLICY/10-web.conf:2"
+run journal_since "APPSWITCH_RULE=$POLICY/10-web.conf:2"
 within "$(wc -l <<<"$OUT")" 10 20 'records are held back when there are many'
 run host ax policy show
 like "$OUT" "$POLICY/10-web\.conf:2 +allow +app:policy-client app:policy-reader +app:policy-web +80 8000-8100 +yes +41 +clients may read" \
@@ -249,11 +241,11 @@ From=app:policy-client
 To=app:policy-web
 Action=deny
 RULES
-mark
+mark_journal
 run host ax policy reload
 is "$STATUS" 1 'a broken file is not taken'
 like "$ERR" "$POLICY/15-typo\.conf:4: Action= does not take 'alow'; allowed: allow or deny; the policy stays as it was" 'and who asked is told where and why'
-run journal
+run journal_since
 like "$OUT" "$POLICY/15-typo\.conf:4: Action= does not take" 'so is the journal'
 is "$(get policy-client http://198.18.54.1/)" 200 'nothing of the new files is in force, not of the good ones either'
 is "$(get policy-other http://198.18.54.1/)" PermissionError 'and all of the old'
@@ -266,14 +258,14 @@ like "$OUT" '5 rules in force' 'the rules in force are the old ones'
 ### a broken file when the daemon starts
 host rm $POLICY/05-first.conf
 host mv $POLICY/15-typo.conf $POLICY/07-typo.conf
-mark
+mark_journal
 host systemctl restart appswitchd
 run host ax policy show
 like "$OUT" "$POLICY/07-typo\.conf:1 +deny \(error\) +app:policy-client +app:policy-web" 'a broken rule denies'
 is "$(get policy-client http://198.18.54.1/)" PermissionError 'what it is about is refused, though a later rule allows it'
 is "$(get policy-reader http://198.18.54.1/)" 200 'what it is not about is not'
 is "$(get policy-client http://198.18.54.2:8080/)" 200 'nor are other apps'
-run journal
+run journal_since
 like "$OUT" "$POLICY/07-typo\.conf:4: Action= does not take" 'the journal says what is wrong'
 like "$OUT" 'The policy has 1 error: until it is corrected and the policy is reloaded, connections that a broken rule might be about are refused' \
     'and what that means'

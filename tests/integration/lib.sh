@@ -268,6 +268,15 @@ at_exit() {
     :
 }
 
+# mark_journal, journal_since [OPTION...]: what the daemon has said since, with options of journalctl(1). The hosts of
+# one run are those of all tests, so that the journal of the boot is not only that of one file.
+mark_journal() {
+    since=$(host date +%s.%6N)
+}
+journal_since() {
+    host journalctl --no-pager --output=cat --unit=appswitchd --since "@$since" "$@"
+}
+
 # sha256 of the standard input, or of a file in the host.
 sum_of() {
     if (($#)); then
