@@ -109,6 +109,16 @@ static bool is_control(const unsigned char *p, size_t n) {
         return (n == 1 && (p[0] < 0x20 || p[0] == 0x7f)) || (n == 2 && p[0] == 0xc2 && p[1] < 0xa0);
 }
 
+size_t utf8_prefix(const char *s, size_t max) {
+        size_t n = strnlen(s, max + 1);
+
+        if (n <= max)
+                return n;
+        for (n = max; n > 0 && ((unsigned char) s[n] & 0xc0) == 0x80; n--)
+                ;
+        return n;
+}
+
 char *text_escape(const char *s) {
         const unsigned char *p = (const unsigned char *) s;
         char *escaped, *end;

@@ -29,6 +29,9 @@ char *strv_join(char *const *v, const char *separator);
 /* Whether `s` is UTF-8 without surrogates and overlong forms, as D-Bus wants its strings. */
 bool utf8_is_valid(const char *s);
 
+/* How many bytes of `s`, which is UTF-8, are up to `max` and whole characters. */
+size_t utf8_prefix(const char *s, size_t max);
+
 /* A copy of `s` with control characters and bytes that are not UTF-8 written as \xNN; NULL: out of memory. */
 char *text_escape(const char *s);
 

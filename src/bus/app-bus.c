@@ -6,7 +6,8 @@
 
 #include "basic/text.h"
 #include "bus/app-bus.h"
-#include "bus/caller.h"
+#include "bus/rights.h"
+#include "bus/tagging.h"
 #include "core/errors.h"
 #include "trap/listener.h"
 
@@ -120,15 +121,10 @@ static void control_act(sd_bus_message *m, const Caller *caller, void *userdata)
 static void control_identified(sd_bus_message *m, const Caller *caller, void *userdata) {
         Control *c = userdata, *copy;
         App *app = manager_find_app(c->manager, c->id);
-        char owner[16];
         int r;
 
         if (!app || app->state != APP_RUNNING) {
                 (void) reply_no_such_app(m, c->id);
-                return;
-        }
-        if (caller->uid == app->owner_uid) {
-                control_act(m, caller, c);
                 return;
         }
         copy = control_copy(c);
@@ -136,11 +132,7 @@ static void control_identified(sd_bus_message *m, const Caller *caller, void *us
                 (void) sd_bus_reply_method_errnof(m, ENOMEM, "Out of memory");
                 return;
         }
-        (void) snprintf(owner, sizeof(owner), "%u", app->owner_uid);
-        r = caller_authorize(m, caller, "io.appswitch1.manage-apps", 0,
-                             (const char *const[]){ "app", c->id, "name", app_name(app), "user", owner, "verb",
-                                                    control_verb_to_string(c->verb), NULL },
-                             control_act, copy, control_free);
+        r = rights_manage(app, m, caller, control_verb_to_string(c->verb), NULL, control_act, copy, control_free);
         if (r < 0)
                 (void) sd_bus_reply_method_errnof(m, -r, "Failed to ask polkit: %s", strerror(-r));
 }
@@ -202,6 +194,12 @@ static int method_drain(sd_bus_message *m, void *userdata, sd_bus_error *error) 
 
         r = sd_bus_message_read(m, "b", &draining);
         return r < 0 ? r : app_bus_drain(app->manager, m, app->id, draining);
+}
+
+static int method_set_tags(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        App *app = userdata;
+
+        return tagging_set(app->manager, m, app->id, error);
 }
 
 static int get_string(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -307,7 +305,7 @@ static const sd_bus_vtable app_vtable[] = {
         SD_BUS_PROPERTY("Name", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Names", "as", get_names, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Addresses", "as", get_addresses, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Tags", "as", get_tags, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Tags", "as", get_tags, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("UID", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Unit", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Leader", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
@@ -323,6 +321,8 @@ static const sd_bus_vtable app_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Kill", SD_BUS_ARGS("s", whom, "i", signal), SD_BUS_NO_RESULT, method_kill,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Drain", SD_BUS_ARGS("b", draining), SD_BUS_NO_RESULT, method_drain,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetTags", SD_BUS_ARGS("as", tags, "b", cut), SD_BUS_NO_RESULT, method_set_tags,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
@@ -382,6 +382,13 @@ static void emit(App *app, const char *signal) {
 
 void app_bus_new(App *app) {
         emit(app, "AppNew");
+}
+
+void app_bus_tags_changed(App *app) {
+        _cleanup_free_ char *path = app_bus_path(app);
+
+        if (path)
+                (void) sd_bus_emit_properties_changed(app->manager->bus, path, APP_INTERFACE, "Tags", NULL);
 }
 
 void app_bus_removed(App *app) {

@@ -9,6 +9,7 @@
 #include "bus/reload.h"
 #include "bus/run-app.h"
 #include "bus/virtual-service-bus.h"
+#include "bus/tagging.h"
 #include "core/errors.h"
 #include "model/name.h"
 
@@ -227,6 +228,14 @@ static int method_drain_app(sd_bus_message *m, void *userdata, sd_bus_error *err
         return r < 0 ? r : app_bus_drain(userdata, m, id, draining);
 }
 
+static int method_set_app_tags(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *id;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &id);
+        return r < 0 ? r : tagging_set(userdata, m, id, error);
+}
+
 static int get_version(sd_bus *bus, const char *path, const char *interface, const char *property,
                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         return sd_bus_message_append(reply, "s", VERSION);
@@ -305,6 +314,8 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD("Reload", NULL, NULL, method_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("VirtualServiceNew", SD_BUS_ARGS("s", id, "o", path), 0),
         SD_BUS_SIGNAL_WITH_ARGS("VirtualServiceRemoved", SD_BUS_ARGS("s", id, "o", path), 0),
+        SD_BUS_METHOD_WITH_ARGS("SetAppTags", SD_BUS_ARGS("s", id, "as", tags, "b", cut), SD_BUS_NO_RESULT,
+                                method_set_app_tags, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("AppNew", SD_BUS_ARGS("s", id, "o", path), 0),
         SD_BUS_SIGNAL_WITH_ARGS("AppRemoved", SD_BUS_ARGS("s", id, "o", path), 0),
         SD_BUS_VTABLE_END,
@@ -326,6 +337,7 @@ int manager_bus_add(Manager *m) {
                 .app_new = app_bus_new,
                 .app_removed = app_bus_removed,
                 .app_listeners_changed = app_bus_listeners_changed,
+                .app_tags_changed = app_bus_tags_changed,
         };
         return virtual_service_bus_add(m);
 }

@@ -11,8 +11,9 @@
 #include "basic/fd.h"
 #include "basic/text.h"
 #include "bus/app-bus.h"
-#include "bus/caller.h"
+#include "bus/rights.h"
 #include "bus/run-app.h"
+#include "bus/tagging.h"
 #include "core/app.h"
 #include "core/errors.h"
 #include "model/name.h"
@@ -138,14 +139,8 @@ static int parse_tags(Run *run, char **values, sd_bus_error *error) {
         int r = 0;
 
         tags_done(&run->tags);
-        for (; r >= 0 && *values; values++) {
-                r = tags_add(&run->tags, *values);
-                if (r == -EINVAL)
-                        (void) invalid(error, ERROR_INVALID_TAG, "tag", *values,
-                                       "it must be KEY=VALUE, with a key of a-z 0-9 . _ - and a value of A-Z a-z 0-9 . _ : / -, each of 1 to 63 characters");
-                else if (r == -E2BIG)
-                        (void) sd_bus_error_setf(error, ERROR_INVALID_TAG, "More than %i tags were given", TAGS_MAX);
-        }
+        for (; r >= 0 && *values; values++)
+                r = tagging_add(&run->tags, *values, error);
         run->request.tags = run->tags.tags;
         return r;
 }
@@ -595,19 +590,6 @@ static void destroy_holder(void *p) {
         free(holder);
 }
 
-/* "198.18.0.1 fd00::1" for a polkit rule to read; "" for none. */
-static char *join_addresses(const Run *run) {
-        char text[ADDRESS_STRING_MAX];
-        char *s = calloc(run->request.n_addresses + 1, sizeof(text));
-
-        for (size_t i = 0; s && i < run->request.n_addresses; i++) {
-                if (i > 0)
-                        strcat(s, " ");
-                strcat(s, address_format(&run->addresses[i], text));
-        }
-        return s;
-}
-
 /* A slice is a claim on resources, a unit name one on what others call so. */
 static int check_unprivileged(const Run *run, const Caller *caller, sd_bus_message *m) {
         if (caller->uid == 0)
@@ -637,9 +619,8 @@ static App *find_outer(Manager *m, pid_t pid) {
 }
 
 static void on_identified(sd_bus_message *m, const Caller *caller, void *userdata) {
-        _cleanup_free_ char *names = NULL, *addresses = NULL, *tags = NULL, *user = NULL, *command = NULL;
+        _cleanup_free_ char *command = NULL;
         Run **holder = userdata, *run = *holder, **next;
-        const char *action = "io.appswitch1.run-app";
         App *outer;
         int r;
 
@@ -652,32 +633,26 @@ static void on_identified(sd_bus_message *m, const Caller *caller, void *userdat
         }
         if (check_unprivileged(run, caller, m) < 0)
                 return;
-        names = strv_join(run->names, " ");
-        addresses = join_addresses(run);
-        tags = strv_join(run->tags.n > 0 ? run->tags.tags : (char *[]){ run->manager->config.default_tag, NULL }, " ");
         command = escape_head(run->request.argv[0], COMMAND_SHOWN_MAX);
-        if (run->request.user || run->request.group)
-                action = "io.appswitch1.run-app-as";
-        r = run->request.user ? asprintf(&user, "%s", run->request.user) : asprintf(&user, "%u", caller->uid);
         next = malloc(sizeof(*next));
-        if (!names || !addresses || !tags || !command || r < 0 || !next) {
+        if (!command || !next) {
                 free(next);
                 (void) sd_bus_reply_method_errnof(m, ENOMEM, "Out of memory");
                 return;
         }
         *next = run;
         *holder = NULL;
-        r = caller_authorize(m, caller, action, run->words_size,
-                             (const char *const[]){
-                                             "user", user,
-                                             "group", run->request.group ?: "",
-                                             "name", names,
-                                             "addresses", addresses,
-                                             "tags", tags,
-                                             "command", command,
-                                             NULL,
-                             },
-                             on_authorized, next, destroy_holder);
+        r = rights_run(run->manager, m, caller,
+                       &(Claims){
+                               .command = command,
+                               .user = run->request.user,
+                               .group = run->request.group,
+                               .names = run->names,
+                               .addresses = run->addresses,
+                               .n_addresses = run->request.n_addresses,
+                               .tags = &run->tags,
+                       },
+                       run->words_size, on_authorized, next, destroy_holder, &run->request.join_uid);
         if (r < 0)
                 (void) sd_bus_reply_method_errnof(m, -r, "Failed to ask polkit: %s", strerror(-r));
 }

@@ -312,7 +312,7 @@ static void launch_on_user(Launch *launch, pid_t pid, uid_t uid, gid_t gid, void
                 .addresses = app->claim_addresses,
                 .n_addresses = app->n_claim_addresses,
                 .strategy = app->claim_strategy,
-                .uid = app->owner_uid,
+                .uid = app->join_uid,
                 .owner = uid,
                 .id = app->id,
         }, &message);
@@ -417,12 +417,15 @@ static void launch_on_filter(Launch *launch, int listener, void *userdata) {
 
 static void launch_on_executed(Launch *launch, void *userdata) {
         App *app = userdata;
+        int r;
 
         app->launch = launch_free(app->launch);
         app->timeout = sd_event_source_disable_unref(app->timeout);
         app->state = APP_RUNNING;
         app->timestamp = now_usec(CLOCK_REALTIME);
-        (void) app_record_save(app);
+        r = app_record_save(app);
+        if (r < 0)
+                (void) log_warning_errno(r, "%s: failed to write when it was started into its record, ignoring: %m", app->id);
         log_app(app, "started");
         if (app->manager->hooks.app_new)
                 app->manager->hooks.app_new(app);
@@ -542,6 +545,7 @@ static int app_describe(App *app, const AppRequest *request) {
         app_register(app);
 
         app->owner_uid = app->uid = request->uid;
+        app->join_uid = request->join_uid;
         app->shortcut = request->shortcut;
         app->party.weight = request->weight;
         for (; *tags; tags++) {
@@ -651,6 +655,26 @@ int app_set_draining(App *app, bool draining) {
         }
         log_app(app, draining ? "is drained" : "is not drained any more");
         return 1;
+}
+
+int app_set_tags(App *app, Tags *tags) {
+        Tags old = app->party.tags;
+        int r;
+
+        if (tags_equal(&old, tags))
+                return 0;
+        app->party.tags = *tags;
+        r = app_record_save(app);
+        if (r < 0) {
+                app->party.tags = old;
+                return r;
+        }
+        *tags = (Tags){};
+        tags_done(&old);
+        log_app(app, "has other tags now");
+        if (app->manager->hooks.app_tags_changed)
+                app->manager->hooks.app_tags_changed(app);
+        return 0;
 }
 
 /* The number of a leader that ended meanwhile may be another process's by now. */

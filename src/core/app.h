@@ -27,6 +27,7 @@ typedef struct AppRequest {
         size_t n_addresses;
         char **tags; /* NULL or empty: the default tag */
         uid_t uid;   /* who asks */
+        uid_t join_uid; /* whose names and addresses the app may join, but for those of whom it runs as; root: anybody's */
         pid_t pid;
         const char *user, *group; /* to run as, or NULL */
         const char *unit, *slice, *description; /* or NULL */
@@ -74,6 +75,7 @@ struct App {
         bool in_scope, has_network; /* both must be so to go on */
         bool ended;                 /* the last process is gone before the outcome of the start is known */
         sd_event_source *timeout;
+        uid_t join_uid;
         char **claim_names;
         Strategy claim_strategy;
         Address claim_addresses[IDENTITY_ADDRESSES_MAX];
@@ -105,6 +107,13 @@ int app_kill(App *app, bool all, int signal);
  * negative errno.
  */
 int app_set_draining(App *app, bool draining);
+
+/*
+ * Gives the app other tags (at least one), which are taken on success, and
+ * remembers them. Connections that exist stay. Returns 0 or a negative errno,
+ * and then the app has the tags that it had.
+ */
+int app_set_tags(App *app, Tags *tags);
 
 /* Forgets the app: it is over, or the daemon ends. */
 App *app_free(App *app);

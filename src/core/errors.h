@@ -8,6 +8,7 @@
 #define ERROR_INVALID_ADDRESS "io.appswitch1.InvalidAddress"
 #define ERROR_INVALID_TAG "io.appswitch1.InvalidTag"
 #define ERROR_INVALID_ARGUMENT "io.appswitch1.InvalidArgument"
+#define ERROR_CHANGED "io.appswitch1.Changed"
 #define ERROR_NAME_IN_USE "io.appswitch1.NameInUse"
 #define ERROR_ADDRESS_IN_USE "io.appswitch1.AddressInUse"
 #define ERROR_NO_SUCH_VIRTUAL_SERVICE "io.appswitch1.NoSuchVirtualService"

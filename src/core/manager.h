@@ -23,6 +23,7 @@ typedef struct ManagerHooks {
         void (*virtual_service_changed)(Manager *m, VirtualService *service);
         void (*virtual_service_removed)(Manager *m, VirtualService *service);
         void (*virtual_service_members_changed)(Manager *m, VirtualService *service);
+        void (*app_tags_changed)(App *app);
 } ManagerHooks;
 
 struct Manager {

@@ -183,7 +183,8 @@ static int check_holder(const Item *item, const IdentityClaim *claim, char **ret
         if (item->holder->service)
                 return say(item->error, ret_message, "%s %s belongs to the virtual service '%s' of user %u", item->kind,
                            item->text, item->holder->service->id, (unsigned) item->holder->owner);
-        if (claim->uid != 0 && claim->uid != item->holder->owner)
+        if (claim->uid != 0 && claim->uid != item->holder->owner && claim->owner != item->holder->owner &&
+            !(claim->joins && *claim->joins == item->holder->owner))
                 return say(item->error, ret_message, "%s %s belongs to an app of user %u", item->kind, item->text,
                            (unsigned) item->holder->owner);
         return 0;

@@ -129,8 +129,8 @@ typedef struct IdentityClaim {
         const Address *addresses;
         size_t n_addresses;
         Strategy strategy; /* _STRATEGY_INVALID: whatever it is */
-        uid_t uid;         /* who asks: root may join anybody's */
-        uid_t owner;       /* whose a new identity is */
+        uid_t uid;         /* who asks: may join what is his own, root anybody's */
+        uid_t owner;       /* whose a new identity is, and whose may be joined, too: the user whom the app runs as */
         const char *id; /* of the app: an unnamed one's link-local addresses are hashed from it */
 } IdentityClaim;
 

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "basic/text.h"
+#include "bus/rights.h"
+#include "core/app.h"
+
+/*
+ * Each call asks for all that it uses, in the order of strictness: who is
+ * authenticated for the first of them that wants a password is for the others,
+ * see caller_authorize_all(). The prompt therefore describes the whole call.
+ */
+
+/* For rules, in polkit's own form: keys and values, ended with NULL. */
+typedef struct Details {
+        const char *words[2 * 12 + 1];
+} Details;
+
+enum { WHAT_MAX = 256 }; /* of what was asked for in an error */
+
+typedef struct Asked {
+        CallerAction actions[CALLER_ACTIONS_MAX];
+        Details details[CALLER_ACTIONS_MAX];
+        char what[CALLER_ACTIONS_MAX][WHAT_MAX];
+        size_t n;
+} Asked;
+
+static void details_set(Details *d, const char *key, const char *value) {
+        size_t i = 0;
+
+        while (d->words[i] && strcmp(d->words[i], key) != 0)
+                i += 2;
+        assert(i + 2 < ELEMENTSOF(d->words));
+        d->words[i] = key;
+        d->words[i + 1] = value;
+}
+
+/* Adds an action. The details that are returned may still be changed. */
+static Details *_printf_(4, 5) ask(Asked *asked, const char *action, const Details *details, const char *format, ...) {
+        char *what = asked->what[asked->n];
+        Details *d = &asked->details[asked->n];
+        va_list ap;
+        int l;
+
+        va_start(ap, format);
+        l = vsnprintf(what, WHAT_MAX, format, ap);
+        va_end(ap);
+        /* Tags may be many. What is cut is cut visibly. */
+        if (l >= WHAT_MAX)
+                memcpy(what + utf8_prefix(what, WHAT_MAX - sizeof("…")), "…", sizeof("…"));
+        *d = *details;
+        asked->actions[asked->n++] = (CallerAction){ .action = action, .what = what, .details = d->words };
+        return d;
+}
+
+/* "198.18.0.1 fd00::1"; "" for none. */
+static char *join_addresses(const Address *addresses, size_t n) {
+        char text[ADDRESS_STRING_MAX];
+        char *s = calloc(n + 1, sizeof(text));
+
+        for (size_t i = 0; s && i < n; i++) {
+                if (i > 0)
+                        strcat(s, " ");
+                strcat(s, address_format(&addresses[i], text));
+        }
+        return s;
+}
+
+/* Those of the tags that are not free for everybody who may run apps. */
+static char *join_foreign_tags(const Tags *tags, const char *default_tag) {
+        _cleanup_free_ char **foreign = calloc(tags->n + 1, sizeof(char *));
+        size_t n = 0;
+
+        if (!foreign)
+                return NULL;
+        for (size_t i = 0; i < tags->n; i++)
+                if (strcmp(tags->tags[i], default_tag) != 0)
+                        foreign[n++] = tags->tags[i];
+        return strv_join(foreign, " ");
+}
+
+/* An identity that is claimed but is another user's, and how it was called. */
+static const Identity *find_foreign(Manager *m, const Caller *caller, const Claims *claims,
+                                    char ret_what[static WHAT_MAX]) {
+        char text[ADDRESS_STRING_MAX];
+
+        for (char *const *name = claims->names; name && *name; name++) {
+                const Identity *i = directory_find_name(&m->directory, *name);
+
+                if (i && i->owner != caller->uid) {
+                        (void) snprintf(ret_what, WHAT_MAX, "name %s", *name);
+                        return i;
+                }
+        }
+        for (size_t k = 0; k < claims->n_addresses; k++) {
+                const Identity *i = directory_find_address(&m->directory, &claims->addresses[k]);
+
+                if (i && i->owner != caller->uid) {
+                        (void) snprintf(ret_what, WHAT_MAX, "address %s", address_format(&claims->addresses[k], text));
+                        return i;
+                }
+        }
+        return NULL;
+}
+
+/* For who is asked for the password: only what is there is spoken of. polkit puts the details in. */
+static char *run_message(const Claims *claims, bool has_names, bool has_addresses) {
+        char *s;
+
+        if (asprintf(&s, "Authentication is required to run '$(command)' as an app%s%s with the %s%stags $(tags).",
+                     claims->user ? " of the user '$(user)'" : "", claims->group ? " in the group '$(group)'" : "",
+                     has_names ? "name $(names), the " : "", has_addresses ? "addresses $(addresses), the " : "") < 0)
+                return NULL;
+        return s;
+}
+
+int rights_run(Manager *m, sd_bus_message *message, const Caller *caller, const Claims *claims, size_t size,
+               CallerCallback callback, void *userdata, sd_bus_destroy_t destroy, uid_t *ret_owner) {
+        const Tags default_tags = { .tags = (char *[]){ m->config.default_tag, NULL }, .n = 1 };
+        const Tags *tags = claims->tags->n > 0 ? claims->tags : &default_tags;
+        _cleanup_free_ char *names = strv_join(claims->names, " "), *all_tags = strv_join(tags->tags, " "),
+                            *addresses = join_addresses(claims->addresses, claims->n_addresses),
+                            *foreign_tags = join_foreign_tags(tags, m->config.default_tag),
+                            *prompt = run_message(claims, claims->names && *claims->names, claims->n_addresses > 0);
+        char user[16], owner[16], what[WHAT_MAX];
+        const Identity *foreign = NULL;
+        Asked asked = {};
+        Details *d, all = {};
+
+        if (!names || !all_tags || !addresses || !foreign_tags || !prompt) {
+                if (destroy)
+                        destroy(userdata);
+                return -ENOMEM;
+        }
+        (void) snprintf(user, sizeof(user), "%u", caller->uid);
+        details_set(&all, "user", claims->user ?: user);
+        details_set(&all, "group", claims->group ?: "");
+        details_set(&all, "name", claims->names && *claims->names ? *claims->names : "");
+        details_set(&all, "names", names);
+        details_set(&all, "addresses", addresses);
+        details_set(&all, "tags", all_tags);
+        details_set(&all, "command", claims->command);
+        /* No detail of ours: what polkit shows instead of the message of the action. */
+        details_set(&all, "polkit.message", prompt);
+
+        if (claims->user || claims->group)
+                (void) ask(&asked, "io.appswitch1.run-app-as", &all, "to run an app as user '%s'%s%s%s",
+                           claims->user ?: user, claims->group ? " in group '" : "", claims->group ?: "",
+                           claims->group ? "'" : "");
+        /* As whom it would run if not as the caller is not known yet: directory_join() decides then. */
+        if (caller->uid != 0 && !claims->user)
+                foreign = find_foreign(m, caller, claims, what);
+        if (foreign) {
+                (void) snprintf(owner, sizeof(owner), "%u", foreign->owner);
+                d = ask(&asked, "io.appswitch1.manage-apps", &all, "to join the %s, which belongs to an app of user %s",
+                        what, owner);
+                details_set(d, "user", owner);
+                details_set(d, "app", foreign->parties ? foreign->parties->id : "");
+                details_set(d, "verb", "join");
+        }
+        if (claims->n_addresses > 0)
+                (void) ask(&asked, "io.appswitch1.claim-address", &all, "to claim the address %s", addresses);
+        if (*foreign_tags) {
+                d = ask(&asked, "io.appswitch1.join-tag", &all, "to join %s", foreign_tags);
+                details_set(d, "tags", foreign_tags);
+        }
+        if (!claims->user && !claims->group)
+                (void) ask(&asked, "io.appswitch1.run-app", &all, "to run an app");
+        if (*names)
+                (void) ask(&asked, "io.appswitch1.claim-name", &all, "to claim the name %s", names);
+        *ret_owner = foreign ? foreign->owner : caller->uid;
+        return caller_authorize_all(message, caller, asked.actions, asked.n, size, callback, userdata, destroy);
+}
+
+int rights_manage(const App *app, sd_bus_message *message, const Caller *caller, const char *verb, const Tags *tags,
+                  CallerCallback callback, void *userdata, sd_bus_destroy_t destroy) {
+        _cleanup_free_ char *new_tags = tags ? join_foreign_tags(tags, app->manager->config.default_tag) : strdup("");
+        _cleanup_free_ char *prompt = NULL;
+        Details details = {};
+        Asked asked = {};
+        char owner[16];
+
+        if (!new_tags ||
+            asprintf(&prompt, "Authentication is required to %s the app $(app) of the user $(user)%s.", verb,
+                     *new_tags ? ", with the tags $(tags) anew" : "") < 0) {
+                prompt = NULL;
+                if (destroy)
+                        destroy(userdata);
+                return -ENOMEM;
+        }
+        (void) snprintf(owner, sizeof(owner), "%u", app->owner_uid);
+        details_set(&details, "user", owner);
+        details_set(&details, "app", app->id);
+        details_set(&details, "name", app_name(app));
+        details_set(&details, "names", app_name(app));
+        details_set(&details, "tags", new_tags);
+        details_set(&details, "verb", verb);
+        details_set(&details, "polkit.message", prompt);
+        if (caller->uid != app->owner_uid)
+                (void) ask(&asked, "io.appswitch1.manage-apps", &details, "to %s app %s of user %s", verb, app->id, owner);
+        if (*new_tags)
+                (void) ask(&asked, "io.appswitch1.join-tag", &details, "to join %s", new_tags);
+        return caller_authorize_all(message, caller, asked.actions, asked.n, 0, callback, userdata, destroy);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Which polkit actions a call needs, with the details that rules can test (io.appswitch1(5)). */
+
+#include "bus/caller.h"
+#include "core/manager.h"
+
+/* What a call of RunApp claims. Nothing of it is kept. */
+typedef struct Claims {
+        const char *command;      /* fit to be shown */
+        const char *user, *group; /* to run as; NULL: the caller */
+        char *const *names;       /* normalized; NULL: none */
+        const Address *addresses;
+        size_t n_addresses;
+        const Tags *tags; /* empty: the default tag */
+} Claims;
+
+/*
+ * Asks whether the caller may run an app with these claims: run-app or
+ * run-app-as; claim-name, claim-address and join-tag for what is claimed, but
+ * for the default tag; and manage-apps if a name or an address is that of
+ * another user's app. `ret_owner` is the user whose names and addresses he may
+ * join, if he may at all. Parameters and return value else as for
+ * caller_authorize_all().
+ */
+int rights_run(Manager *m, sd_bus_message *message, const Caller *caller, const Claims *claims, size_t size,
+               CallerCallback callback, void *userdata, sd_bus_destroy_t destroy, uid_t *ret_owner);
+
+/*
+ * Asks whether the caller may do to this app what `verb` says ("stop",
+ * "kill", "tag"): manage-apps if it is another user's, and join-tag for
+ * `tags`, those that it is to have anew (NULL: none), but for the default tag.
+ */
+int rights_manage(const App *app, sd_bus_message *message, const Caller *caller, const char *verb, const Tags *tags,
+                  CallerCallback callback, void *userdata, sd_bus_destroy_t destroy);

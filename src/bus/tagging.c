@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <string.h>
+
+#include "basic/text.h"
+#include "bus/rights.h"
+#include "bus/tagging.h"
+#include "core/errors.h"
+
+enum { TAG_SHOWN_MAX = TAG_KEY_MAX + TAG_VALUE_MAX + 2 }; /* of one that is none */
+
+/* A change of tags that waits for its authorization. */
+typedef struct Tagging {
+        Manager *manager;
+        char *id;
+        Tags tags;
+        Tags anew; /* those that the app had not when it was asked for */
+} Tagging;
+
+static void tagging_free(void *p) {
+        Tagging *t = p;
+
+        if (!t)
+                return;
+        tags_done(&t->tags);
+        tags_done(&t->anew);
+        free(t->id);
+        free(t);
+}
+
+static void tagging_freep(Tagging **t) {
+        tagging_free(*t);
+}
+
+int tagging_add(Tags *tags, const char *tag, sd_bus_error *error) {
+        int r;
+
+        r = tags_add(tags, tag);
+        if (r == -EINVAL)
+                return sd_bus_error_setf(error, ERROR_INVALID_TAG,
+                                         "Invalid tag '%.*s': it must be KEY=VALUE, with a key of a-z 0-9 . _ - and a value of A-Z a-z 0-9 . _ : / -, each of 1 to 63 characters",
+                                         (int) utf8_prefix(tag, TAG_SHOWN_MAX), tag);
+        if (r == -E2BIG)
+                return sd_bus_error_setf(error, ERROR_INVALID_TAG, "More than %i tags were given", TAGS_MAX);
+        return r;
+}
+
+static int read_tags(sd_bus_message *m, Tags *ret, sd_bus_error *error) {
+        const char *tag;
+        size_t n = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "s");
+        while (r >= 0 && (r = sd_bus_message_read_basic(m, 's', &tag)) > 0) {
+                /* Also of one tag: what is read here is read at once. */
+                if (++n > TAGS_MAX)
+                        return sd_bus_error_setf(error, ERROR_INVALID_TAG, "More than %i tags were given", TAGS_MAX);
+                r = tagging_add(ret, tag, error);
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r >= 0 && ret->n == 0)
+                return sd_bus_error_set(error, ERROR_INVALID_TAG, "No tag was given: an app has at least one");
+        return r;
+}
+
+/* The tags that the app is to have and has not. Returns 0 or -ENOMEM. */
+static int find_new(const App *app, const Tags *tags, Tags *ret) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < tags->n; i++)
+                if (!tags_contain(&app->party.tags, tags->tags[i]))
+                        r = tags_add(ret, tags->tags[i]);
+        return r;
+}
+
+static void reply_no_such_app(sd_bus_message *m, const char *id) {
+        (void) sd_bus_reply_method_errorf(m, ERROR_NO_SUCH_APP, "There is no app '%s'", id);
+}
+
+static void tagging_act(sd_bus_message *m, const Caller *caller, void *userdata) {
+        Tagging *t = *(Tagging **) userdata;
+        App *app = manager_find_app(t->manager, t->id);
+        int r;
+
+        if (!app) {
+                reply_no_such_app(m, t->id);
+                return;
+        }
+        /* While somebody typed his password another call may have taken tags away that this one would bring back. */
+        for (size_t i = 0; i < t->tags.n; i++)
+                if (!tags_contain(&app->party.tags, t->tags.tags[i]) && !tags_contain(&t->anew, t->tags.tags[i])) {
+                        (void) sd_bus_reply_method_errorf(m, ERROR_CHANGED,
+                                                          "The tags of app %s were changed meanwhile, and are left as they are now",
+                                                          app->id);
+                        return;
+                }
+        r = app_set_tags(app, &t->tags);
+        if (r < 0)
+                (void) sd_bus_reply_method_errnof(m, -r, "Failed to change the tags of app %s: %s", app->id, strerror(-r));
+        else
+                (void) sd_bus_reply_method_return(m, "");
+}
+
+static void destroy_holder(void *p) {
+        tagging_freep(p);
+        free(p);
+}
+
+static void tagging_identified(sd_bus_message *m, const Caller *caller, void *userdata) {
+        Tagging **holder = userdata, *t = *holder, **next;
+        App *app = manager_find_app(t->manager, t->id);
+        int r;
+
+        if (!app || app->state != APP_RUNNING) {
+                reply_no_such_app(m, t->id);
+                return;
+        }
+        next = malloc(sizeof(*next));
+        if (!next || find_new(app, &t->tags, &t->anew) < 0) {
+                free(next);
+                (void) sd_bus_reply_method_errnof(m, ENOMEM, "Out of memory");
+                return;
+        }
+        *next = TAKE_PTR(*holder);
+        r = rights_manage(app, m, caller, "tag", &t->anew, tagging_act, next, destroy_holder);
+        if (r < 0)
+                (void) sd_bus_reply_method_errnof(m, -r, "Failed to ask polkit: %s", strerror(-r));
+}
+
+int tagging_set(Manager *m, sd_bus_message *message, const char *id, sd_bus_error *error) {
+        _cleanup_(tagging_freep) Tagging *t = calloc(1, sizeof(*t));
+        Tagging **holder;
+        int cut, r;
+
+        if (!t)
+                return -ENOMEM;
+        t->manager = m;
+        t->id = strdup(id);
+        if (!t->id)
+                return -ENOMEM;
+        r = read_tags(message, &t->tags, error);
+        if (r >= 0)
+                r = sd_bus_message_read(message, "b", &cut);
+        if (r < 0)
+                return r;
+        if (cut)
+                return sd_bus_error_set(error, SD_BUS_ERROR_NOT_SUPPORTED,
+                                        "Connections that exist cannot be cut yet; the tags are left as they are");
+        holder = malloc(sizeof(*holder));
+        if (!holder)
+                return -ENOMEM;
+        *holder = TAKE_PTR(t);
+        r = caller_identify(message, tagging_identified, holder, destroy_holder);
+        return r < 0 ? r : 1;
+}
