@@ -13,6 +13,25 @@
 
 /* Sets the highest priority that is logged (syslog(3) levels, default LOG_INFO). */
 void log_set_max_level(int level);
+int log_get_max_level(void);
+
+/* "emerg" to "debug"; -EINVAL for another word. */
+const char *log_level_to_string(int level);
+int log_level_from_string(const char *s);
+
+typedef enum LogTarget {
+        LOG_TARGET_AUTO, /* as above */
+        LOG_TARGET_JOURNAL,
+        LOG_TARGET_CONSOLE, /* stderr */
+        LOG_TARGET_NULL,
+        _LOG_TARGET_MAX,
+        _LOG_TARGET_INVALID = -EINVAL,
+} LogTarget;
+
+void log_set_target(LogTarget target);
+LogTarget log_get_target(void);
+const char *log_target_to_string(LogTarget target);
+LogTarget log_target_from_string(const char *s);
 
 /*
  * Logs one record. `error` is a negative errno that `%m` in the format

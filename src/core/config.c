@@ -110,15 +110,12 @@ static int parse_yes_no(const char *value, void *to) {
 }
 
 static int parse_log_level(const char *value, void *to) {
-        static const char *const levels[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
-        int *level = to;
+        int level = log_level_from_string(value);
 
-        for (size_t i = 0; i < ELEMENTSOF(levels); i++)
-                if (strcmp(value, levels[i]) == 0) {
-                        *level = (int) i;
-                        return 0;
-                }
-        return -EINVAL;
+        if (level < 0)
+                return level;
+        *(int *) to = level;
+        return 0;
 }
 
 static const struct {
