@@ -73,11 +73,29 @@ static void job_end(ScopeJob *job, const char *result) {
         job->callback(strcmp(result, "done") == 0 ? NULL : result, job->userdata);
 }
 
+/* Nothing will tell how the job ended: it must not be waited for, and whatever it made of the unit must go. */
+static void job_lose(ScopeJob *job, int error) {
+        if (job->callback)
+                (void) scope_stop(job->scopes, job->unit);
+        job_end(job, strerror(-error));
+}
+
+static int remember_early(Scopes *scopes, const char *path, const char *result) {
+        EarlyResult *early = calloc(1, sizeof(*early));
+
+        if (!early)
+                return -ENOMEM;
+        LL_PREPEND(scopes->early, early);
+        early->path = strdup(path);
+        early->result = strdup(result);
+        return early->path && early->result ? 0 : -ENOMEM;
+}
+
 static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const char *path, *unit, *result;
         Scopes *scopes = userdata;
-        EarlyResult *early;
         ScopeJob *job;
+        int r;
 
         if (sd_bus_message_read(m, "uoss", NULL, &path, &unit, &result) < 0 || !scopes->jobs)
                 return 0;
@@ -86,12 +104,15 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
                         job_end(job, result);
                         return 0;
                 }
-        early = calloc(1, sizeof(*early));
-        if (!early)
-                return -ENOMEM;
-        early->path = strdup(path);
-        early->result = strdup(result);
-        LL_PREPEND(scopes->early, early);
+        r = remember_early(scopes, path, result);
+        if (r >= 0)
+                return 0;
+        DL_FOREACH(scopes->jobs, job)
+                if (!job->path && job->callback && strcmp(job->unit, unit) == 0) {
+                        /* It is not known to be ours, and so not stopped; without its process it ends. */
+                        job->callback(strerror(-r), job->userdata);
+                        break;
+                }
         return 0;
 }
 
@@ -99,6 +120,7 @@ static int on_started(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         ScopeJob *job = userdata;
         EarlyResult *early;
         const char *path;
+        int r;
 
         job->call = sd_bus_slot_unref(job->call);
         if (sd_bus_message_is_method_error(m, NULL)) {
@@ -109,14 +131,19 @@ static int on_started(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 job->callback(sd_bus_message_get_error(m)->message, job->userdata);
                 return 0;
         }
-        if (sd_bus_message_read(m, "o", &path) < 0)
+        r = sd_bus_message_read(m, "o", &path);
+        if (r < 0) {
+                job_lose(job, r);
                 return 0;
+        }
         LL_FOREACH(job->scopes->early, early)
                 if (early->path && early->result && strcmp(early->path, path) == 0) {
                         job_end(job, early->result);
                         return 0;
                 }
         job->path = strdup(path);
+        if (!job->path)
+                job_lose(job, -ENOMEM);
         return 0;
 }
 
