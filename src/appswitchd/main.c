@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -174,9 +175,6 @@ static int run(void) {
         _cleanup_(manager_freep) Manager *m = NULL;
         int r;
 
-        r = notify_check_kernel();
-        if (r < 0)
-                return log_error_errno(r, "This kernel has no seccomp user notification, or one that does not fit (CONFIG_SECCOMP_FILTER, Linux 5.14 or later): %m");
         r = set_up_signals();
         if (r < 0)
                 return log_error_errno(r, "Failed to block signals: %m");
@@ -211,6 +209,8 @@ static int run(void) {
 }
 
 int main(int argc, char *argv[]) {
+        int r;
+
         if (argc == 2 && strcmp(argv[1], "--version") == 0) {
                 (void) puts("appswitchd " VERSION);
                 return EXIT_SUCCESS;
@@ -223,6 +223,11 @@ int main(int argc, char *argv[]) {
         if (argc > 1) {
                 log_error("appswitchd takes no arguments; it is configured by appswitchd.conf(5).");
                 return EXIT_FAILURE;
+        }
+        r = notify_check_kernel();
+        if (r < 0) {
+                (void) log_error_errno(r, "This kernel has no seccomp user notification, or one that does not fit (CONFIG_SECCOMP_FILTER, Linux 5.14 or later): %m");
+                return EX_UNAVAILABLE; /* RestartPreventExitStatus= of the unit: it would be no better next time */
         }
         return run() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
