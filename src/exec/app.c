@@ -175,6 +175,11 @@ static void step_user(App *app) {
                 r = user_set_group(&app->user, request->group);
                 if (r < 0)
                         app_fail(app, EXEC_STEP_GROUP, r, request->group);
+        } else if (app->user.gid == GID_UNKNOWN) {
+                char number[16];
+
+                (void) snprintf(number, sizeof(number), "%u", app->user.uid);
+                app_fail(app, EXEC_STEP_GROUP, -ENODATA, number);
         }
         r = set_user_environment(app);
         if (r < 0)

@@ -73,7 +73,8 @@ int user_lookup(const char *user, uid_t uid, User *ret) {
                 /* A user whose groups could not be looked up is none without groups. */
                 if (!by_number || r != -ENXIO)
                         return r;
-                u.uid = u.gid = id;
+                u.uid = id;
+                u.gid = GID_UNKNOWN;
                 *ret = u;
                 u = (User){};
                 return 0;
@@ -110,6 +111,8 @@ int user_set_group(User *user, const char *group) {
 }
 
 int user_become(const User *user) {
+        if (user->gid == GID_UNKNOWN) /* "no change" to setresgid(2) */
+                return -ENXIO;
         if (setgroups(user->n_groups, user->groups) < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
             setresuid(user->uid, user->uid, user->uid) < 0)
                 return -errno;

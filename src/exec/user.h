@@ -6,9 +6,11 @@
 #include <sys/types.h>
 #include "basic/macro.h"
 
+#define GID_UNKNOWN ((gid_t) -1)
+
 typedef struct User {
         uid_t uid;
-        gid_t gid;
+        gid_t gid; /* GID_UNKNOWN: of a user who is not in the database, and nobody said which */
         gid_t *groups; /* supplementary ones */
         size_t n_groups;
         char *name, *home, *shell; /* NULL if the user is not in the database */
@@ -18,7 +20,8 @@ void user_done(User *user);
 
 /*
  * Looks a user up by name or number ("" means number `uid`). A number without
- * an entry is a user without further groups. Asks the name service switch, so
+ * an entry is a user whose group is not known either: the one of the same
+ * number may be anybody's, shadow's say. Asks the name service switch, so
  * it may block. Returns 0; -ENXIO if there is no such user; or another
  * negative errno.
  */

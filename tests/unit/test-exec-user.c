@@ -53,13 +53,14 @@ START_TEST(test_number) {
 }
 END_TEST
 
-/* A number that the database does not know is a user with that number, that group and no further ones. */
+/* A number that the database does not know is a user with that number, and no group: none that has it by chance. */
 START_TEST(test_unknown_number) {
         ck_assert_ptr_null(getpwuid(unknown));
         for (int by_caller = 0; by_caller < 2; by_caller++) {
                 ck_assert_int_eq(user_lookup(by_caller ? "" : unknown_text, unknown, &user), 0);
                 ck_assert_uint_eq(user.uid, unknown);
-                ck_assert_uint_eq(user.gid, unknown);
+                ck_assert_uint_eq(user.gid, GID_UNKNOWN);
+                ck_assert_int_eq(user_become(&user), -ENXIO);
                 ck_assert_uint_eq(user.n_groups, 0);
                 ck_assert_ptr_null(user.name);
                 ck_assert_ptr_null(user.home);
