@@ -4,6 +4,7 @@
 
 #include "basic/macro.h"
 #include "bus/app-bus.h"
+#include "bus/log-control.h"
 #include "bus/manager-bus.h"
 #include "bus/policy-bus.h"
 #include "bus/reload.h"
@@ -331,6 +332,9 @@ int manager_bus_add(Manager *m) {
         if (r < 0)
                 return r;
         r = app_bus_add(m);
+        if (r < 0)
+                return r;
+        r = log_control_add(m->bus);
         if (r < 0)
                 return r;
         m->hooks = (ManagerHooks){

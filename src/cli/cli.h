@@ -55,6 +55,7 @@ int cli_parse_plain(OptionParser *p, const Verb *verb, Settings *settings, char 
 
 /* The verbs. */
 extern const Option run_options[], kill_options[], create_options[], edit_options[], drain_options[];
+extern const Option tag_options[];
 int verb_run(const Verb *verb, Settings *settings, char **argv);
 int verb_create(const Verb *verb, Settings *settings, char **argv);
 int verb_edit(const Verb *verb, Settings *settings, char **argv);
@@ -66,3 +67,4 @@ int verb_kill(const Verb *verb, Settings *settings, char **argv);
 int verb_drain(const Verb *verb, Settings *settings, char **argv);
 int verb_explain(const Verb *verb, Settings *settings, char **argv);
 int verb_policy(const Verb *verb, Settings *settings, char **argv);
+int verb_tag(const Verb *verb, Settings *settings, char **argv);

@@ -448,7 +448,11 @@ static void launch_on_failed(Launch *launch, ExecStep step, int error, const cha
                 app_fail(app, ERROR_USER_FAILED, "Failed to become user '%s': %s", what, error == -ENXIO ? "No such user" : reason);
                 break;
         case EXEC_STEP_GROUP:
-                app_fail(app, ERROR_GROUP_FAILED, "Failed to take group '%s': %s", what, error == -ENXIO ? "No such group" : reason);
+                if (error == -ENODATA)
+                        app_fail(app, ERROR_GROUP_FAILED,
+                                 "User %s is not in the user database, so that a group has to be given for it", what);
+                else
+                        app_fail(app, ERROR_GROUP_FAILED, "Failed to take group '%s': %s", what, error == -ENXIO ? "No such group" : reason);
                 break;
         case EXEC_STEP_NETWORK:
                 app_fail(app, ERROR_NETWORK_FAILED, "Failed to set up the network namespace: %s", reason);
