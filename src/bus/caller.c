@@ -235,6 +235,10 @@ static int on_decision(sd_bus_message *reply, void *userdata, sd_bus_error *erro
         return 0;
 }
 
+/*
+ * The caller left the bus. polkit tells the agent so by itself, but would
+ * answer us only when the agent does, which it may never do.
+ */
 static int on_vanished(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         query_free(userdata);
         return 0;

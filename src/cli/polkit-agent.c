@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <systemd/sd-login.h>
 #include <unistd.h>
 
 #include "basic/fd.h"
@@ -15,7 +16,8 @@
 
 /* In the child: becomes the agent. The descriptor for the notification is the only one that is passed on. */
 static void exec_agent(pid_t parent, int notify_fd) {
-        char pid_arg[16], fd_arg[16];
+        char pid_arg[16], fd_arg[16], *session = NULL;
+        const char *fallback;
 
         /* It may not outlive us, not even when we are killed right now. */
         (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -33,7 +35,9 @@ static void exec_agent(pid_t parent, int notify_fd) {
                 _exit(EXIT_FAILURE);
         (void) snprintf(pid_arg, sizeof(pid_arg), "%i", (int) parent);
         (void) snprintf(fd_arg, sizeof(fd_arg), "%i", notify_fd);
-        execl(AGENT_PATH, AGENT_PATH, "--process", pid_arg, "--notify-fd", fd_arg, "--fallback", NULL);
+        /* That of the session goes first. Where there is no session polkit (122) does not look for fallbacks. */
+        fallback = sd_pid_get_session(parent, &session) >= 0 ? "--fallback" : NULL;
+        execl(AGENT_PATH, AGENT_PATH, "--process", pid_arg, "--notify-fd", fd_arg, fallback, NULL);
         _exit(EXIT_FAILURE);
 }
 
