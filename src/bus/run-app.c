@@ -457,26 +457,30 @@ static int parse_option(Run *run, sd_bus_message *m, sd_bus_error *error) {
                                  key);
 }
 
+/* The begin of a foreign text, fit to be shown. */
+static char *escape_head(const char *s, size_t max) {
+        _cleanup_free_ char *head = strndup(s, max);
+
+        return head ? text_escape(head) : NULL;
+}
+
 static int check_strings(const Run *run, sd_bus_error *error) {
         char **s;
 
         if (!run->request.argv || !*run->request.argv || !**run->request.argv)
                 return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "No command was given");
         for (s = run->request.environment; s && *s; s++)
-                if (**s == '=' || !strchr(*s, '='))
+                if (**s == '=' || !strchr(*s, '=')) {
+                        /* It may be no UTF-8, and an error that is none is never sent. */
+                        _cleanup_free_ char *shown = escape_head(*s, COMMAND_SHOWN_MAX);
+
                         return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
-                                                 "Invalid environment variable '%s': it must be NAME=VALUE", *s);
+                                                 "Invalid environment variable '%s': it must be NAME=VALUE", shown ?: "?");
+                }
         if (run->request.terminal && (run->request.fds[EXEC_FD_STDIN] < 0 || !isatty(run->request.fds[EXEC_FD_STDIN])))
                 return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT,
                                         "Terminal was asked for, but StandardInput is no terminal");
         return 0;
-}
-
-/* The begin of a foreign text, fit to be shown. */
-static char *escape_head(const char *s, size_t max) {
-        _cleanup_free_ char *head = strndup(s, max);
-
-        return head ? text_escape(head) : NULL;
 }
 
 /*
