@@ -125,8 +125,8 @@ static const struct {
         const char *allowed;
 } keys[] = {
         { "Domain", offsetof(Config, domain), parse_domain, "a DNS name of up to 63 characters" },
-        { "Pool4", offsetof(Config, pool4), parse_pool4, "an IPv4 network of /8 to /28, without host bits" },
-        { "Pool6", offsetof(Config, pool6), parse_pool6, "an IPv6 network of /32 to /112, without host bits" },
+        { "Pool4", offsetof(Config, pool4), parse_pool4, "an IPv4 network of /8 to /28, without host bits and reserved addresses (loopback, link-local, multicast, 0.0.0.0/8, 240.0.0.0/4)" },
+        { "Pool6", offsetof(Config, pool6), parse_pool6, "an IPv6 network of /32 to /112, without host bits and reserved addresses (loopback, link-local, multicast, mapped IPv4)" },
         { "DefaultTag", offsetof(Config, default_tag), parse_tag, "a tag, KEY=VALUE" },
         { "NameTTLSec", offsetof(Config, name_ttl), parse_ttl, "0 to 86400 seconds" },
         { "AppsMax", offsetof(Config, apps_max), parse_apps_max, "1 to 4096" },

@@ -16,8 +16,10 @@ static const char *label_invalid_reason(const char *label, size_t n) {
         if (n > NAME_LABEL_MAX)
                 return "has a label of more than 63 characters";
         for (size_t i = 0; i < n; i++)
-                if (!is_alnum(label[i]) && label[i] != '-')
-                        return "may have only letters, digits and hyphens in its labels";
+                if ((unsigned char) label[i] >= 0x80)
+                        return "may have only letters a-z, digits and hyphens in its labels; a name in another script has a form that begins with xn-- (RFC 5891)";
+                else if (!is_alnum(label[i]) && label[i] != '-')
+                        return "may have only letters a-z, digits and hyphens in its labels";
         if (label[0] == '-' || label[n - 1] == '-')
                 return "has a label that begins or ends with a hyphen";
         return NULL;

@@ -33,6 +33,9 @@ static bool prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits) {
         return rest == 0 || ((a[whole] ^ b[whole]) >> (8 - rest)) == 0;
 }
 
+static const Address link_local4 = { AF_INET, { 169, 254 } };
+static const Address mapped4 = { AF_INET6, { [10] = 0xff, [11] = 0xff } };
+
 int pool_parse(const char *s, Pool *ret) {
         char text[ADDRESS_STRING_MAX];
         const char *slash = strchr(s, '/');
@@ -53,6 +56,10 @@ int pool_parse(const char *s, Pool *ret) {
                 return -EINVAL;
         p.prefix = (unsigned) prefix;
         if (address_reserved_reason(&p.network))
+                return -EINVAL;
+
+        /* Of the reserved networks these are the only ones that are smaller than a pool can be. */
+        if (pool_contains(&p, &link_local4) || pool_contains(&p, &mapped4))
                 return -EINVAL;
 
         for (unsigned bit = p.prefix; bit < address_bits(&p.network); bit++)

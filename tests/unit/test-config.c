@@ -152,8 +152,8 @@ END_TEST
 /* What a key does not take changes nothing, and it is said what would do. */
 START_TEST(test_bad_values) {
         static const char domain[] = "a DNS name of up to 63 characters";
-        static const char pool4[] = "an IPv4 network of /8 to /28, without host bits";
-        static const char pool6[] = "an IPv6 network of /32 to /112, without host bits";
+        static const char pool4[] = "an IPv4 network of /8 to /28, without host bits and reserved addresses (loopback, link-local, multicast, 0.0.0.0/8, 240.0.0.0/4)";
+        static const char pool6[] = "an IPv6 network of /32 to /112, without host bits and reserved addresses (loopback, link-local, multicast, mapped IPv4)";
         static const char tag[] = "a tag, KEY=VALUE";
         static const char ttl[] = "0 to 86400 seconds";
         static const char apps[] = "1 to 4096";

@@ -24,7 +24,8 @@ END_TEST
 
 /* What is none is told with the reason. */
 START_TEST(test_invalid) {
-        static const char characters[] = "may have only letters, digits and hyphens in its labels";
+        static const char characters[] = "may have only letters a-z, digits and hyphens in its labels";
+        static const char script[] = "may have only letters a-z, digits and hyphens in its labels; a name in another script has a form that begins with xn-- (RFC 5891)";
         static const char hyphen[] = "has a label that begins or ends with a hyphen";
         static const char empty[] = "has an empty label";
         static const char loopback[] = "is reserved for loopback (RFC 6761)";
@@ -48,8 +49,8 @@ START_TEST(test_invalid) {
                 { "_http._tcp", characters },
                 { "web/..", characters },
                 { "../web", empty },
-                { "w\303\244b", characters },
-                { "web\377", characters },
+                { "w\303\244b", script },
+                { "web\377", script },
                 { "*", characters },
                 { "fd00::1", characters },
                 { "localhost", loopback },
