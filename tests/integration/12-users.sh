@@ -118,6 +118,31 @@ run host_as alice ax run --name alice-app -- id -un
 is "$OUT" alice 'its name is free again'
 run host ax run --uid bob --name bobs -- id -un
 is "$OUT" bob 'root runs one as bob'
+# A name is that of the user whom its app runs as, whoever ran it.
+start_app --uid alice --name as-alice -- sleep 1000
+run host_as alice ax run --name as-alice -- id -un
+is "$OUT" alice 'a name that root took for alice is hers'
+run host_as bob busctl --allow-interactive-authorization=no call io.appswitch1 /io/appswitch1 io.appswitch1.Manager RunApp \
+    'asasa{sv}' 1 id 1 PATH=/usr/bin 1 Name s as-alice
+like "$ERR" 'as-alice.*user 5001' 'and not of others'
+host_sh 'cat >/etc/polkit-1/rules.d/40-users.rules; systemctl reset-failed polkit 2>/dev/null; systemctl restart polkit' <<'RULES'
+polkit.addRule(function(action, subject) {
+    return action.id == "io.appswitch1.run-app-as" && subject.user == "alice" && action.lookup("user") == "bob"
+        ? polkit.Result.YES : polkit.Result.NOT_HANDLED;
+});
+RULES
+AS_USER=alice start_app --uid bob --name as-bob -- sleep 1000
+run host_as alice ax run --uid bob --name as-bob -- id -un
+is "$OUT" bob 'who may run apps as bob may join what is his'
+run host_as alice ax run --uid bob --name as-alice -- id -un
+is "$OUT" bob 'and what is her own'
+run host_as alice ax run --name as-bob -- id -un
+like "$STATUS $ERR" '^1 .*as-bob.*user 5002' 'but as herself only the latter'
+run host_as alice ax run --uid root --name as-bob -- id -un
+like "$STATUS $ERR" '^1 .*run-app-as' 'and as others nothing'
+run host_as alice ax stop as-bob
+is "$STATUS" 0 'she ends what she ran'
+host_sh 'rm /etc/polkit-1/rules.d/40-users.rules; systemctl reset-failed polkit 2>/dev/null; systemctl restart polkit'
 
 ### the bus without ax
 run host_as bob busctl call io.appswitch1 /io/appswitch1 io.appswitch1.Manager RunApp 'asasa{sv}' 1 id 1 PATH=/usr/bin 0

@@ -47,6 +47,14 @@ is "$STATUS" 0 'a label of 63 characters is one'
 run ax_run --name a.b-c.1d -- true
 is "$STATUS" 0 'labels with dots, hyphens and digits'
 
+for name in bücher 名前 мир 'a.名前'; do
+    bad 1 "[Nn]ame '$name'.*a-z.*xn--" "name $name" ax_run --name "$name" -- true
+done
+run ax_run --name xn--bcher-kva -- getent hosts xn--bcher-kva
+like "$OUT" 'xn--bcher-kva' 'but in ASCII, as DNS has it, it is one'
+run host busctl call io.appswitch1 /io/appswitch1 io.appswitch1.Manager GetAppsByName s 名前
+like "$ERR" "名前.*xn--" 'also where it is looked for'
+
 ### addresses
 for address in 300.1.1.1 1.2.3 1.2.3.4.5 hello 198.18.0.1/24 198.18.0.1:80 '[fd00::1]' fd00:::1 '' ' 198.18.0.1' 0x7f.1 198.18.0.01; do
     bad 1 '[Aa]ddress' "address '$address'" ax_run --ip "$address" -- true
@@ -71,6 +79,13 @@ for i in $(seq 200); do
     many+=("--tag=k$i=v")
 done
 bad 1 'tags' 'two hundred tags' ax_run "${many[@]}" -- true
+many=()
+for i in $(seq 10000); do
+    many+=("--tag=k$i=v")
+done
+bad 1 '64 tags' 'ten thousand tags' ax_run "${many[@]}" -- true
+bad 1 '64 tags' 'and for an app that runs' host_sh 'ax run --no-block --quiet --name bad-tags -- sleep 300 </dev/null >/dev/null 2>&1
+    ax tag bad-tags $(seq -f "k%.0f=v" 10000); r=$?; ax list --json=short | grep -q "zone=default" || echo tagged; ax stop bad-tags; exit $r'
 
 ### the command
 host_sh 'echo "#!/bin/sh" >/tmp/bad-plain; chmod 644 /tmp/bad-plain; printf "#!/nonexistent/interpreter\n" >/tmp/bad-script
@@ -121,6 +136,10 @@ bad 216 'nothing-there' 'an unknown group' ax_run --gid nothing-there -- true
 bad '217' '' 'a bad user name' ax_run --uid 'a b:c' -- true
 bad '217' '' 'a UID that is none' ax_run --uid 4294967295 -- true
 bad '217' '99999999999' 'a UID that is too large' ax_run --uid 99999999999 -- true
+bad 216 '4242.*user database.*group' 'a UID that has no entry, and so no group' ax_run --uid 4242 -- true
+bad 216 '4242.*user database.*group' 'even if a group has its number' host_sh 'groupadd -g 4242 bad-group; ax run --uid 4242 -- id; r=$?; groupdel bad-group; exit $r'
+run ax_run --uid 4242 --gid 4343 -- id
+like "$OUT" '^uid=4242 gid=4343 groups=4343$' 'with a group it is a user'
 
 ### units
 bad 1 'unit' 'a unit name with bad characters' ax_run --unit 'bad name.scope' -- true
@@ -233,6 +252,21 @@ for what in tags addresses program arguments environment User Group Description 
     run call bob "$what"
     like "$OUT" '^io\.appswitch1\.LimitReached: [^()]*$' "too much: $what"
 done
+# A client that subscribes, asks and never reads: what it is owed waits at the bus.
+host systemd-run --quiet --collect --unit=bad-deaf --uid=bob /usr/bin/python3 "$PROGRAMS/bus-client.py" deaf 100000 300
+deaf() {
+    host journalctl -q -o cat --no-pager _SYSTEMD_UNIT=bad-deaf.service | grep -q '^asked'
+}
+for i in 1 2 3 4 5; do
+    run host timeout 60 ax run -- echo "meanwhile $i"
+    is "$OUT" "meanwhile $i" "others are served while a client never reads ($i)"
+done
+ok 'it asks as long as it may' wait_until 60 deaf
+run host timeout 60 ax run -- echo after
+is "$OUT" after 'and others are served'
+is "$(host systemctl show -P MainPID appswitchd)" "$pid" 'the daemon is the same'
+within "$(host_sh 'sed -n "s/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p" /proc/$(systemctl show -P MainPID appswitchd)/status')" 1 400000 'and has not grown with what nobody reads'
+host systemctl stop bad-deaf
 run call bob twice
 like "$OUT" '^io\.appswitch1\.InvalidArgument: .*Description.*twice' 'an option that is given twice'
 host systemctl kill --signal=STOP polkit
@@ -278,6 +312,36 @@ run settings
 like "$OUT" 'continued\\ ' 'a backslash at its end does not go on'
 is "$(host systemctl show -P TimeoutStopUSec "appswitch-$APP.scope")" 10s 'with the next setting'
 host ax stop "${APPS[@]: -3}"
+
+### the configuration
+host_sh 'mkdir -p /run/appswitch/appswitchd.conf.d; cat >/run/appswitch/appswitchd.conf.d/bad.conf; systemctl restart appswitchd' <<'CONF'
+[AppSwitch]
+Domain=bad..domain
+Domain=名前
+Domain=-x
+Pool4=169.0.0.0/8
+Pool4=127.0.0.0/8
+Pool4=10.0.0.1/8
+Pool4=10.0.0.0/30
+Pool4=fd00::/64
+Pool6=fe80::/64
+Pool6=::/64
+Pool6=10.0.0.0/8
+Pool6=fd00::/129
+DefaultTag=none
+pool4=10.0.0.0/8
+Pool 4=10.0.0.0/8
+=x
+CONF
+run host journalctl -q -o cat --no-pager "_PID=$(host systemctl show -P MainPID appswitchd)"
+for line in $(seq 2 17); do
+    like "$OUT" "bad\.conf:$line: [^"$'\n'"]*, ignoring" "line $line of it is warned about"
+done
+like "$OUT" 'bad\.conf:5: Pool4= does not take .169\.0\.0\.0/8.*link-local' 'with what is allowed'
+like "$OUT" "bad\.conf:15: unknown key 'pool4'" 'and what is not known'
+run host ax run --name bad-conf -- ip -brief address show lo
+like "$OUT" '198\.1[89]\..*fdaa:a55:317c:' 'it does without all of it'
+host_sh 'rm -r /run/appswitch/appswitchd.conf.d; systemctl restart appswitchd'
 
 ### limits
 host_sh 'mkdir -p /run/appswitch/appswitchd.conf.d; printf "[AppSwitch]\nAppsPerUserMax=3\nListenersPerAppMax=2\n" >/run/appswitch/appswitchd.conf.d/bad.conf

@@ -137,6 +137,12 @@ class Bus:
         return self.answers[serial]
 
 
+def match_rule():
+    w = Writer()
+    w.string("type='signal',sender='io.appswitch1'")
+    return bytes(w.data)
+
+
 def timed(bus, serial):
     """The answer, and whether it came soon (on a slow machine, too): the daemon does nothing else meanwhile."""
     begin = time.monotonic()
@@ -169,6 +175,17 @@ def main(case):
         answers = [bus.wait(s).split(":")[0] for s in serials]
         for a in sorted(set(answers)):
             print(answers.count(a), a)
+    elif case == "deaf":    # subscribes, asks, and never reads
+        bus.call(BUS, "AddMatch", "s", match_rule())
+        bus.socket.settimeout(1)
+        objects = ("io.appswitch1", "/io/appswitch1", "org.freedesktop.DBus.ObjectManager")
+        try:
+            for n in range(int(sys.argv[2])):
+                bus.call(objects, "GetManagedObjects", "", b"")
+        except (TimeoutError, OSError) as e:
+            print(n, "calls, then", e)
+        print("asked", flush=True)
+        time.sleep(int(sys.argv[3]))
     else:
         sys.exit(__doc__)
 
