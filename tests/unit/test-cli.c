@@ -195,6 +195,17 @@ START_TEST(test_escape) {
 }
 END_TEST
 
+/* What is cut is cut between characters. */
+START_TEST(test_prefix) {
+        static const char text[] = "a\xc3\xbc\xf0\x9f\x98\x80z"; /* 1, 2, 4 and 1 bytes */
+        static const size_t lengths[] = { 0, 1, 1, 3, 3, 3, 3, 7, 8, 8 };
+
+        for (size_t max = 0; max < ELEMENTSOF(lengths); max++)
+                ck_assert_uint_eq(utf8_prefix(text, max), lengths[max]);
+        ck_assert_uint_eq(utf8_prefix("", 5), 0);
+}
+END_TEST
+
 static char *print_table(const char *cell, size_t columns, bool legend) {
         static const char *const headers[] = { "ID", "NAME" };
         _cleanup_table_ Table *t = table_new(headers, ELEMENTSOF(headers));
@@ -287,7 +298,7 @@ END_TEST
 int main(void) {
         const TTest *const tests[] = {
                 test_request, test_request_stops, test_request_bad,     test_options_mixed,
-                test_signal,  test_error_status,  test_json_mode_table, test_escape,
+                test_signal,  test_error_status,  test_json_mode_table, test_escape, test_prefix,
                 test_table,   test_json,          test_listener,        test_matches,
         };
         Suite *s = suite_create("cli");

@@ -280,6 +280,27 @@ START_TEST(test_owner_of_new) {
 }
 END_TEST
 
+/* Who may run apps as a user may join what is that user's, as well as what is his own. */
+START_TEST(test_owner_of_run_as) {
+        Party mine = { .id = "mine_1" }, web = { .id = "web_1" }, other = { .id = "web_2" };
+        IdentityClaim claim = { .name = "web", .uid = BOB, .owner = ALICE, .id = "web_2" };
+
+        ck_assert_int_eq(JOIN(&web, ALICE, "web"), 0);
+        ck_assert_int_eq(JOIN(&mine, BOB, "mine"), 0);
+        ck_assert_int_eq(directory_join(&directory, &other, &claim, &message), 0);
+        ck_assert_ptr_eq(other.identity, web.identity);
+        directory_leave(&directory, &other);
+        claim.name = "mine";
+        ck_assert_int_eq(directory_join(&directory, &other, &claim, &message), 0);
+        ck_assert_uint_eq(other.identity->owner, BOB);
+        directory_leave(&directory, &other);
+        ck_assert_int_eq(JOIN(&other, BOB, "web"), -EEXIST);
+        directory_leave(&directory, &mine);
+        directory_leave(&directory, &web);
+        assert_empty();
+}
+END_TEST
+
 /* Addresses that mean something else are refused, with the reason, and nothing is made. */
 START_TEST(test_reserved) {
         Party a = { .id = "web_1" };
@@ -854,7 +875,7 @@ END_TEST
 int main(void) {
         return UNIT_RUN("directory", setup, teardown, test_name, test_join_name, test_name_with_addresses,
                         test_join_name_with_addresses, test_join_address, test_conflicts, test_owner,
-                        test_owner_of_new, test_reserved, test_limit, test_pool_collision, test_pool_exhausted,
+                        test_owner_of_new, test_owner_of_run_as, test_reserved, test_limit, test_pool_collision, test_pool_exhausted,
                         test_unnamed, test_unnamed_many, test_restore, test_restore_contradiction,
                         test_restore_full, test_names, test_join_by_any, test_conflicts_of_names, test_names_limit,
                         test_names_of_user, test_strategy, test_service, test_pool_order, test_restore_names,

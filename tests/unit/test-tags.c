@@ -140,7 +140,21 @@ START_TEST(test_equal) {
 }
 END_TEST
 
+/* A set contains what was added to it, and no part of that. */
+START_TEST(test_contain) {
+        Tags empty = {};
+
+        tags = TAGS("a=b", "zone=shop");
+        ck_assert(tags_contain(&tags, "a=b"));
+        ck_assert(tags_contain(&tags, "zone=shop"));
+        ck_assert(!tags_contain(&tags, "zone=sho"));
+        ck_assert(!tags_contain(&tags, "zone=shops"));
+        ck_assert(!tags_contain(&tags, ""));
+        ck_assert(!tags_contain(&empty, "a=b"));
+}
+END_TEST
+
 int main(void) {
         return UNIT_RUN("tags", NULL, teardown, test_valid, test_invalid, test_length, test_sorted_set, test_bound,
-                        test_shared, test_equal);
+                        test_shared, test_equal, test_contain);
 }
