@@ -81,7 +81,7 @@ static char *join_foreign_tags(const Tags *tags, const char *default_tag) {
         return strv_join(foreign, " ");
 }
 
-/* An identity that is claimed but is another user's, and how it was called. */
+/* An identity that is claimed but is another user's app's, and how it was called. */
 static const Identity *find_foreign(Manager *m, const Caller *caller, const Claims *claims,
                                     char ret_what[static WHAT_MAX]) {
         char text[ADDRESS_STRING_MAX];
@@ -89,7 +89,7 @@ static const Identity *find_foreign(Manager *m, const Caller *caller, const Clai
         for (char *const *name = claims->names; name && *name; name++) {
                 const Identity *i = directory_find_name(&m->directory, *name);
 
-                if (i && i->owner != caller->uid) {
+                if (i && !i->service && i->owner != caller->uid) {
                         (void) snprintf(ret_what, WHAT_MAX, "name %s", *name);
                         return i;
                 }
@@ -97,7 +97,7 @@ static const Identity *find_foreign(Manager *m, const Caller *caller, const Clai
         for (size_t k = 0; k < claims->n_addresses; k++) {
                 const Identity *i = directory_find_address(&m->directory, &claims->addresses[k]);
 
-                if (i && i->owner != caller->uid) {
+                if (i && !i->service && i->owner != caller->uid) {
                         (void) snprintf(ret_what, WHAT_MAX, "address %s", address_format(&claims->addresses[k], text));
                         return i;
                 }

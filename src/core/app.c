@@ -312,8 +312,9 @@ static void launch_on_user(Launch *launch, pid_t pid, uid_t uid, gid_t gid, void
                 .addresses = app->claim_addresses,
                 .n_addresses = app->n_claim_addresses,
                 .strategy = app->claim_strategy,
-                .uid = app->join_uid,
+                .uid = app->owner_uid,
                 .owner = uid,
+                .joins = &app->join_uid,
                 .id = app->id,
         }, &message);
         if (r < 0) {

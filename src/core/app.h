@@ -27,7 +27,7 @@ typedef struct AppRequest {
         size_t n_addresses;
         char **tags; /* NULL or empty: the default tag */
         uid_t uid;   /* who asks */
-        uid_t join_uid; /* whose names and addresses the app may join, but for those of whom it runs as; root: anybody's */
+        uid_t join_uid; /* whose names and addresses the app may join, too: who asks, or who it was authorized for */
         pid_t pid;
         const char *user, *group; /* to run as, or NULL */
         const char *unit, *slice, *description; /* or NULL */

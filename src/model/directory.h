@@ -131,6 +131,7 @@ typedef struct IdentityClaim {
         Strategy strategy; /* _STRATEGY_INVALID: whatever it is */
         uid_t uid;         /* who asks: may join what is his own, root anybody's */
         uid_t owner;       /* whose a new identity is, and whose may be joined, too: the user whom the app runs as */
+        const uid_t *joins; /* whose may be joined, too, because that was authorized; or NULL */
         const char *id; /* of the app: an unnamed one's link-local addresses are hashed from it */
 } IdentityClaim;
 

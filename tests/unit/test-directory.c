@@ -295,6 +295,14 @@ START_TEST(test_owner_of_run_as) {
         ck_assert_uint_eq(other.identity->owner, BOB);
         directory_leave(&directory, &other);
         ck_assert_int_eq(JOIN(&other, BOB, "web"), -EEXIST);
+
+        /* Or what he is authorized to join, and no more than that: also of root's nothing else. */
+        claim = (IdentityClaim){ .name = "web", .uid = BOB, .owner = BOB, .joins = &(uid_t){ ALICE }, .id = "web_2" };
+        free(message);
+        ck_assert_int_eq(directory_join(&directory, &other, &claim, &message), 0);
+        directory_leave(&directory, &other);
+        claim.joins = &(uid_t){ 0 };
+        ck_assert_int_eq(directory_join(&directory, &other, &claim, &message), -EEXIST);
         directory_leave(&directory, &mine);
         directory_leave(&directory, &web);
         assert_empty();
