@@ -144,7 +144,7 @@ is "$(host systemctl service-log-level appswitchd) $(host systemctl service-log-
 ### a start that is hopeless
 # shellcheck disable=SC2016
 host_sh 'ax stop "$1"; mkdir -p /run/systemd/system/appswitchd.service.d
-    printf "[Service]\nSystemCallFilter=~seccomp\nSystemCallErrorNumber=ENOSYS\n" >/run/systemd/system/appswitchd.service.d/api.conf
+    printf "[Service]\nSystemCallFilter=~seccomp\nSystemCallErrorNumber=ENOSYS\n" >/run/systemd/system/appswitchd.service.d/zz-api.conf
     systemctl daemon-reload; systemctl restart appswitchd' "$APP" 2>/dev/null
 is "$(host systemctl show -P ExecMainStatus appswitchd) $(host systemctl is-failed appswitchd)" '69 failed' 'without seccomp notification it does not start'
 is "$(host systemctl show -P NRestarts appswitchd)" 0 'nor again'
