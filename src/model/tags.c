@@ -55,13 +55,6 @@ int tags_add(Tags *tags, const char *tag) {
         return 0;
 }
 
-bool tags_contain(const Tags *tags, const char *tag) {
-        for (size_t i = 0; i < tags->n; i++)
-                if (strcmp(tags->tags[i], tag) == 0)
-                        return true;
-        return false;
-}
-
 const char *tags_shared(const Tags *a, const Tags *b) {
         for (size_t i = 0, j = 0; i < a->n && j < b->n;) {
                 int c = strcmp(a->tags[i], b->tags[j]);

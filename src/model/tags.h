@@ -29,8 +29,6 @@ void tags_done(Tags *tags);
  */
 int tags_add(Tags *tags, const char *tag);
 
-bool tags_contain(const Tags *tags, const char *tag);
-
 /* The first tag that both have, or NULL. */
 const char *tags_shared(const Tags *a, const Tags *b);
 

@@ -8,6 +8,7 @@
 
 host /usr/bin/python3 -c 'import dbus' 2>/dev/null || skip_all 'python3-dbus is not installed'
 seed=${FUZZ_SEED:-1}
+since=$(host date +%s.%6N)
 
 start_app --name fuzz-root --ip 198.18.58.1 --tag zone=fuzz -- python3 -m http.server 80
 wait_for_listen "$APP" 80
@@ -84,7 +85,7 @@ host_sh 'ax stop fuzz-root'
 is "$(host ax list --no-legend)$(host ls /run/appswitch/apps)" '' 'nothing is left of it'
 run host ax run -- echo served
 is "$OUT" served 'and others are served'
-run host journalctl -q -o cat --no-pager -p err _SYSTEMD_UNIT=appswitchd.service + _SYSTEMD_UNIT=appswitch-exec.service
+run host journalctl -q -o cat --no-pager --since "@$since" -p err _SYSTEMD_UNIT=appswitchd.service + _SYSTEMD_UNIT=appswitch-exec.service
 is "$OUT" '' 'it has logged no error'
 
 done_testing

@@ -283,21 +283,24 @@ END_TEST
 /* Who may run apps as a user may join what is that user's, as well as what is his own. */
 START_TEST(test_owner_of_run_as) {
         Party mine = { .id = "mine_1" }, web = { .id = "web_1" }, other = { .id = "web_2" };
-        IdentityClaim claim = { .name = "web", .uid = BOB, .owner = ALICE, .id = "web_2" };
+        const char *web_name = "web", *mine_name = "mine";
+        IdentityClaim claim = { .names = &web_name, .n_names = 1, .strategy = _STRATEGY_INVALID, .uid = BOB, .owner = ALICE, .id = "web_2" };
 
         ck_assert_int_eq(JOIN(&web, ALICE, "web"), 0);
         ck_assert_int_eq(JOIN(&mine, BOB, "mine"), 0);
         ck_assert_int_eq(directory_join(&directory, &other, &claim, &message), 0);
         ck_assert_ptr_eq(other.identity, web.identity);
         directory_leave(&directory, &other);
-        claim.name = "mine";
+        claim.names = &mine_name;
         ck_assert_int_eq(directory_join(&directory, &other, &claim, &message), 0);
         ck_assert_uint_eq(other.identity->owner, BOB);
         directory_leave(&directory, &other);
         ck_assert_int_eq(JOIN(&other, BOB, "web"), -EEXIST);
 
         /* Or what he is authorized to join, and no more than that: also of root's nothing else. */
-        claim = (IdentityClaim){ .name = "web", .uid = BOB, .owner = BOB, .joins = &(uid_t){ ALICE }, .id = "web_2" };
+        claim.names = &web_name;
+        claim.owner = BOB;
+        claim.joins = &(uid_t){ ALICE };
         free(message);
         ck_assert_int_eq(directory_join(&directory, &other, &claim, &message), 0);
         directory_leave(&directory, &other);
