@@ -68,6 +68,16 @@ static char *join_addresses(const Address *addresses, size_t n) {
         return s;
 }
 
+/* All names of an app; "" for none. */
+static char *join_names(const App *app) {
+        const Identity *identity = app->party.identity;
+        const char *names[IDENTITY_NAMES_MAX + 1] = {};
+
+        for (size_t i = 0; i < identity->n_names; i++)
+                names[i] = identity->names[i].name;
+        return strv_join((char *const *) names, " ");
+}
+
 /* Those of the tags that are not free for everybody who may run apps. */
 static char *join_foreign_tags(const Tags *tags, const char *default_tag) {
         _cleanup_free_ char **foreign = calloc(tags->n + 1, sizeof(char *));
@@ -177,12 +187,12 @@ int rights_run(Manager *m, sd_bus_message *message, const Caller *caller, const 
 int rights_manage(const App *app, sd_bus_message *message, const Caller *caller, const char *verb, const Tags *tags,
                   CallerCallback callback, void *userdata, sd_bus_destroy_t destroy) {
         _cleanup_free_ char *new_tags = tags ? join_foreign_tags(tags, app->manager->config.default_tag) : strdup("");
-        _cleanup_free_ char *prompt = NULL;
+        _cleanup_free_ char *names = join_names(app), *prompt = NULL;
         Details details = {};
         Asked asked = {};
         char owner[16];
 
-        if (!new_tags ||
+        if (!new_tags || !names ||
             asprintf(&prompt, "Authentication is required to %s the app $(app) of the user $(user)%s.", verb,
                      *new_tags ? ", with the tags $(tags) anew" : "") < 0) {
                 prompt = NULL;
@@ -194,7 +204,7 @@ int rights_manage(const App *app, sd_bus_message *message, const Caller *caller,
         details_set(&details, "user", owner);
         details_set(&details, "app", app->id);
         details_set(&details, "name", app_name(app));
-        details_set(&details, "names", app_name(app));
+        details_set(&details, "names", names);
         details_set(&details, "tags", new_tags);
         details_set(&details, "verb", verb);
         details_set(&details, "polkit.message", prompt);
