@@ -669,7 +669,15 @@ int app_set_tags(App *app, Tags *tags) {
         if (tags_equal(&old, tags))
                 return 0;
         app->party.tags = *tags;
-        r = app_record_save(app);
+        r = party_tags_changed(app->manager, &app->party);
+        if (r >= 0) {
+                r = app_record_save(app);
+                if (r < 0) {
+                        app->party.tags = old;
+                        (void) party_tags_changed(app->manager, &app->party);
+                        return r;
+                }
+        }
         if (r < 0) {
                 app->party.tags = old;
                 return r;

@@ -121,7 +121,7 @@ START_TEST(test_backends) {
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
                 refuse(SERVICE_BACKEND, bad[i], -EINVAL, "app:NAME, tag:KEY=VALUE, IP:PORT, [IPV6]:PORT or host:PORT");
         refuse(SERVICE_BACKEND, "app:", -EINVAL, "is empty");
-        refuse(SERVICE_BACKEND, "app:a_b", -EINVAL, "letters, digits");
+        refuse(SERVICE_BACKEND, "app:a_b", -EINVAL, "letters a-z, digits");
         refuse(SERVICE_BACKEND, "tag:zone", -EINVAL, "KEY=VALUE");
         refuse(SERVICE_BACKEND, "host:0", -EINVAL, "host:PORT");
         refuse(SERVICE_BACKEND, "host:80x", -EINVAL, "host:PORT");
