@@ -316,6 +316,8 @@ int connect_backend(Connect *c, const Route *route) {
                         .service = { route->to, c->to.port },
                         .client_family = c->socket.family,
                         .server_family = l->backend.family,
+                        .client_app = c->call->trap->number,
+                        .server_app = l->trap->number,
                         .client_nonblock = c->flags & O_NONBLOCK,
                 },
                 .client = -EBADF,
