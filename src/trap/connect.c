@@ -76,7 +76,17 @@ static void log_refusal(Trap *trap, const Connect *c, const Route *route) {
                 trap->refused_window = window;
                 trap->n_refused = 0;
         }
-        if (++trap->n_refused > REFUSALS_PER_WINDOW)
+        trap->n_refused++;
+        trap->sw->hooks->refused(trap,
+                                 &(Refusal){
+                                                 .client = trap->party,
+                                                 .server = route->refused_by,
+                                                 .to = &c->to,
+                                                 .reason = "they share no tag",
+                                                 .tell = trap->n_refused <= REFUSALS_PER_WINDOW,
+                                 },
+                                 trap->sw->userdata);
+        if (trap->n_refused > REFUSALS_PER_WINDOW)
                 return;
 
         (void) endpoint_format(&c->to, c->to.address.family, to);
