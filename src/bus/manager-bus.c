@@ -7,6 +7,7 @@
 #include "bus/connections-bus.h"
 #include "bus/manager-bus.h"
 #include "bus/reload.h"
+#include "bus/names-bus.h"
 #include "bus/run-app.h"
 #include "bus/virtual-service-bus.h"
 #include "bus/service-bus.h"
@@ -295,6 +296,8 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD("Reload", NULL, NULL, method_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("VirtualServiceNew", SD_BUS_ARGS("s", id, "o", path), 0),
         SD_BUS_SIGNAL_WITH_ARGS("VirtualServiceRemoved", SD_BUS_ARGS("s", id, "o", path), 0),
+        SD_BUS_METHOD_WITH_ARGS("ListNames", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sasasu)", names), method_list_names,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetService", SD_BUS_ARGS("s", protocol, "s", address, "q", port),
                                 SD_BUS_RESULT("o", path), method_get_service, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListConnections", SD_BUS_NO_ARGS,
