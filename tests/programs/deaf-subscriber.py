@@ -42,7 +42,7 @@ if not s.recv(4096).startswith(b"OK"):
     sys.exit("no")
 s.sendall(b"BEGIN\r\n" + call(1, "Hello") + call(2, "AddMatch", "type='signal',sender='io.appswitch1'"))
 data = b""
-while data.count(b":1.") < 1 or len(data) < 300:  # the answers to both, and NameAcquired
+while b"\5\1u\0\2\0\0\0" not in data:  # the answer to the second call
     data += s.recv(4096)
 print("subscribed", flush=True)
 time.sleep(100000)
