@@ -11,6 +11,7 @@
 #include "bus/run-app.h"
 #include "bus/virtual-service-bus.h"
 #include "bus/service-bus.h"
+#include "bus/stall.h"
 #include "core/errors.h"
 #include "model/name.h"
 
@@ -326,6 +327,8 @@ int manager_bus_add(Manager *m) {
         r = app_bus_add(m);
         if (r >= 0)
                 r = service_bus_add(m);
+        if (r >= 0)
+                r = stall_watch(m);
         if (r < 0)
                 return r;
         m->hooks = (ManagerHooks){

@@ -19,7 +19,7 @@ print(eval(sys.argv[1]))' "$1"
 
 # listed KIND EXPRESSION: of `ax list KIND`, as a user if AS_USER is set.
 listed() {
-    "$LAB" exec "$HOST" ${AS_USER:+--uid "$AS_USER"} -- ax list "$1" --json=short | pick "$2"
+    "$LAB" exec "$HOST" ${AS_USER:+--uid "$AS_USER"} -- timeout 30 ax list "$1" --json=short | pick "$2"
 }
 
 # From client to server, by which transport, how many: a line each.
@@ -283,7 +283,7 @@ run host_as nobody ax tree
 like "$OUT" "look \(198\.18\.55\.1" 'so is the tree'
 run host_as nobody busctl call "${MANAGER[@]}" CutConnections s "$hers"
 isnt "$STATUS" 0 'connections of others cannot be cut'
-like "$ERR" '[Aa]uthoriz' 'without authorization'
+like "$ERR" 'Access denied' 'without authorization'
 is "$(host_as alice busctl call "${MANAGER[@]}" CutConnections s "$hers")" 'uu 2 0' 'her own a user can cut'
 ok 'which end' ends "$hers_log" 2
 stop_app "$hers"
@@ -331,25 +331,45 @@ stop_app "$crowd"
 start_app --name ports --ip 198.18.55.10 -- prlimit --nofile=4096 python3 "$PROGRAMS/listen-many.py" 1000 1000
 ports=$APP
 ok 'a thousand services of one app' wait_until 60 has_line "$APP_LOG" ready
-thousand() {
-    [[ $(listed services 'len([s for s in x if s["address"] == "198.18.55.10"])') == "$1" ]]
+# services_at ADDRESS N: there are so many.
+services_at() {
+    [[ $(listed services 'len([s for s in x if s["address"] == "'"$1"'"])') == "$2" ]]
 }
-ok 'are listed' wait_until 20 thousand 1000
+ok 'are listed' wait_until 20 services_at 198.18.55.10 1000
 stop_app "$ports"
-ok 'and are gone with it' wait_until 20 thousand 0
+ok 'and are gone with it' wait_until 20 services_at 198.18.55.10 0
 
 ### one who asks for all signals, and never reads
-host_sh 'setsid runuser -u nobody -- python3 "$1" >/tmp/looking-deaf 2>&1 & echo $! >/tmp/looking-deaf-pid' "$PROGRAMS/deaf-subscriber.py"
+# The bus of a host keeps 127 MiB for him before it reads no more from who sent them; here it is less. It is the
+# connection of the daemon that this is counted for, which began before the limit.
+host_sh 'mkdir -p /etc/dbus-1/system.d; cat >/etc/dbus-1/system.d/looking.conf' <<'XML'
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
+  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><limit name="max_incoming_bytes">300000</limit></busconfig>
+XML
+host systemctl reload dbus
+host systemctl restart appswitchd
+host_sh 'echo $$ >/tmp/looking-pid; exec setpriv --reuid=nobody --clear-groups python3 "$1" >/tmp/looking-deaf 2>&1' \
+    "$PROGRAMS/deaf-subscriber.py" &
+deaf=$!
 ok 'it has subscribed' wait_until 20 has_line /tmp/looking-deaf subscribed
-before=$(host_sh 'awk "/VmRSS/ {print \$2}" /proc/$(systemctl show -P MainPID appswitchd)/status')
-start_app --name noisy --ip 198.18.55.11 -- prlimit --nofile=4096 python3 "$PROGRAMS/listen-many.py" 1000 500 20
+daemon=$(host systemctl show -P MainPID appswitchd)
+start_app --name noisy --ip 198.18.55.11 -- prlimit --nofile=4096 python3 "$PROGRAMS/listen-many.py" 1000 1000
 noisy=$APP
-ok 'an app begins and ends thousands of services' wait_until 120 has_line "$APP_LOG" ready
-ok 'the last of which are seen' wait_until 60 host ax list services --json=short
-is "$(connections | wc -l)" 10 'and connections are listed as before'
-after=$(host_sh 'awk "/VmRSS/ {print \$2}" /proc/$(systemctl show -P MainPID appswitchd)/status')
-within $((after - before)) -100000 65536 'the daemon does not keep what is not read (KiB)'
+ok 'a thousand services begin' wait_until 120 has_line "$APP_LOG" ready
+new_daemon() {
+    [[ $(host systemctl show -P MainPID appswitchd) != "$daemon" ]] && host timeout 10 ax list
+}
+ok 'the daemon finds that the bus takes nothing more from it, and begins anew' wait_until 120 new_daemon
+like "$(host journalctl -u appswitchd --no-pager)" 'The system bus takes nothing from us any more' 'which it says'
+ok 'the thousand services are there' wait_until 20 services_at 198.18.55.11 1000
+are 'and connections live on' "$ALL
+$tcp1 $web1 tcp established 1
+$tcp1 $web2 tcp established 1
+$tcp2 $web1 tcp established 1
+$tcp2 $web2 tcp established 1"
+host_sh 'kill $(cat /tmp/looking-pid); rm /etc/dbus-1/system.d/looking.conf; systemctl reload dbus'
+wait "$deaf"
 stop_app "$noisy"
-host_sh 'kill $(cat /tmp/looking-deaf-pid)' || :
 
 done_testing
