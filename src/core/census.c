@@ -494,13 +494,15 @@ static int begin_job(Census *c) {
         j->spaces = calloc(m->n_apps + 1, sizeof(*j->spaces));
         if (!j->spaces)
                 return -ENOMEM;
-        for (App *app = m->apps; app; app = app->hh.next)
+        for (App *app = m->apps; app; app = app->hh.next) {
+                app->chosen_before = app->party.chosen_since;
                 if (app->trap && (c->depth == CENSUS_FULL || load_matters(m->load, app)))
                         j->spaces[j->n_spaces++] = (Space){
                                 .number = app->number,
                                 .netlink = -EBADF,
                                 .count = c->depth == CENSUS_FULL && c->n_late < LATE_MAX && !app->not_counted,
                         };
+        }
         j->netlink = take_own_socket(c);
         return j->netlink < 0 ? j->netlink : 0;
 }

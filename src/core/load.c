@@ -10,6 +10,7 @@ struct Load {
         Manager *manager;
         sd_event_source *timer;
         bool wanted;   /* a snapshot is on its way */
+        bool again;    /* it will not have all connections that were made since */
         bool services; /* there is a virtual service of that kind: any app can be one of its backends */
 };
 
@@ -57,16 +58,21 @@ static void on_snapshot(Snapshot *snapshot, int error, void *userdata) {
                 if (!load_matters(load, app))
                         continue;
                 app->party.connections = app->n_seen;
-                app->party.chosen_since = 0;
+                /* What was made meanwhile may count twice for now, which is better than not at all. */
+                app->party.chosen_since -= MIN2(app->party.chosen_since, app->chosen_before);
                 any = any || app->n_seen > 0;
         }
-        if (any || !snapshot)
+        if (TAKE(load->again, false))
+                request(load);
+        else if (any || !snapshot)
                 refresh_later(load);
 }
 
 static void request(Load *load) {
-        if (load->wanted)
+        if (load->wanted) {
+                load->again = true;
                 return;
+        }
         load->wanted = census_request(load->manager->census, CENSUS_LOAD, on_snapshot, load) >= 0;
         if (!load->wanted)
                 refresh_later(load);
