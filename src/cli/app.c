@@ -327,10 +327,7 @@ json_object *app_to_json(const App *app) {
             json_set(o, "transport", json_string(app->transport ?: "unix")) < 0 ||
             json_set(o, "leader", json_object_new_uint64(app->leader)) < 0 ||
             json_set(o, "command", json_strv(app->command)) < 0 ||
-            json_set(o, "timestamp", json_object_new_uint64(app->timestamp)) < 0 ||
-            json_set(o, "connections_in", json_object_new_uint64(app->n_in)) < 0 ||
-            json_set(o, "connections_out", json_object_new_uint64(app->n_out)) < 0 ||
-            json_set(o, "refused", json_object_new_uint64(app->n_refused)) < 0)
+            json_set(o, "timestamp", json_object_new_uint64(app->timestamp)) < 0)
                 return NULL;
         return TAKE_PTR(o);
 }

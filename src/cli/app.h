@@ -72,7 +72,6 @@ char *listener_to_string(const Listener *listener);
 
 /*
  * The app as a JSON object, keys in lower case: id, name, names, addresses, tags,
- * listens, strategy, weight, draining, uid, unit, leader, command, timestamp,
- * connections_in, connections_out, refused. NULL: out of memory.
+ * listens, strategy, weight, draining, uid, unit, leader, command, timestamp. NULL: out of memory.
  */
 json_object *app_to_json(const App *app);

@@ -155,7 +155,10 @@ static json_object *status_to_json(const App *app, const char *cgroup, const Pro
                     json_set(p, "command", json_string(processes->processes[i].command)) < 0)
                         return NULL;
         }
-        if (json_set(o, "cgroup", json_string(cgroup ?: "")) < 0 ||
+        if (json_set(o, "connections_in", json_object_new_uint64(app->n_in)) < 0 ||
+            json_set(o, "connections_out", json_object_new_uint64(app->n_out)) < 0 ||
+            json_set(o, "refused", json_object_new_uint64(app->n_refused)) < 0 ||
+            json_set(o, "cgroup", json_string(cgroup ?: "")) < 0 ||
             json_set(o, "processes", TAKE_PTR(array)) < 0)
                 return NULL;
         return TAKE_PTR(o);

@@ -238,8 +238,6 @@ START_TEST(test_json) {
                 .unit = (char *) "u.scope",
                 .leader = 7,
                 .command = command,
-                .n_in = 3,
-                .n_out = UINT64_MAX,
                 .timestamp = 1700000000000001,
                 .listeners = &listener,
                 .n_listeners = 1,
@@ -257,7 +255,7 @@ START_TEST(test_json) {
                         "\"listens\":[{\"protocol\":\"tcp\",\"address\":\"*\",\"port\":80}],\"strategy\":\"source-hash\",\"weight\":300,\"draining\":true,"
                         "\"uid\":4294967294,"
                         "\"unit\":\"u.scope\",\"shortcut\":\"auto\",\"transport\":\"unix\",\"leader\":7,\"command\":[\"cat\",\"\\\\xff\"],"
-                        "\"timestamp\":1700000000000001,\"connections_in\":3,\"connections_out\":18446744073709551615,\"refused\":0}\n");
+                        "\"timestamp\":1700000000000001}\n");
 }
 END_TEST
 
