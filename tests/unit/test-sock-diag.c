@@ -67,6 +67,7 @@ static int make_pair(int *client, int *server) {
         return pair_new(&(PairEnds){
                 .client = unit_endpoint("198.18.0.10", 40000),
                 .server = unit_endpoint("198.18.0.20", 80),
+                .service = unit_endpoint("198.18.0.20", 80),
                 .client_family = AF_INET,
                 .server_family = AF_INET,
                 .client_app = 5,
