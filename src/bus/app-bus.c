@@ -278,6 +278,16 @@ static int get_timestamp(sd_bus *bus, const char *path, const char *interface, c
         return sd_bus_message_append(reply, "t", ((App *) userdata)->timestamp);
 }
 
+static int get_counter(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                       void *userdata, sd_bus_error *error) {
+        const App *app = userdata;
+
+        return sd_bus_message_append(reply, "t",
+                                     strcmp(property, "NConnectionsIn") == 0        ? app->n_in
+                                                     : strcmp(property, "NRefused") == 0 ? app->n_refused
+                                                                                     : app->n_out);
+}
+
 static int get_listeners(sd_bus *bus, const char *path, const char *interface, const char *property,
                          sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const App *app = userdata;
@@ -317,6 +327,9 @@ static const sd_bus_vtable app_vtable[] = {
         SD_BUS_PROPERTY("Shortcut", "s", get_shortcut, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Transport", "s", get_shortcut, 0, 0),
         SD_BUS_PROPERTY("Listeners", "a(ssq)", get_listeners, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("NConnectionsIn", "t", get_counter, 0, 0),
+        SD_BUS_PROPERTY("NConnectionsOut", "t", get_counter, 0, 0),
+        SD_BUS_PROPERTY("NRefused", "t", get_counter, 0, 0),
         SD_BUS_METHOD("Stop", NULL, NULL, method_stop, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Kill", SD_BUS_ARGS("s", whom, "i", signal), SD_BUS_NO_RESULT, method_kill,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

@@ -5,12 +5,16 @@
 #include "basic/macro.h"
 #include "bus/app-bus.h"
 #include "bus/log-control.h"
+#include "bus/connections-bus.h"
 #include "bus/manager-bus.h"
 #include "bus/policy-bus.h"
 #include "bus/reload.h"
+#include "bus/names-bus.h"
 #include "bus/run-app.h"
 #include "bus/virtual-service-bus.h"
 #include "bus/tagging.h"
+#include "bus/service-bus.h"
+#include "bus/stall.h"
 #include "core/errors.h"
 #include "model/name.h"
 
@@ -317,6 +321,19 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_SIGNAL_WITH_ARGS("VirtualServiceRemoved", SD_BUS_ARGS("s", id, "o", path), 0),
         SD_BUS_METHOD_WITH_ARGS("SetAppTags", SD_BUS_ARGS("s", id, "as", tags, "b", cut), SD_BUS_NO_RESULT,
                                 method_set_app_tags, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListNames", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sasasu)", names), method_list_names,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetService", SD_BUS_ARGS("s", protocol, "s", address, "q", port),
+                                SD_BUS_RESULT("o", path), method_get_service, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListConnections", SD_BUS_NO_ARGS,
+                                SD_BUS_RESULT("a(ssqssqssttbb)", connections, "b", truncated), method_list_connections,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CutConnections", SD_BUS_ARGS("s", app), SD_BUS_RESULT("u", cut, "u", missed),
+                                method_cut_connections, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("ServiceNew", SD_BUS_ARGS("s", protocol, "s", address, "q", port, "o", path), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("ServiceRemoved", SD_BUS_ARGS("s", protocol, "s", address, "q", port, "o", path), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("ConnectionRefused",
+                                SD_BUS_ARGS("s", client, "s", server, "s", address, "q", port, "s", reason), 0),
         SD_BUS_SIGNAL_WITH_ARGS("AppNew", SD_BUS_ARGS("s", id, "o", path), 0),
         SD_BUS_SIGNAL_WITH_ARGS("AppRemoved", SD_BUS_ARGS("s", id, "o", path), 0),
         SD_BUS_VTABLE_END,
@@ -332,6 +349,10 @@ int manager_bus_add(Manager *m) {
         if (r < 0)
                 return r;
         r = app_bus_add(m);
+        if (r >= 0)
+                r = service_bus_add(m);
+        if (r >= 0)
+                r = stall_watch(m);
         if (r < 0)
                 return r;
         r = log_control_add(m->bus);
@@ -342,6 +363,8 @@ int manager_bus_add(Manager *m) {
                 .app_removed = app_bus_removed,
                 .app_listeners_changed = app_bus_listeners_changed,
                 .app_tags_changed = app_bus_tags_changed,
+                .services_changed = service_bus_changed,
+                .connection_refused = service_bus_refused,
         };
         return virtual_service_bus_add(m);
 }

@@ -137,6 +137,9 @@ static const struct {
         { "Draining", "b", read_bool, offsetof(App, draining) },
         { "Shortcut", "s", read_string, offsetof(App, shortcut) },
         { "Transport", "s", read_string, offsetof(App, transport) },
+        { "NConnectionsIn", "t", read_u64, offsetof(App, n_in) },
+        { "NConnectionsOut", "t", read_u64, offsetof(App, n_out) },
+        { "NRefused", "t", read_u64, offsetof(App, n_refused) },
         { "Timestamp", "t", read_u64, offsetof(App, timestamp) },
         { "Listeners", "a(ssq)", read_listeners, 0 },
 };

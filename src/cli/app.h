@@ -27,6 +27,7 @@ typedef struct App {
         bool draining;
         char *shortcut, *transport; /* "auto", "unix", "tcp"; what is in force */
         uint32_t leader;
+        uint64_t n_in, n_out, n_refused; /* connections to it, of it; those of it that were refused */
         char **command;
         uint64_t timestamp; /* CLOCK_REALTIME, microseconds */
         Listener *listeners;

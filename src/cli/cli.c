@@ -33,7 +33,10 @@ static const Option global_options[] = {
 
 static const Verb verbs[] = {
         { "run", "[--] COMMAND [ARGUMENT…]", "Run a program as an app", run_options, true, verb_run },
-        { "list", "[KIND]", "List the apps, or the virtual-services", NULL, false, verb_list },
+        { "list", "[KIND]", "List apps, or what else there is", NULL, false, verb_list },
+        { "tree", NULL, "Show who listens and who is connected", NULL, false, verb_tree },
+        { "monitor", NULL, "Show what happens, as it happens", NULL, false, verb_monitor },
+        { "plot", NULL, "Draw who talks to whom, for dot(1)", plot_options, false, verb_plot },
         { "status", "[APP…]", "Show apps with their processes", NULL, false, verb_status },
         { "stop", "APP…", "Stop apps", NULL, false, verb_stop },
         { "kill", "APP…", "Send a signal to apps", kill_options, false, verb_kill },

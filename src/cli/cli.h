@@ -56,11 +56,15 @@ int cli_parse_plain(OptionParser *p, const Verb *verb, Settings *settings, char 
 /* The verbs. */
 extern const Option run_options[], kill_options[], create_options[], edit_options[], drain_options[];
 extern const Option tag_options[];
+extern const Option plot_options[];
 int verb_run(const Verb *verb, Settings *settings, char **argv);
 int verb_create(const Verb *verb, Settings *settings, char **argv);
 int verb_edit(const Verb *verb, Settings *settings, char **argv);
 int verb_remove(const Verb *verb, Settings *settings, char **argv);
 int verb_list(const Verb *verb, Settings *settings, char **argv);
+int verb_tree(const Verb *verb, Settings *settings, char **argv);
+int verb_monitor(const Verb *verb, Settings *settings, char **argv);
+int verb_plot(const Verb *verb, Settings *settings, char **argv);
 int verb_status(const Verb *verb, Settings *settings, char **argv);
 int verb_stop(const Verb *verb, Settings *settings, char **argv);
 int verb_kill(const Verb *verb, Settings *settings, char **argv);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* ax list: one row for each app. */
+/* ax list: one row for each app, or for each of another kind. */
 
 #include <string.h>
 
@@ -9,8 +9,8 @@
 #include "cli/bus.h"
 #include "cli/cli.h"
 #include "cli/error-status.h"
+#include "cli/list.h"
 #include "cli/list-virtual-services.h"
-#include "cli/table.h"
 #include "cli/terminal.h"
 #include "basic/text.h"
 
@@ -39,24 +39,28 @@ static int add_row(Table *t, const App *app) {
                                                                       listens, uid, app->unit, leader });
 }
 
-static int print_table(const Settings *settings, const AppList *list) {
+void list_print_table(const Settings *settings, const Table *t, size_t n, const char *noun) {
         _cleanup_pager_ pid_t pager = 0;
-        _cleanup_table_ Table *t = table_new(headers, ELEMENTSOF(headers));
         size_t columns = settings->full ? 0 : terminal_columns();
         bool colors = terminal_colors();
+
+        if (settings->pager)
+                pager = pager_open();
+        if (n > 0)
+                table_print(t, stdout, columns, settings->legend, colors);
+        if (settings->legend)
+                printf("%s%zu %s%s listed.\n", n > 0 ? "\n" : "", n, noun, n == 1 ? "" : "s");
+}
+
+static int print_table(const Settings *settings, const AppList *list) {
+        _cleanup_table_ Table *t = table_new(headers, ELEMENTSOF(headers));
 
         if (!t)
                 return log_oom();
         for (size_t i = 0; i < list->n_apps; i++)
                 if (add_row(t, &list->apps[i]) < 0)
                         return log_oom();
-        if (settings->pager)
-                pager = pager_open();
-        if (list->n_apps > 0)
-                table_print(t, stdout, columns, settings->legend, colors);
-        if (settings->legend)
-                printf("%s%zu app%s listed.\n", list->n_apps > 0 ? "\n" : "", list->n_apps,
-                       list->n_apps == 1 ? "" : "s");
+        list_print_table(settings, t, list->n_apps, "app");
         return 0;
 }
 
@@ -75,28 +79,59 @@ static int print_json(const Settings *settings, const AppList *list) {
         return 0;
 }
 
-int verb_list(const Verb *verb, Settings *settings, char **argv) {
+static int list_apps(sd_bus *bus, const Settings *settings) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_option_parser_ OptionParser p;
         _cleanup_app_list_ AppList list = {};
+        int r;
+
+        r = app_list_get(&list, bus, &error);
+        if (r < 0)
+                return error_report("Failed to list apps", &error, r);
+        return settings->json == JSON_OFF ? print_table(settings, &list) : print_json(settings, &list);
+}
+
+static const struct {
+        const char *name;
+        int (*list)(sd_bus *bus, const Settings *settings);
+} kinds[] = {
+        { "apps", list_apps },
+        { "services", list_services },
+        { "names", list_names },
+        { "virtual-services", list_virtual_services },
+        { "connections", list_connections },
+};
+
+static int unknown_kind(const char *word) {
+        _cleanup_free_ char *escaped = text_escape(word), *list = NULL;
+        _cleanup_strv_ char **names = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
+                if (strv_append(&names, kinds[i].name) < 0)
+                        return log_oom();
+        list = strv_join(names, ", ");
+        if (!escaped || !list)
+                return log_oom();
+        return log_error_errno(-EINVAL, "\"ax list\" knows no \"%s\"; there are %s. See also \"ax status %s\".", escaped,
+                               list, escaped);
+}
+
+int verb_list(const Verb *verb, Settings *settings, char **argv) {
+        _cleanup_option_parser_ OptionParser p;
         _cleanup_bus_ sd_bus *bus = NULL;
-        bool virtual_services;
+        size_t kind = 0;
         int r;
 
         r = cli_parse_plain(&p, verb, settings, argv);
         if (r <= 0)
                 return r;
-        virtual_services = p.words && strcmp(p.words[0], "virtual-services") == 0 && !p.words[1];
-        if (p.words && !virtual_services)
-                return log_error_errno(-EINVAL, "\"ax list\" takes no arguments but virtual-services; see \"ax status %s\".",
-                                       p.words[0]);
+        if (p.words) {
+                if (p.words[1])
+                        return log_error_errno(-EINVAL, "\"ax list\" lists one kind at a time.");
+                while (kind < ELEMENTSOF(kinds) && strcmp(kinds[kind].name, p.words[0]) != 0)
+                        kind++;
+                if (kind == ELEMENTSOF(kinds))
+                        return unknown_kind(p.words[0]);
+        }
         r = bus_open(&bus);
-        if (r < 0)
-                return r;
-        if (virtual_services)
-                return list_virtual_services(bus, settings);
-        r = app_list_get(&list, bus, &error);
-        if (r < 0)
-                return error_report("Failed to list apps", &error, r);
-        return settings->json == JSON_OFF ? print_table(settings, &list) : print_json(settings, &list);
+        return r < 0 ? r : kinds[kind].list(bus, settings);
 }

@@ -2,6 +2,7 @@
 
 /* ax status: each app in full, with the processes of its unit. */
 
+#include <inttypes.h>
 #include <pwd.h>
 #include <string.h>
 #include <time.h>
@@ -109,7 +110,7 @@ static void print_processes(const char *cgroup, const ProcessList *list) {
 
 static int print_app(const App *app, const char *cgroup, const ProcessList *processes, bool colors) {
         _cleanup_free_ char *command = strv_join(app->command, " "), *escaped = NULL, *shortcut = NULL;
-        char leader[16], balance[64];
+        char leader[16], balance[64], counters[80];
 
         escaped = command ? text_escape(command) : NULL;
         if (!escaped)
@@ -127,6 +128,9 @@ static int print_app(const App *app, const char *cgroup, const ProcessList *proc
                 return log_oom();
         if (shortcut)
                 print_line("Shortcut", shortcut);
+        (void) snprintf(counters, sizeof(counters), "%" PRIu64 " in, %" PRIu64 " out, %" PRIu64 " refused", app->n_in,
+                        app->n_out, app->n_refused);
+        print_line("Counters", counters);
         print_line("Command", command);
         print_user(app->uid);
         print_line("Unit", app->unit);
@@ -151,7 +155,10 @@ static json_object *status_to_json(const App *app, const char *cgroup, const Pro
                     json_set(p, "command", json_string(processes->processes[i].command)) < 0)
                         return NULL;
         }
-        if (json_set(o, "cgroup", json_string(cgroup ?: "")) < 0 ||
+        if (json_set(o, "connections_in", json_object_new_uint64(app->n_in)) < 0 ||
+            json_set(o, "connections_out", json_object_new_uint64(app->n_out)) < 0 ||
+            json_set(o, "refused", json_object_new_uint64(app->n_refused)) < 0 ||
+            json_set(o, "cgroup", json_string(cgroup ?: "")) < 0 ||
             json_set(o, "processes", TAKE_PTR(array)) < 0)
                 return NULL;
         return TAKE_PTR(o);

@@ -4,6 +4,7 @@
 /* The errors of the API (io.appswitch1(5)). */
 
 #define ERROR_NO_SUCH_APP "io.appswitch1.NoSuchApp"
+#define ERROR_NO_SUCH_SERVICE "io.appswitch1.NoSuchService"
 #define ERROR_INVALID_NAME "io.appswitch1.InvalidName"
 #define ERROR_INVALID_ADDRESS "io.appswitch1.InvalidAddress"
 #define ERROR_INVALID_TAG "io.appswitch1.InvalidTag"

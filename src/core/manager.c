@@ -18,6 +18,8 @@
 #include "core/fence.h"
 #include "core/policy-load.h"
 #include "core/services.h"
+#include "core/cut.h"
+#include "core/load.h"
 #include "core/state.h"
 #include "trap/delivery.h"
 #include "trap/listener.h"
@@ -43,10 +45,52 @@ static void sw_on_app_blocks(Trap *trap, void *userdata) {
         (void) app_kill(app, true, SIGKILL);
 }
 
+static void sw_on_listener_begins(Listener *listener, void *userdata) {
+        Manager *m = userdata;
+
+        service_table_add(&m->service_table, listener);
+}
+
+static void sw_on_listener_ends(Listener *listener, void *userdata) {
+        Manager *m = userdata;
+
+        service_table_remove(&m->service_table, listener);
+}
+
+static void sw_on_connected(Trap *client, Trap *server, const Endpoint *to, void *userdata) {
+        Manager *m = userdata;
+        const Identity *identity = server->party->identity;
+
+        ((App *) client->userdata)->n_out++;
+        ((App *) server->userdata)->n_in++;
+        service_table_count(&m->service_table, identity, to, false);
+        load_connected(m->load, identity);
+}
+
+static void sw_on_refused(Trap *client, const Refusal *refusal, void *userdata) {
+        Manager *m = userdata;
+
+        ((App *) client->userdata)->n_refused++;
+        service_table_count(&m->service_table, client->party->identity, refusal->to, true);
+        if (refusal->tell && m->hooks.connection_refused)
+                m->hooks.connection_refused(m, refusal);
+}
+
+static void on_services_changed(void *userdata) {
+        Manager *m = userdata;
+
+        if (m->hooks.services_changed)
+                m->hooks.services_changed(m);
+}
+
 static const SwitchHooks switch_hooks = {
         .app_ended = sw_on_app_ended,
         .listeners_changed = sw_on_listeners_changed,
         .app_blocks = sw_on_app_blocks,
+        .listener_begins = sw_on_listener_begins,
+        .listener_ends = sw_on_listener_ends,
+        .connected = sw_on_connected,
+        .refused = sw_on_refused,
 };
 
 static void feed_on_snapshot(Feed *feed, void *userdata) {
@@ -249,6 +293,12 @@ int manager_new(sd_event *event, sd_bus *bus, Manager **ret) {
         if (m->state_dir < 0)
                 return log_error_errno(-errno, "Failed to open " STATE_DIRECTORY ": %m");
 
+        m->service_table = (ServiceTable){ .on_change = on_services_changed, .userdata = m };
+        r = census_new(m, &m->census);
+        if (r >= 0)
+                r = load_new(m, &m->load);
+        if (r < 0)
+                return r;
         r = load_key(m);
         if (r < 0)
                 return log_error_errno(r, "Failed to load the key of socket names: %m");
@@ -278,12 +328,16 @@ Manager *manager_free(Manager *m) {
         services_done(m);
         m->hooks = (ManagerHooks){};
         m->feed = feed_free(m->feed);
+        m->census = census_free(m->census);
+        connections_cut_abandon(m);
         switch_leave(&m->sw);
         while (m->apps)
                 app_free(m->apps);
         if (m->sw.calls)
                 switch_done(&m->sw);
         fence_done(m);
+        service_table_done(&m->service_table);
+        m->load = load_free(m->load);
         directory_done(&m->directory);
         scopes_free(m->scopes);
         safe_close(m->state_dir);

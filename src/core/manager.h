@@ -7,11 +7,15 @@
 #include <systemd/sd-event.h>
 #include "core/config.h"
 #include "core/feed.h"
+#include "core/service-table.h"
 #include "launch/scope.h"
 #include "trap/switch.h"
 
 typedef struct App App;
 typedef struct Services Services;
+typedef struct Census Census;
+typedef struct Load Load;
+typedef struct Cut Cut;
 typedef struct Manager Manager;
 
 /* What the bus face wants to hear. All are optional as long as it is not there. */
@@ -24,6 +28,8 @@ typedef struct ManagerHooks {
         void (*virtual_service_removed)(Manager *m, VirtualService *service);
         void (*virtual_service_members_changed)(Manager *m, VirtualService *service);
         void (*app_tags_changed)(App *app);
+        void (*services_changed)(Manager *m);
+        void (*connection_refused)(Manager *m, const Refusal *refusal);
 } ManagerHooks;
 
 struct Manager {
@@ -37,6 +43,11 @@ struct Manager {
         Scopes *scopes;
         Feed *feed;
         Services *services; /* core/services.h */
+        ServiceTable service_table;
+        Census *census;
+        Load *load;
+        Cut *cuts; /* utlist, under way */
+        unsigned n_cuts;
         App *apps;         /* uthash by id */
         App *apps_by_unit; /* uthash by unit */
         unsigned n_apps;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -22,6 +23,8 @@ static int make_socket(const DialRequest *request) {
         const struct linger reset = { .l_onoff = 1 };
         int fd;
 
+        if (request->diag)
+                return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
         if (request->plain)
                 return socket(family, type, 0);
         fd = socket(family, type | SOCK_NONBLOCK, 0);
@@ -37,7 +40,7 @@ static int make_socket(const DialRequest *request) {
 }
 
 static void serve_one(int connection, const DialRequest *request) {
-        const size_t wanted = request->plain ? 1 : FD_PASS_MAX;
+        const size_t wanted = request->plain || request->diag ? 1 : FD_PASS_MAX;
         int fds[FD_PASS_MAX];
         size_t n = 0;
 

@@ -28,6 +28,7 @@ enum {
 typedef struct DialRequest {
         uint32_t family;
         uint32_t plain; /* one, as socket(2) makes it; else FD_PASS_MAX to dial with */
+        uint32_t diag;  /* one to list the sockets of the namespace with (transport/sock-diag.h) */
 } DialRequest;
 
 typedef struct Dialer Dialer;
@@ -56,6 +57,9 @@ int dialer_take(Dialer *dialer, DialPool *pool, int member, int family);
 
 /* The same for a socket without any settings. */
 int dialer_take_plain(Dialer *dialer, int member, int family);
+
+/* One that lists the sockets of the namespace (transport/sock-diag.h). */
+int dialer_take_diag(Dialer *dialer, int member);
 
 void dial_pool_done(DialPool *pool);
 

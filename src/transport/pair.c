@@ -6,17 +6,12 @@
 #include "basic/fd.h"
 #include "transport/pair.h"
 
-static int end_set_up(int fd, SocketNameType type, const Endpoint *local, const Endpoint *peer, int family) {
+static int end_set_up(int fd, const SocketName *name) {
         const int size = PAIR_SEND_BUFFER;
 
         if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
                 return -errno;
-        return socket_name_bind(fd, &(SocketName){
-                .type = type,
-                .family = family,
-                .local = *local,
-                .peer = *peer,
-        });
+        return socket_name_bind(fd, name);
 }
 
 int pair_new(const PairEnds *ends, int *ret_client, int *ret_server) {
@@ -28,10 +23,22 @@ int pair_new(const PairEnds *ends, int *ret_client, int *ret_server) {
         client = fds[0];
         server = fds[1];
 
-        r = end_set_up(client, SOCKET_NAME_CLIENT, &ends->client, &ends->service, ends->client_family);
+        r = end_set_up(client, &(SocketName){
+                .type = SOCKET_NAME_CLIENT,
+                .family = ends->client_family,
+                .local = ends->client,
+                .peer = ends->service,
+        });
         if (r < 0)
                 return r;
-        r = end_set_up(server, SOCKET_NAME_SERVER, &ends->server, &ends->client, ends->server_family);
+        r = end_set_up(server, &(SocketName){
+                .type = SOCKET_NAME_SERVER,
+                .family = ends->server_family,
+                .local = ends->server,
+                .peer = ends->client,
+                .local_app = ends->server_app,
+                .peer_app = ends->client_app,
+        });
         if (r < 0)
                 return r;
         if (ends->client_nonblock && fcntl(client, F_SETFL, O_NONBLOCK) < 0)

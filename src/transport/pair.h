@@ -17,6 +17,7 @@ typedef struct PairEnds {
         Endpoint client, server;
         Endpoint service; /* what the client sees as its peer: the server's end, or the virtual service before it */
         int client_family, server_family; /* of the sockets, for what each side sees */
+        uint64_t client_app, server_app;  /* numbers of the apps, 0 if there are none */
         bool client_nonblock;
 } PairEnds;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,7 +13,7 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
-static const char prefix[] = "ax:";
+static const char prefix[] = "ax:", apps_separator = '~';
 enum {
         PREFIX_LENGTH = sizeof(prefix) - 1,
         HASH_LENGTH = 8, /* characters of 6 bits: as many as the longest addresses leave room for */
@@ -32,6 +33,51 @@ static void hash_text(const char *text, size_t size, char hash[static HASH_LENGT
                 hash[i] = digits[h & 63];
 }
 
+/* Adds the numbers of the apps if there is room. Returns the length of what is there then. */
+static int add_apps(const SocketName *name, char *text, size_t size, int length) {
+        char apps[48];
+        int n;
+
+        if (name->type != SOCKET_NAME_SERVER || name->local_app == 0 || name->peer_app == 0)
+                return length;
+        n = snprintf(apps, sizeof(apps), "%c%" PRIu64 ",%" PRIu64, apps_separator, name->local_app, name->peer_app);
+        if ((size_t) length + (size_t) n > size)
+                return length;
+        memcpy(text + length, apps, (size_t) n);
+        return length + n;
+}
+
+/* A number as add_apps() writes it, up to `end`. */
+static int parse_number(const char *s, const char *end, uint64_t *ret) {
+        uint64_t value = 0;
+
+        if (s == end || *s == '0')
+                return -EINVAL;
+        for (; s < end; s++) {
+                if (*s < '0' || *s > '9' || __builtin_mul_overflow(value, 10, &value) ||
+                    __builtin_add_overflow(value, (uint64_t) (*s - '0'), &value))
+                        return -EINVAL;
+        }
+        *ret = value;
+        return 0;
+}
+
+/* What may follow the peer, in a text of `n` characters. `ret` gets the length of what is before it. */
+static int parse_apps(const char *text, size_t n, SocketName *name, size_t *ret) {
+        const char *apps = memchr(text, apps_separator, n), *comma;
+
+        *ret = n;
+        if (!apps)
+                return 0;
+        comma = memchr(apps, ',', n - (size_t) (apps - text));
+        if (!comma || name->type != SOCKET_NAME_SERVER)
+                return -EINVAL;
+        *ret = (size_t) (apps - text);
+        if (parse_number(apps + 1, comma, &name->local_app) < 0)
+                return -EINVAL;
+        return parse_number(comma + 1, text + n, &name->peer_app);
+}
+
 int socket_name_bind(int fd, const SocketName *name) {
         char local[ENDPOINT_STRING_MAX], rest[ENDPOINT_STRING_MAX];
         struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -41,6 +87,7 @@ int socket_name_bind(int fd, const SocketName *name) {
         n = snprintf(un.sun_path + 1, sizeof(un.sun_path) - 1, "%s%s%c%s", prefix,
                      endpoint_format(&name->local, name->family, local), name->type, rest);
         assert(n > 0 && (size_t) n + 1 + HASH_LENGTH < sizeof(un.sun_path));
+        n = add_apps(name, un.sun_path + 1, sizeof(un.sun_path) - 1 - 1 - HASH_LENGTH, n);
         un.sun_path[1 + n] = '#';
         hash_text(un.sun_path + 1, (size_t) n, un.sun_path + 1 + n + 1);
         n += 1 + HASH_LENGTH;
@@ -78,7 +125,8 @@ int socket_name_parse(const struct sockaddr *sa, socklen_t size, SocketName *ret
 
         name.type = (SocketNameType) *separator;
         rest = n - (size_t) (separator + 1 - text);
-        if (endpoint_parse(separator + 1, rest, &name.peer, &family) < 0 || family != name.family)
+        if (parse_apps(separator + 1, rest, &name, &rest) < 0 ||
+            endpoint_parse(separator + 1, rest, &name.peer, &family) < 0 || family != name.family)
                 return -EINVAL;
 
         *ret = name;

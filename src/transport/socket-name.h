@@ -9,7 +9,14 @@
  *
  *   ax:198.18.0.10:40000>198.18.0.20:80#k0Fq_3aZ   client's end of a pair: its
  *                                         own address, then its peer's
- *   ax:198.18.0.20:80<198.18.0.10:40000#Zt5-x9Aa   server's end of that pair
+ *   ax:198.18.0.20:80<198.18.0.10:40000~7,5#Zt5-x9Aa   server's end of that pair, and the
+ *                                         numbers of the two apps, its own first
+ *
+ * Several apps can have one address: the numbers say which of them these are.
+ * They are in the name of the server's end only, so that there is one name of
+ * the client's end for each connection, whoever makes it. Where two long
+ * addresses of IPv6 leave no room for them (unix(7): 108 bytes), they are left
+ * out.
  *
  * Addresses are spelled as the app sees them, so "[::ffff:198.18.0.10]:40000"
  * on an AF_INET6 socket. Anybody could bind such a name, in the host's
@@ -30,6 +37,7 @@ typedef struct SocketName {
         SocketNameType type;
         int family;     /* of the TCP socket this stands for */
         Endpoint local, peer;
+        uint64_t local_app, peer_app; /* SOCKET_NAME_SERVER: whose the ends are; both are 0 if it is not said */
 } SocketName;
 
 enum { SOCKET_NAME_KEY_SIZE = 16 };

@@ -77,7 +77,17 @@ static void log_refusal(Trap *trap, const Connect *c, const Route *route) {
                 trap->refused_window = window;
                 trap->n_refused = 0;
         }
-        if (++trap->n_refused > REFUSALS_PER_WINDOW)
+        trap->n_refused++;
+        trap->sw->hooks->refused(trap,
+                                 &(Refusal){
+                                                 .client = trap->party,
+                                                 .server = route->refused_by,
+                                                 .to = &c->to,
+                                                 .reason = route_reason(route, reason),
+                                                 .tell = trap->n_refused <= REFUSALS_PER_WINDOW,
+                                 },
+                                 trap->sw->userdata);
+        if (trap->n_refused > REFUSALS_PER_WINDOW)
                 return;
 
         (void) endpoint_format(&c->to, c->to.address.family, to);
@@ -96,7 +106,7 @@ static void log_refusal(Trap *trap, const Connect *c, const Route *route) {
                                           NULL,
                           },
                           "%s was refused a connection to %s of %s: %s.%s", trap->party->id, to,
-                          route->refused_by->id, route_reason(route, reason),
+                          route->refused_by->id, reason,
                           trap->n_refused == REFUSALS_PER_WINDOW ? " (Further records are held back for a while.)" : "");
 }
 

@@ -10,8 +10,21 @@ enum {
         PORT_LAST = 60999,
 };
 
-static int take(Trap *trap, int family, bool plain) {
-        Switch *sw = trap->sw;
+typedef int (*Take)(Dialer *dialer, Trap *trap, int member, int family);
+
+static int take_for_dialing(Dialer *dialer, Trap *trap, int member, int family) {
+        return dialer_take(dialer, &trap->pool, member, family);
+}
+
+static int take_plain(Dialer *dialer, Trap *trap, int member, int family) {
+        return dialer_take_plain(dialer, member, family);
+}
+
+static int take_diag(Dialer *dialer, Trap *trap, int member, int family) {
+        return dialer_take_diag(dialer, member);
+}
+
+static int take(Switch *sw, Take function, Trap *trap, int member, int family) {
         int r = -ENOTCONN;
 
         /* Its process may be gone; then another one is asked for. */
@@ -23,8 +36,7 @@ static int take(Trap *trap, int family, bool plain) {
                         if (r < 0)
                                 return r;
                 }
-                r = plain ? dialer_take_plain(sw->dialer, trap->member_fd, family)
-                          : dialer_take(sw->dialer, &trap->pool, trap->member_fd, family);
+                r = function(sw->dialer, trap, member, family);
                 if (r == -ENOTCONN)
                         sw->dialer = dialer_free(sw->dialer);
         }
@@ -32,11 +44,15 @@ static int take(Trap *trap, int family, bool plain) {
 }
 
 int trap_take_socket(Trap *trap, int family) {
-        return take(trap, family, false);
+        return take(trap->sw, take_for_dialing, trap, trap->member_fd, family);
 }
 
 int trap_take_plain_socket(Trap *trap, int family) {
-        return take(trap, family, true);
+        return take(trap->sw, take_plain, trap, trap->member_fd, family);
+}
+
+int switch_take_diag_socket(Switch *sw, int member) {
+        return take(sw, take_diag, NULL, member, AF_UNSPEC);
 }
 
 uint16_t trap_next_port(Trap *trap, unsigned attempt) {

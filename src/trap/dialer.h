@@ -12,6 +12,12 @@ int trap_take_socket(Trap *trap, int family);
 int trap_take_plain_socket(Trap *trap, int family);
 
 /*
+ * Takes one that lists the sockets of the namespace that the socket `member` is
+ * in (transport/sock-diag.h). Returns it or a negative errno.
+ */
+int switch_take_diag_socket(Switch *sw, int member);
+
+/*
  * An ephemeral port for what is begun in the name of this app: the next one,
  * and from the third try on one far from those in use.
  */

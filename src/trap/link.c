@@ -204,11 +204,13 @@ static int connect_pair(Connect *c, Link *link) {
 
 static int connect_link(Connect *c, Link *link) {
         /* With a full queue it is TCP. */
+        Switch *sw = c->call->trap->sw;
         const bool pair = link->client >= 0 && (link->dialed < 0 || link->state == DIAL_CONNECTED);
 
-        c->call->trap->sw->n_connections++;
         if (link->listener && (link->dialed < 0 || link->state == DIAL_CONNECTED))
                 rest_ok(&link->listener->backend.rest);
+        sw->n_connections++;
+        sw->hooks->connected(c->call->trap, link->server, &link->ends.server, sw->userdata);
         return pair ? connect_pair(c, link) : connect_tcp(c, link);
 }
 
@@ -316,6 +318,8 @@ int connect_backend(Connect *c, const Route *route) {
                         .service = { route->to, c->to.port },
                         .client_family = c->socket.family,
                         .server_family = l->backend.family,
+                        .client_app = c->call->trap->number,
+                        .server_app = l->trap->number,
                         .client_nonblock = c->flags & O_NONBLOCK,
                 },
                 .client = -EBADF,

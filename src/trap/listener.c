@@ -111,6 +111,7 @@ static int listener_new(Trap *trap, const ListenerRecord *record, int watch, Lis
         trap->n_listeners++;
         HASH_ADD(hh, trap->sw->listeners, cookie, sizeof(l->cookie), l);
         start_flush_timer(trap->sw);
+        trap->sw->hooks->listener_begins(l, trap->sw->userdata);
         *ret = l;
         return 0;
 }
@@ -282,6 +283,7 @@ Listener *listener_free(Listener *l) {
         if (!l)
                 return NULL;
         trap = l->trap;
+        trap->sw->hooks->listener_ends(l, trap->sw->userdata);
         directory_remove_backend(trap->sw->directory, &l->backend);
         HASH_DELETE(hh, trap->sw->listeners, l);
         DL_DELETE(trap->listeners, l);

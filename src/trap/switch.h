@@ -42,6 +42,14 @@ enum {
         LISTENERS_PER_TRAP_MAX = 1024,
 };
 
+/* A connect that was refused. */
+typedef struct Refusal {
+        const Party *client, *server; /* the server is one of those that listen there */
+        const Endpoint *to;
+        const char *reason;
+        bool tell; /* there were not too many of late: others may be told */
+} Refusal;
+
 /* What the switch tells its owner. */
 typedef struct SwitchHooks {
         /* The last process of the app is gone; the owner frees the trap. */
@@ -50,6 +58,12 @@ typedef struct SwitchHooks {
         void (*listeners_changed)(Trap *trap, void *userdata);
         /* The app holds us up by its memory: it is to be killed. */
         void (*app_blocks)(Trap *trap, void *userdata);
+        /* An app listens; it does so no more. */
+        void (*listener_begins)(Listener *listener, void *userdata);
+        void (*listener_ends)(Listener *listener, void *userdata);
+        /* A connection to another app was made, or refused; `to` is what the server is called in it. */
+        void (*connected)(Trap *client, Trap *server, const Endpoint *to, void *userdata);
+        void (*refused)(Trap *client, const Refusal *refusal, void *userdata);
 } SwitchHooks;
 
 /* What joins an app with another of the same node. */
@@ -90,6 +104,7 @@ struct Listener {
         int watch;          /* an epoll(7) set with the app's socket in it (trap/listener.h) */
         Call *accepts;      /* parked, first come first served */
         int waiting_fd;     /* a copy of the app's socket while there are such, or -EBADF */
+        struct Membership *membership; /* the owner's: core/service-table.h */
         Pending *returned;  /* what is accepted before what is in the kernel's queue */
         Listener *prev, *next; /* of the trap */
         UT_hash_handle hh;

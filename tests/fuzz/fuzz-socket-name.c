@@ -40,6 +40,8 @@ static void check_name(const SocketName *name) {
         switch (name->type) {
         case SOCKET_NAME_CLIENT:
         case SOCKET_NAME_SERVER:
+                if ((name->local_app == 0) != (name->peer_app == 0) || (name->type == SOCKET_NAME_CLIENT && name->local_app))
+                        abort();
                 check_endpoint(&name->peer, name->family);
                 break;
         default:

@@ -163,7 +163,8 @@ bad 1 'colour' 'an unknown option of run' ax_run --colour -- true
 bad 1 'name' 'an option without its value' host ax run --name
 bad 1 'json' 'a bad value of an option' host ax list --json=xml
 bad 1 'nosuch' 'an app that is not there' host ax stop nosuch
-bad 1 'arguments' 'words too many' host ax list all
+bad 1 'apps, services' 'a kind that there is not' host ax list all
+bad 1 'arguments' 'words too many' host ax tree all
 bad 1 '.' 'stop without an app' host ax stop
 bad 1 '.' 'kill without an app' host ax kill
 

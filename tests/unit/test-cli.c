@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "cli/app.h"
+#include "cli/edges.h"
 #include "cli/error-status.h"
 #include "cli/run-request.h"
 #include "cli/signal-name.h"
@@ -295,11 +296,54 @@ START_TEST(test_matches) {
 }
 END_TEST
 
+#define CONNECTION(from, port_, to, out, own_)                                                      \
+        { .client = (char *) from, .server = (char *) to, .client_address = (char *) "198.18.0.1",  \
+          .address = (char *) "198.18.0.2", .client_port = port_, .port = 80,                       \
+          .transport = (char *) "tcp", .state = (char *) "established", .bytes_out = out,           \
+          .counted = out > 0, .own = own_ }
+
+/* Connections between two apps are one edge; what an app says to itself is none; bytes since the last look are a rate. */
+START_TEST(test_edges) {
+        Connection before[] = { CONNECTION("cli_1", 1, "web_2", 100, false), CONNECTION("cli_1", 2, "web_2", 900, false) };
+        Connection now[] = {
+                CONNECTION("cli_1", 1, "web_2", 600, false), /* 500 more */
+                CONNECTION("cli_1", 2, "web_2", 300, false), /* another one by now, with the same numbers */
+                CONNECTION("cli_10", 3, "web_2", 0, false),  /* not counted */
+                CONNECTION("cli_9", 4, "web_2", 700, false), /* new */
+                CONNECTION("web_2", 5, "web_2", 50, true),
+                CONNECTION("", 6, "web_2", 1, false),
+        };
+        _cleanup_edge_list_ EdgeList edges = {};
+        const Edge *e;
+        size_t n;
+
+        ck_assert_int_eq(edge_list_make(&edges, &(ConnectionList){ now, ELEMENTSOF(now), false },
+                                        &(ConnectionList){ before, ELEMENTSOF(before), false }, 2.0),
+                         0);
+        e = edge_list_find(&edges, "web_2", 80, &n);
+        ck_assert_uint_eq(n, 4);
+        ck_assert_str_eq(e[0].client, "198.18.0.1");
+        ck_assert_str_eq(e[1].client, "cli_1");
+        ck_assert_uint_eq(e[1].n, 2);
+        ck_assert_double_eq(e[1].rate, 400);
+        ck_assert_str_eq(e[2].client, "cli_9");
+        ck_assert_double_eq(e[2].rate, 350);
+        ck_assert_str_eq(e[3].client, "cli_10");
+        ck_assert_uint_eq(e[3].n_rated, 0);
+        (void) edge_list_find(&edges, "web_2", 81, &n);
+        ck_assert_uint_eq(n, 0);
+        (void) edge_list_find(&edges, "web", 80, &n);
+        ck_assert_uint_eq(n, 0);
+        (void) edge_list_find(&edges, "zzz_1", 80, &n);
+        ck_assert_uint_eq(n, 0);
+}
+END_TEST
+
 int main(void) {
         const TTest *const tests[] = {
                 test_request, test_request_stops, test_request_bad,     test_options_mixed,
                 test_signal,  test_error_status,  test_json_mode_table, test_escape, test_prefix,
-                test_table,   test_json,          test_listener,        test_matches,
+                test_table,  test_edges, test_json,          test_listener,        test_matches,
         };
         Suite *s = suite_create("cli");
         TCase *c = tcase_create("cli");

@@ -43,6 +43,8 @@ static void assert_same(const SocketName *a, const SocketName *b) {
         ck_assert_int_eq(a->family, b->family);
         ck_assert_mem_eq(&a->local, &b->local, sizeof(a->local));
         ck_assert_mem_eq(&a->peer, &b->peer, sizeof(a->peer));
+        ck_assert_uint_eq(a->local_app, b->local_app);
+        ck_assert_uint_eq(a->peer_app, b->peer_app);
 }
 
 static const char longest[] = "1111:2222:3333:4444:5555:6666:7777:8888";
@@ -88,6 +90,48 @@ START_TEST(test_pair) {
                 SocketName back = round_trip(&name, text);
 
                 ck_assert_str_eq(text, table[i].text);
+                assert_same(&back, &name);
+        }
+}
+END_TEST
+
+/* The numbers of the apps are in the name of the server's end, where there is room for them, and nowhere else. */
+START_TEST(test_apps) {
+        static const struct {
+                SocketNameType type;
+                int family;
+                const char *address;
+                uint64_t local, peer;
+                const char *text;
+        } table[] = {
+                { SOCKET_NAME_SERVER, AF_INET, "198.18.0.1", 7, 12, "ax:198.18.0.1:40000<198.18.0.1:40000~7,12" },
+                { SOCKET_NAME_SERVER, AF_INET, "198.18.0.1", UINT64_MAX, 1,
+                  "ax:198.18.0.1:40000<198.18.0.1:40000~18446744073709551615,1" },
+                { SOCKET_NAME_SERVER, AF_INET6, "255.255.255.255", 1234567, 9999999,
+                  "ax:[::ffff:255.255.255.255]:40000<[::ffff:255.255.255.255]:40000~1234567,9999999" },
+                { SOCKET_NAME_SERVER, AF_INET6, "fdaa:a55:317c:0:1111:2222:3333:4444", 1234, 56,
+                  "ax:[fdaa:a55:317c:0:1111:2222:3333:4444]:40000<[fdaa:a55:317c:0:1111:2222:3333:4444]:40000~1234,56" },
+                { SOCKET_NAME_SERVER, AF_INET6, longest, 1, 2,
+                  "ax:[1111:2222:3333:4444:5555:6666:7777:8888]:40000<[1111:2222:3333:4444:5555:6666:7777:8888]:40000" },
+                { SOCKET_NAME_SERVER, AF_INET, "198.18.0.1", 0, 12, "ax:198.18.0.1:40000<198.18.0.1:40000" },
+                { SOCKET_NAME_CLIENT, AF_INET, "198.18.0.1", 7, 12, "ax:198.18.0.1:40000>198.18.0.1:40000" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                SocketName name = {
+                        .type = table[i].type,
+                        .family = table[i].family,
+                        .local = unit_endpoint(table[i].address, 40000),
+                        .peer = unit_endpoint(table[i].address, 40000),
+                        .local_app = table[i].local,
+                        .peer_app = table[i].peer,
+                };
+                char text[128];
+                SocketName back = round_trip(&name, text);
+
+                ck_assert_str_eq(text, table[i].text);
+                if (!strchr(text, '~'))
+                        name.local_app = name.peer_app = 0;
                 assert_same(&back, &name);
         }
 }
@@ -195,6 +239,18 @@ START_TEST(test_foreign) {
                 BAD("ax:198.18.0.10:1>[fd00::20]:80"),
                 BAD("ax:[fd00::10]:1<198.18.0.20:80"),
                 BAD("ax:[::ffff:198.18.0.10]:1>198.18.0.20:80"),
+                /* Numbers of apps: two, none of them zero, written in one way, at the server's end only. */
+                BAD("ax:198.18.0.10:1>198.18.0.20:80~1,2"),
+                BAD("ax:198.18.0.10:1<198.18.0.20:80~"),
+                BAD("ax:198.18.0.10:1<198.18.0.20:80~1"),
+                BAD("ax:198.18.0.10:1<198.18.0.20:80~1,"),
+                BAD("ax:198.18.0.10:1<198.18.0.20:80~,1"),
+                BAD("ax:198.18.0.10:1<198.18.0.20:80~0,1"),
+                BAD("ax:198.18.0.10:1<198.18.0.20:80~1,01"),
+                BAD("ax:198.18.0.10:1<198.18.0.20:80~1,-1"),
+                BAD("ax:198.18.0.10:1<198.18.0.20:80~1,2,3"),
+                BAD("ax:198.18.0.10:1<198.18.0.20:80~1,2~3,4"),
+                BAD("ax:198.18.0.10:1<198.18.0.20:80~18446744073709551616,1"),
                 /* NUL is a character of an abstract name. */
                 BAD("ax:198.18.0.10:1>198.18.0.20:80\0"),
                 BAD("ax:198.18.0.10:1\0>198.18.0.20:80"),
@@ -356,5 +412,5 @@ END_TEST
 int main(void) {
         return UNIT_RUN("socket-name", unit_unshare_network, NULL, test_pair, test_in_use, test_hash,
                         test_foreign, test_forged, test_fits, test_truncated, test_other_sockets, test_full_path,
-                        test_cookie);
+                        test_cookie, test_apps);
 }
