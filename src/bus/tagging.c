@@ -5,6 +5,7 @@
 #include "basic/text.h"
 #include "bus/rights.h"
 #include "bus/tagging.h"
+#include "core/cut.h"
 #include "core/errors.h"
 
 enum { TAG_SHOWN_MAX = TAG_KEY_MAX + TAG_VALUE_MAX + 2 }; /* of one that is none */
@@ -15,6 +16,8 @@ typedef struct Tagging {
         char *id;
         Tags tags;
         Tags anew; /* those that the app had not when it was asked for */
+        bool cut;
+        sd_bus_message *message; /* while connections are cut */
 } Tagging;
 
 static void tagging_free(void *p) {
@@ -24,6 +27,7 @@ static void tagging_free(void *p) {
                 return;
         tags_done(&t->tags);
         tags_done(&t->anew);
+        sd_bus_message_unref(t->message);
         free(t->id);
         free(t);
 }
@@ -78,8 +82,40 @@ static void reply_no_such_app(sd_bus_message *m, const char *id) {
         (void) sd_bus_reply_method_errorf(m, ERROR_NO_SUCH_APP, "There is no app '%s'", id);
 }
 
+/* Of the app with others, what would be refused if it were made now. */
+static bool is_forbidden(const App *client, const App *server, const CensusConnection *c, void *userdata) {
+        const Tagging *t = userdata;
+
+        if (!client || !server || (strcmp(client->id, t->id) != 0 && strcmp(server->id, t->id) != 0))
+                return false;
+        return client->party.identity != server->party.identity && !tags_shared(&client->party.tags, &server->party.tags);
+}
+
+static void on_cut(const CutResult *result, void *userdata) {
+        Tagging *t = userdata;
+
+        if (result->error < 0)
+                (void) sd_bus_reply_method_errnof(t->message, -result->error,
+                                                  "The tags of app %s were changed, but connections could not be cut: %s",
+                                                  t->id, strerror(-result->error));
+        else
+                (void) sd_bus_reply_method_return(t->message, "");
+        tagging_free(t);
+}
+
+/* The tags are changed. Takes the tagging on success. */
+static int tagging_cut(Tagging *t, sd_bus_message *m) {
+        int r;
+
+        t->message = sd_bus_message_ref(m);
+        r = connections_cut(t->manager, is_forbidden, on_cut, t);
+        if (r < 0)
+                t->message = sd_bus_message_unref(t->message);
+        return r;
+}
+
 static void tagging_act(sd_bus_message *m, const Caller *caller, void *userdata) {
-        Tagging *t = *(Tagging **) userdata;
+        Tagging **holder = userdata, *t = *holder;
         App *app = manager_find_app(t->manager, t->id);
         int r;
 
@@ -98,8 +134,16 @@ static void tagging_act(sd_bus_message *m, const Caller *caller, void *userdata)
         r = app_set_tags(app, &t->tags);
         if (r < 0)
                 (void) sd_bus_reply_method_errnof(m, -r, "Failed to change the tags of app %s: %s", app->id, strerror(-r));
-        else
+        else if (!t->cut)
                 (void) sd_bus_reply_method_return(m, "");
+        else {
+                r = tagging_cut(t, m);
+                if (r >= 0)
+                        *holder = NULL;
+                else
+                        (void) sd_bus_reply_method_errnof(m, -r, "The tags of app %s were changed, but connections could not be cut: %s",
+                                                          app->id, strerror(-r));
+        }
 }
 
 static void destroy_holder(void *p) {
@@ -144,9 +188,7 @@ int tagging_set(Manager *m, sd_bus_message *message, const char *id, sd_bus_erro
                 r = sd_bus_message_read(message, "b", &cut);
         if (r < 0)
                 return r;
-        if (cut)
-                return sd_bus_error_set(error, SD_BUS_ERROR_NOT_SUPPORTED,
-                                        "Connections that exist cannot be cut yet; the tags are left as they are");
+        t->cut = cut;
         holder = malloc(sizeof(*holder));
         if (!holder)
                 return -ENOMEM;
