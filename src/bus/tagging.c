@@ -7,6 +7,8 @@
 #include "bus/tagging.h"
 #include "core/cut.h"
 #include "core/errors.h"
+#include "model/route.h"
+#include "model/virtual-service.h"
 
 enum { TAG_SHOWN_MAX = TAG_KEY_MAX + TAG_VALUE_MAX + 2 }; /* of one that is none */
 
@@ -82,13 +84,23 @@ static void reply_no_such_app(sd_bus_message *m, const char *id) {
         (void) sd_bus_reply_method_errorf(m, ERROR_NO_SUCH_APP, "There is no app '%s'", id);
 }
 
-/* Of the app with others, what would be refused if it were made now. */
+/* Of the app with others, what would be refused if it were made now: by the way it was made, be it a virtual service. */
 static bool is_forbidden(const App *client, const App *server, const CensusConnection *c, void *userdata) {
         const Tagging *t = userdata;
+        Directory *d = &t->manager->directory;
+        const Party *from, *to;
+        PolicyDecision decision;
+        const Identity *meant;
 
         if (!client || !server || (strcmp(client->id, t->id) != 0 && strcmp(server->id, t->id) != 0))
                 return false;
-        return client->party.identity != server->party.identity && !tags_shared(&client->party.tags, &server->party.tags);
+        from = &client->party;
+        to = &server->party;
+        meant = directory_find_address(d, &c->to.address);
+        if (!meant || !meant->service)
+                return !route_may_connect(d, from, to, c->at.port, &decision);
+        return !route_may_connect(d, from, &meant->service->party, c->to.port, &decision) ||
+                        !route_may_connect(d, &meant->service->party, to, c->at.port, &decision);
 }
 
 static void on_cut(const CutResult *result, void *userdata) {

@@ -119,6 +119,14 @@ host ax drain "$c"
 who front 80 4
 is "$OUT" 'd:4' 'one that is drained gets none'
 host ax drain --undo "$c"
+host ax tag "$d" zone=default
+ok 'who loses the tag is no member any more' has_members front "$c "
+who front 80 2
+is "$OUT" 'c:2' 'and gets none'
+host ax tag "$d" +tier=front
+ok 'who gets it is one' has_members front "$c $d "
+who front 80 4
+is "$OUT" 'c:2 d:2' 'with its share'
 host ax kill --signal=KILL "$d"
 ok 'who is killed is none any more' wait_until 20 has_members front "$c "
 who front 80 4

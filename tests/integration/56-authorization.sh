@@ -289,36 +289,46 @@ host systemctl stop tag-monitor
 monitor=$(host cat /tmp/tag-monitor)
 like "$monitor" '"io\.appswitch1\.App",\{"Tags":\{"type":"as","data":\["zone=a","zone=b"\]\}\}' 'each change is a signal'
 is "$(grep -c '"Tags":' <<<"$monitor")" 4 'and a call that changes nothing is none'
-# cut [--cut]: a connection of two apps, while the server loses the tag that they share; what the client then sees
+# cut NAME [--cut]: a connection to an app, while that loses a tag; what the client then sees
 cut() {
     start_app --name cut-server --tag zone=a --tag zone=b -- socat TCP-LISTEN:81,fork,reuseaddr EXEC:cat
     wait_for_listen "$APP" 81
     start_app --tag zone=a -- python3 -c '
-import socket
-s = socket.create_connection(("cut-server", 81))
+import socket, sys
+s = socket.create_connection((sys.argv[1], 81))
 s.sendall(b"1"); s.recv(1); print("connected", flush=True)
 s.settimeout(30)
 try:
     print("got", s.recv(1), flush=True)
 except OSError as e:
-    print("error", e, flush=True)'
+    print("error", e, flush=True)' "$1"
     wait_until 20 app_said connected
-    run host ax tag cut-server "$@" zone=b
+    run host ax tag cut-server "${@:2}" zone=b
 }
 app_said() {
     app_log | grep -q "$1"
 }
-cut --cut
+cut cut-server --cut
 is "$STATUS" 0 'ax tag --cut'
 ok 'cuts what is forbidden from now on' wait_until 20 app_said "got b''"
 stop_app cut-server
-cut
+cut cut-server
 is "$STATUS" 0 'without it'
 host_sh 'ax run --tag zone=b --quiet -- true'
 unlike "$(app_log)" 'got|error' 'connections live on'
 run host ax tag --cut cut-server zone=b
 ok 'and can be cut later' wait_until 20 app_said "got b''"
 stop_app cut-server
+# By a virtual service, client and server need not share a tag.
+host ax create cut-front --ip 198.18.56.77 --port 81 --backend app:cut-server --tag zone=a --tag zone=b --runtime
+cut 198.18.56.77 --cut
+is "$STATUS" 0 'a tag is taken that was not needed by way of a virtual service'
+host_sh 'ax run --tag zone=b --quiet -- true'
+unlike "$(app_log)" 'got|error' 'the connection lives on'
+run host ax tag --cut cut-server zone=c
+ok 'without the one that was needed it is cut' wait_until 20 app_said "got b''"
+stop_app cut-server
+host ax remove cut-front
 AS_USER=alice start_app --name tag-alice -- sleep 1000
 run host_as alice ax tag tag-alice zone=x
 is "$STATUS $(tags "$APP")" '0 zone=x' 'its user may change them, as rules let him'
