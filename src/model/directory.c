@@ -270,7 +270,7 @@ static int check_claim(const IdentityClaim *claim, char **ret_message) {
 static int check_quota(const Directory *d, const IdentityClaim *claim, char **ret_message) {
         size_t n = claim->n_names;
 
-        if (claim->owner == 0 || n == 0)
+        if (claim->owner == 0 || n == 0 || claim->had)
                 return 0;
         for (const NameEntry *e = d->by_name; e; e = e->hh.next)
                 n += e->identity->owner == claim->owner;

@@ -133,6 +133,7 @@ typedef struct IdentityClaim {
         uid_t owner;       /* whose a new identity is, and whose may be joined, too: the user whom the app runs as */
         const uid_t *joins; /* whose may be joined, too, because that was authorized; or NULL */
         const char *id; /* of the app: an unnamed one's link-local addresses are hashed from it */
+        bool had;       /* it is given back, so that nobody counts whether the owner may have it */
 } IdentityClaim;
 
 /*

@@ -106,7 +106,7 @@ static int check_externals(Directory *d, const ServiceSettings *s, char **ret_me
  * are free, in a family for which none was chosen.
  */
 static int service_claim(Directory *d, VirtualService *service, const ServiceSettings *s, const Address *known,
-                         size_t n_known, char **ret_message) {
+                         size_t n_known, bool had, char **ret_message) {
         Address addresses[IDENTITY_ADDRESSES_MAX];
         size_t n = s->n_addresses;
         bool chosen4 = false, chosen6 = false;
@@ -129,6 +129,7 @@ static int service_claim(Directory *d, VirtualService *service, const ServiceSet
                 .uid = service->uid,
                 .owner = service->uid,
                 .id = service->id,
+                .had = had,
         }, &service->party.identity, ret_message);
 }
 
@@ -177,7 +178,7 @@ int virtual_service_add(Directory *d, const ServiceClaim *claim, ServiceSettings
         service->party.id = service->id;
         service->party.uid = POLICY_NO_UID;
         if (r >= 0)
-                r = service_claim(d, service, settings, claim->known, claim->n_known, ret_message);
+                r = service_claim(d, service, settings, claim->known, claim->n_known, false, ret_message);
         if (r < 0) {
                 service_free(service);
                 return r;
@@ -230,9 +231,9 @@ static int service_reclaim(Directory *d, VirtualService *service, const ServiceS
                         from_pool[n_from_pool++] = had[i];
         }
         directory_remove_service(d, service->party.identity);
-        r = service_claim(d, service, settings, from_pool, same ? n_from_pool : 0, ret_message);
+        r = service_claim(d, service, settings, from_pool, same ? n_from_pool : 0, false, ret_message);
         /* Nobody else can have taken them; and without memory for what was just freed, the next daemon has it all. */
-        if (r < 0 && service_claim(d, service, &service->settings, from_pool, n_from_pool, &message) < 0)
+        if (r < 0 && service_claim(d, service, &service->settings, from_pool, n_from_pool, true, &message) < 0)
                 abort();
         return r;
 }

@@ -459,6 +459,27 @@ START_TEST(test_change) {
 }
 END_TEST
 
+/* Who has more names than he may have by now keeps them, also when a change is refused for that. */
+START_TEST(test_change_beyond_limit) {
+        _cleanup_free_ char *added = NULL, *failed = NULL, *fewer = NULL;
+        VirtualService *service;
+        const Address *four;
+        Address before;
+
+        ck_assert_int_eq(try_add("shop", 1001, "Name=shop Name=store Name=sale Port=80 Backend=app:web", &service, &added), 0);
+        before = *identity_address(service->party.identity, AF_INET);
+        directory.names_per_user_max = 1;
+        ck_assert_int_eq(change(service, "Name=shop Name=store Port=80 Backend=app:api", &failed), -EDQUOT);
+        ck_assert_ptr_nonnull(strstr(failed, "User 1001 would have 2 names"));
+        ck_assert_ptr_eq(directory_find_name(&directory, "sale"), service->party.identity);
+        four = identity_address(service->party.identity, AF_INET);
+        ck_assert(address_equal(four, &before));
+        assert_members(service, "web_1 web_2");
+        ck_assert_int_eq(change(service, "Name=shop Port=80 Backend=app:api", &fewer), 0);
+        assert_members(service, "api_3");
+}
+END_TEST
+
 /* What it had before a restart it gets again, unless somebody has it. */
 START_TEST(test_known_addresses) {
         _cleanup_free_ char *message = NULL;
@@ -477,5 +498,5 @@ int main(void) {
         return UNIT_RUN("virtual-service", setup, teardown, test_members_by_name, test_members_by_tag, test_listeners,
                         test_listeners_of_one, test_target, test_to_itself, test_other_ports, test_tags, test_echo, test_draining,
                         test_tried, test_externals, test_prefer_local, test_strategy, test_owners, test_change,
-                        test_known_addresses);
+                        test_change_beyond_limit, test_known_addresses);
 }
