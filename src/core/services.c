@@ -476,8 +476,11 @@ static int change_service(Manager *m, VirtualService *service, ServiceSettings *
                 r = strv_append(&old_names, *name);
         if (r >= 0)
                 r = virtual_service_change(&m->directory, service, settings, ret_message);
-        if (r < 0)
+        if (r < 0) {
+                /* It is what it was, but with an identity that was made anew, of which nobody has been told. */
+                (void) party_tags_changed(m, &service->party);
                 return r;
+        }
         note_addresses(m, service);
         tell_changed(m, service, old_names);
         return 0;

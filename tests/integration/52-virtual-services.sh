@@ -185,6 +185,13 @@ is "$STATUS" 2 'and does not resolve any more'
 run host ax edit shop --port 80:8080 --port 80:9090
 refused 'an edit that is wrong' 'Port 80 is mapped to 8080 already'
 is "$(of shop ports)" '80:8080' 'it stays what it was'
+run host ax edit shop --name api
+refused 'an edit for a name that is taken' 'Name api belongs to an app'
+host systemctl restart appswitch-dnsd
+resolves() {
+    client -- getent hosts shop
+}
+ok 'its own name is still one for a name service that begins anew' wait_until 30 resolves
 
 ### a restart, and a death
 before=$(host ax list virtual-services --json=short | sed 's/"members":\[[^]]*\]//g')
