@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
 #include "bus/caller.h"
 #include "bus/connections-bus.h"
+#include "bus/rights.h"
 #include "core/app.h"
 #include "core/cut.h"
 #include "core/errors.h"
@@ -277,15 +277,10 @@ static void cut_identified(sd_bus_message *m, const Caller *caller, void *userda
         const Cutting *c = userdata;
         const App *app = manager_find_app(c->manager, c->id);
         Cutting *copy;
-        char owner[16];
         int r;
 
         if (!app || app->state != APP_RUNNING) {
                 (void) sd_bus_reply_method_errorf(m, ERROR_NO_SUCH_APP, "There is no app '%s'", c->id);
-                return;
-        }
-        if (caller->uid == app->owner_uid) {
-                cut_act(m, caller, userdata);
                 return;
         }
         copy = cutting_new(c->manager, c->id);
@@ -293,10 +288,7 @@ static void cut_identified(sd_bus_message *m, const Caller *caller, void *userda
                 (void) sd_bus_reply_method_errnof(m, ENOMEM, "Out of memory");
                 return;
         }
-        (void) snprintf(owner, sizeof(owner), "%u", app->owner_uid);
-        r = caller_authorize(m, caller, "io.appswitch1.manage-apps", 0,
-                             (const char *const[]){ "app", c->id, "name", app_name(app), "user", owner, "verb", "cut", NULL },
-                             cut_act, copy, cutting_free);
+        r = rights_manage(app, m, caller, "cut", NULL, cut_act, copy, cutting_free);
         if (r < 0)
                 (void) sd_bus_reply_method_errnof(m, -r, "Failed to ask polkit: %s", strerror(-r));
 }

@@ -214,6 +214,9 @@ run host_as walter ax stop web-1
 is "$STATUS" 0 'and stop each other'"'"'s apps'
 start_app --name other -- sleep 1000
 refused walter manage-apps 'to stop' 'but not those of others' stop other
+run host_as walter gdbus call --system --dest "${manager[0]}" --object-path "${manager[1]}" \
+    --method "${manager[2]}.CutConnections" "$APP"
+like "$STATUS $ERR" "^1 .*Not authorized to cut app $APP of user 0 \\(polkit action io\\.appswitch1\\.manage-apps\\)" 'nor cuts their connections'
 stop_app other
 refused bob join-tag 'to join zone=web' 'who is not in the group has nothing of it' run --tag zone=web -- id
 no_rules 50-appswitch-server.rules
