@@ -84,23 +84,49 @@ static void reply_no_such_app(sd_bus_message *m, const char *id) {
         (void) sd_bus_reply_method_errorf(m, ERROR_NO_SUCH_APP, "There is no app '%s'", id);
 }
 
-/* Of the app with others, what would be refused if it were made now: by the way it was made, be it a virtual service. */
+/*
+ * Whether a virtual service that the server is behind leads the client to it:
+ * this one, at the port that he has connected to, or (NULL) any.
+ */
+static bool may_by_service(const Directory *d, const Party *client, const Party *server, const CensusConnection *c,
+                           const VirtualService *only) {
+        PolicyDecision decision;
+
+        for (const Membership *m = server->memberships; m; m = m->next_of_party) {
+                const VirtualService *service = m->service;
+
+                if (only && service != only)
+                        continue;
+                for (size_t i = 0; i < service->settings.n_ports; i++) {
+                        const PortMapping *mapping = &service->settings.ports[i];
+
+                        if (mapping->backend_port == c->at.port && (!only || mapping->port == c->to.port) &&
+                            route_may_connect(d, client, &service->party, mapping->port, &decision) &&
+                            route_may_connect(d, &service->party, server, c->at.port, &decision))
+                                return true;
+                }
+        }
+        return false;
+}
+
+/* Whether the connection could be made now. By which address the client began one of TCP the kernel does not tell. */
+static bool may_be(Directory *d, const Party *client, const Party *server, const CensusConnection *c) {
+        const Identity *to = directory_find_address(d, &c->to.address);
+        PolicyDecision decision;
+
+        if (to && to->service)
+                return may_by_service(d, client, server, c, to->service);
+        return route_may_connect(d, client, server, c->at.port, &decision) ||
+                        (c->tcp && may_by_service(d, client, server, c, NULL));
+}
+
+/* Of the app with others, what would be refused if it were made now. */
 static bool is_forbidden(const App *client, const App *server, const CensusConnection *c, void *userdata) {
         const Tagging *t = userdata;
-        Directory *d = &t->manager->directory;
-        const Party *from, *to;
-        PolicyDecision decision;
-        const Identity *meant;
 
         if (!client || !server || (strcmp(client->id, t->id) != 0 && strcmp(server->id, t->id) != 0))
                 return false;
-        from = &client->party;
-        to = &server->party;
-        meant = directory_find_address(d, &c->to.address);
-        if (!meant || !meant->service)
-                return !route_may_connect(d, from, to, c->at.port, &decision);
-        return !route_may_connect(d, from, &meant->service->party, c->to.port, &decision) ||
-                        !route_may_connect(d, &meant->service->party, to, c->at.port, &decision);
+        return !may_be(&t->manager->directory, &client->party, &server->party, c);
 }
 
 static void on_cut(const CutResult *result, void *userdata) {

@@ -17,7 +17,8 @@ host_sh 'groupadd -f webops; useradd -m -G sudo carol; echo carol:secret | chpas
     for u in wanda walter; do useradd -m -G webops $u; done' 2>/dev/null
 at_exit() {
     host_sh 'rm -f '$rules'/[0-46-9]*-appswitch* '$rules'/50-appswitch-[ds]*; for u in wanda walter carol; do userdel -r $u; done
-        groupdel webops; systemctl restart polkit' >/dev/null 2>&1
+        groupdel webops; systemctl restart polkit
+        rm -f /etc/appswitch/policy.d/56-cut.conf /tmp/cut-go; ax policy reload; ax remove cut-door' >/dev/null 2>&1
 }
 
 # polkit reads its rules when it starts; that it also does when they change takes it a while.
@@ -332,6 +333,40 @@ run host ax tag --cut cut-server zone=c
 ok 'without the one that was needed it is cut' wait_until 20 app_said "got b''"
 stop_app cut-server
 host ax remove cut-front
+# The same by both transports, to another port, and with a rule; what it reads after a while, or that it is cut.
+start_app --name cut-inside --tag zone=inside -- socat TCP-LISTEN:81,fork,reuseaddr EXEC:cat
+wait_for_listen "$APP" 81
+is "$(host_sh 'ax create cut-door --runtime --port 80:81 --backend app:cut-inside --tag zone=inside --tag zone=outside 2>&1')" '' 'a door'
+for transport in unix tcp; do
+    host rm -f /tmp/cut-go
+    start_app --name "cut-$transport" --shortcut=$transport --tag zone=outside -- python3 -c '
+import os, socket, time
+s = socket.create_connection(("cut-door", 80))
+s.sendall(b"1"); s.recv(1); print("connected", flush=True)
+while not os.path.exists("/tmp/cut-go"):
+    time.sleep(0.1)
+try:
+    s.sendall(b"2")
+    print("got", s.recv(1), flush=True)
+    print("then", s.recv(1), flush=True)
+except OSError as e:
+    print("error", e, flush=True)'
+    wait_until 20 app_said connected
+    run host ax tag --cut "cut-$transport" +role=guest
+    is "$STATUS" 0 "other tags, $transport"
+    host touch /tmp/cut-go
+    ok 'do not cut what a virtual service leads to' wait_until 20 app_said "got b'2'"
+    host_sh 'mkdir -p /etc/appswitch/policy.d && printf "[Rule]\nFrom=tag:role=thief\nTo=app:cut-door\nAction=deny\n" >/etc/appswitch/policy.d/56-cut.conf'
+    run host ax policy reload
+    is "$STATUS" 0 'a rule about a tag'
+    run host ax tag --cut "cut-$transport" +role=thief
+    ok 'cuts as the want of one does' wait_until 20 app_said "then b''"
+    host rm /etc/appswitch/policy.d/56-cut.conf
+    host ax policy reload
+    stop_app "cut-$transport"
+done
+host ax remove cut-door
+stop_app cut-inside
 AS_USER=alice start_app --name tag-alice -- sleep 1000
 run host_as alice ax tag tag-alice zone=x
 is "$STATUS $(tags "$APP")" '0 zone=x' 'its user may change them, as rules let him'
