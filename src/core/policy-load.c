@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "basic/clock.h"
 #include "basic/conf-files.h"
 #include "basic/fd.h"
 #include "basic/log.h"
@@ -24,13 +25,17 @@ static const char *const directories[] = {
 
 /*
  * The user database can be anywhere, and nobody says how long it takes: it is
- * asked in a thread, for a while, and not again when that was too long.
+ * asked in a thread, for a while for each user and for all of a policy
+ * together, as nothing else goes on meanwhile. When that was too long it is not
+ * asked again.
  */
 #define USER_TIMEOUT_USEC (2 * USEC_PER_SEC)
+#define USERS_TIMEOUT_USEC (5 * USEC_PER_SEC)
 
 typedef struct UserLookup {
         Worker *worker;
         bool timed_out;
+        uint64_t left; /* of USERS_TIMEOUT_USEC */
 } UserLookup;
 
 typedef struct UserJob {
@@ -57,6 +62,7 @@ static void find_user(void *p) {
 static int resolve_user(const char *name, uid_t *ret, void *userdata) {
         UserLookup *lookup = userdata;
         UserJob job = {};
+        uint64_t begin;
         int r;
 
         if (lookup->timed_out)
@@ -64,10 +70,12 @@ static int resolve_user(const char *name, uid_t *ret, void *userdata) {
         if (strlen(name) >= sizeof(job.name))
                 return -ESRCH;
         strcpy(job.name, name);
+        begin = now_usec(CLOCK_MONOTONIC);
         r = lookup->worker ? 0 : worker_new(&lookup->worker);
         if (r >= 0)
-                r = worker_run(&lookup->worker, find_user, &job, sizeof(job), USER_TIMEOUT_USEC);
-        lookup->timed_out = r == -ETIMEDOUT;
+                r = worker_run(&lookup->worker, find_user, &job, sizeof(job), MIN2(USER_TIMEOUT_USEC, lookup->left));
+        lookup->left -= MIN2(now_usec(CLOCK_MONOTONIC) - begin, lookup->left);
+        lookup->timed_out = r == -ETIMEDOUT || lookup->left == 0;
         if (r >= 0)
                 r = job.error;
         if (r >= 0)
@@ -153,7 +161,7 @@ static int add_paths(Policy *p) {
 
 static int make(const Policy *old, int (*add)(Policy *p, const PolicyText *texts, size_t n), const PolicyText *texts,
                 size_t n, Policy **ret) {
-        _cleanup_(user_lookup_done) UserLookup lookup = {};
+        _cleanup_(user_lookup_done) UserLookup lookup = { .left = USERS_TIMEOUT_USEC };
         _cleanup_(policy_freep) Policy *p = policy_new(resolve_user, &lookup);
         int r;
 
