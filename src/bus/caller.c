@@ -244,6 +244,13 @@ static int on_vanished(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0;
 }
 
+/* The bus may refuse (max_match_rules_per_connection). Without this sd-bus would give up the connection then. */
+static int on_watched(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        if (sd_bus_message_is_method_error(m, NULL))
+                log_debug("Failed to watch for the end of a caller, ignoring: %s", sd_bus_message_get_error(m)->message);
+        return 0;
+}
+
 static int query_watch_caller(Query *q) {
         char match[512];
 
@@ -251,7 +258,7 @@ static int query_watch_caller(Query *q) {
                         "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
                         "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='%s',arg2=''",
                         sd_bus_message_get_sender(q->message));
-        return sd_bus_add_match_async(sd_bus_message_get_bus(q->message), &q->vanished, match, on_vanished, NULL, q);
+        return sd_bus_add_match_async(sd_bus_message_get_bus(q->message), &q->vanished, match, on_vanished, on_watched, q);
 }
 
 static int query_send(Query *q, sd_bus_message **call, uint64_t timeout) {
