@@ -227,8 +227,10 @@ static void on_members_changed(Manager *m, VirtualService *service) {
         if (service->members_told_later || strv_append(&changed, service->id) < 0)
                 return;
         service->members_told_later = true;
-        if (first && sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, CHANGED_USEC, 0, on_changed, m) < 0)
+        if (first && sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, CHANGED_USEC, 0, on_changed, m) < 0) {
                 changed = strv_free(changed);
+                service->members_told_later = false;
+        }
 }
 
 int virtual_service_bus_add(Manager *m) {
