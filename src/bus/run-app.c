@@ -315,20 +315,32 @@ static int option_slice(Run *run, sd_bus_message *m, sd_bus_error *error) {
         return r < 0 ? r : check_unit(run->request.slice, ".slice", error);
 }
 
-static int option_user(Run *run, sd_bus_message *m, sd_bus_error *error) {
-        int r = read_string(m, &run->request.user, error);
+/*
+ * Of a user or a group. Whether there is one is not known yet, but who is asked
+ * for a password reads it, as a word in a sentence.
+ */
+static int read_account(sd_bus_message *m, const char *what, const char *error_name, const char **to, sd_bus_error *error) {
+        _cleanup_free_ char *escaped = NULL;
+        int r = read_string(m, to, error);
 
-        if (r >= 0 && strlen(run->request.user) >= EXEC_USER_MAX)
-                return invalid(error, ERROR_USER_FAILED, "user", run->request.user, "it is too long");
-        return r;
+        if (r < 0)
+                return r;
+        if (strlen(*to) >= EXEC_USER_MAX)
+                return invalid(error, error_name, what, *to, "it is too long");
+        escaped = text_escape(*to);
+        if (!escaped)
+                return -ENOMEM;
+        if (strcmp(escaped, *to) != 0 || strpbrk(*to, "'\":/"))
+                return invalid(error, error_name, what, escaped, "it may have no control characters, quotes, colons and slashes");
+        return 0;
+}
+
+static int option_user(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_account(m, "user", ERROR_USER_FAILED, &run->request.user, error);
 }
 
 static int option_group(Run *run, sd_bus_message *m, sd_bus_error *error) {
-        int r = read_string(m, &run->request.group, error);
-
-        if (r >= 0 && strlen(run->request.group) >= EXEC_USER_MAX)
-                return invalid(error, ERROR_GROUP_FAILED, "group", run->request.group, "it is too long");
-        return r;
+        return read_account(m, "group", ERROR_GROUP_FAILED, &run->request.group, error);
 }
 
 static int option_description(Run *run, sd_bus_message *m, sd_bus_error *error) {

@@ -134,6 +134,8 @@ bad 200 'directory' 'the working directory is gone' gone_directory
 bad 217 'nobody-there' 'an unknown user' ax_run --uid nobody-there -- true
 bad 216 'nothing-there' 'an unknown group' ax_run --gid nothing-there -- true
 bad '217' '' 'a bad user name' ax_run --uid 'a b:c' -- true
+bad 217 "Invalid user 'a.x0ab': it may have no control" 'one with a line break' ax_run --uid $'a\nb' -- true
+bad 216 "Invalid group 'a'b': it may have no control characters, quotes" 'a group with a quote' ax_run --gid "a'b" -- true
 bad '217' '' 'a UID that is none' ax_run --uid 4294967295 -- true
 bad '217' '99999999999' 'a UID that is too large' ax_run --uid 99999999999 -- true
 bad 216 '4242.*user database.*group' 'a UID that has no entry, and so no group' ax_run --uid 4242 -- true
