@@ -469,13 +469,6 @@ static int parse_option(Run *run, sd_bus_message *m, sd_bus_error *error) {
                                  key);
 }
 
-/* The begin of a foreign text, fit to be shown. */
-static char *escape_head(const char *s, size_t max) {
-        _cleanup_free_ char *head = strndup(s, max);
-
-        return head ? text_escape(head) : NULL;
-}
-
 static int check_strings(const Run *run, sd_bus_error *error) {
         char **s;
 
@@ -484,7 +477,7 @@ static int check_strings(const Run *run, sd_bus_error *error) {
         for (s = run->request.environment; s && *s; s++)
                 if (**s == '=' || !strchr(*s, '=')) {
                         /* It may be no UTF-8, and an error that is none is never sent. */
-                        _cleanup_free_ char *shown = escape_head(*s, COMMAND_SHOWN_MAX);
+                        _cleanup_free_ char *shown = text_escape_head(*s, COMMAND_SHOWN_MAX);
 
                         return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
                                                  "Invalid environment variable '%s': it must be NAME=VALUE", shown ?: "?");
@@ -502,7 +495,7 @@ static int check_strings(const Run *run, sd_bus_error *error) {
  * next line.
  */
 static int set_description(Run *run) {
-        _cleanup_free_ char *escaped = escape_head(run->request.description ?: run->request.argv[0], TEXT_MAX);
+        _cleanup_free_ char *escaped = text_escape_head(run->request.description ?: run->request.argv[0], TEXT_MAX);
         size_t n = escaped ? strlen(escaped) : 0;
 
         if (!escaped || asprintf(&run->description, "%s%s", escaped, n > 0 && escaped[n - 1] == '\\' ? " " : "") < 0)
@@ -548,7 +541,7 @@ static void default_streams(Run *run) {
 
         program = program && program[1] ? program + 1 : run->request.argv[0];
         /* One line of the header that sd_journal_stream_fd(3) writes; it must not be two. */
-        identifier = escape_head(run->names ? run->names[0] : program, IDENTIFIER_MAX);
+        identifier = text_escape_head(run->names ? run->names[0] : program, IDENTIFIER_MAX);
         for (size_t i = 0; i < ELEMENTSOF(streams); i++)
                 if (run->request.fds[streams[i].fd] < 0) {
                         int fd = sd_journal_stream_fd(identifier, streams[i].priority, true);
@@ -649,7 +642,7 @@ static void on_identified(sd_bus_message *m, const Caller *caller, void *userdat
         }
         if (check_unprivileged(run, caller, m) < 0)
                 return;
-        command = escape_head(run->request.argv[0], COMMAND_SHOWN_MAX);
+        command = text_escape_head(run->request.argv[0], COMMAND_SHOWN_MAX);
         next = malloc(sizeof(*next));
         if (!command || !next) {
                 free(next);

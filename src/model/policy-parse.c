@@ -58,9 +58,7 @@ typedef struct Parse {
 
 /* Text of a file, to be shown. */
 static char *quote(const char *s) {
-        _cleanup_free_ char *head = strndup(s, 100);
-
-        return head ? text_escape(head) : NULL;
+        return text_escape_head(s, 100);
 }
 
 static int rule_problem(Parse *parse, unsigned line, const char *text) {
