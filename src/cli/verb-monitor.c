@@ -26,6 +26,8 @@ static const struct {
         { "AppRemoved", { "id", "path" } },
         { "ServiceNew", { "protocol", "address", "port", "path" } },
         { "ServiceRemoved", { "protocol", "address", "port", "path" } },
+        { "VirtualServiceNew", { "id", "path" } },
+        { "VirtualServiceRemoved", { "id", "path" } },
         { "ConnectionRefused", { "client", "server", "address", "port", "reason" } },
         { "PropertiesChanged", { "interface", "properties", "invalidated" } },
 };

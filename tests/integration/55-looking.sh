@@ -228,12 +228,18 @@ stop_app "$seen"
 event "e['event'] == 'ServiceRemoved' and e['port'] == 101" 'a service that is gone'
 event "e['event'] == 'AppRemoved' and e['id'] == '$seen'" 'an app that is gone'
 stop_app "$seen2"
+host_sh 'ax create look-front --runtime --port 80 --backend app:look; ax remove look-front'
+for event in New Removed; do
+    event "e['event'] == 'VirtualService$event' and e['id'] == 'look-front' and e['path'].endswith('/virtual_service/look_2dfront')" \
+        'a virtual service that comes and goes'
+done
 host systemctl restart appswitchd
 event "e['event'] == 'DaemonStarted'" 'a new daemon'
 host_sh 'kill -TERM $(cat /tmp/looking-pid)'
 wait "$watch"
 is "$(host cat /tmp/looking-status)" 0 'SIGTERM ends the monitor, and well'
-run host_sh 'timeout 60 ax monitor --no-legend | head -n 1 & sleep 1; ax run --name shown --collect -- true; wait'
+# When it watches it does not say: there are apps until it has seen one.
+run host_sh 'timeout 60 ax monitor --no-legend | grep -m 1 AppNew & while kill -0 $! 2>/dev/null; do ax run --name shown --collect -- true; done; wait'
 like "$OUT" '^[0-9:.]+ AppNew id=shown_[0-9]+ path=/io/appswitch1/app/shown_5f[0-9]+$' 'the same as text, for as long as somebody reads'
 
 ### cut
