@@ -183,18 +183,21 @@ forgotten() {
     (($(open_files) <= files))
 }
 ok 'they are killed, and forgotten' wait_until 20 forgotten || diag "$files before, $(open_files) now"
-start_app --name outside-wait -- python3 "$outside" wait "$V4" 11
-log3=$APP_LOG
-wait_until 20 host grep -q begins "$APP_LOG"
-sleep 0.5
-host kill -KILL "$(host systemctl show -P MainPID appswitchd)"
-wait_until 10 host ax list
-start_app --name outside-killed -- python3 "$outside" wait "$V4" 11
-wait_until 20 host grep -q begins "$APP_LOG"
-sleep 0.3
 syn_sent() {
     host_sh 'ss -Htn state syn-sent dst 198.51.100.2 | wc -l'
 }
+one_more() {
+    (($(syn_sent) > before))
+}
+before=$(syn_sent)
+start_app --name outside-wait -- python3 "$outside" wait "$V4" 11
+log3=$APP_LOG
+wait_until 20 one_more
+host kill -KILL "$(host systemctl show -P MainPID appswitchd)"
+wait_until 20 host ax list
+before=$(syn_sent)
+start_app --name outside-killed -- python3 "$outside" wait "$V4" 11
+wait_until 20 one_more
 before=$(syn_sent)
 host ax kill --signal=KILL "$APP"
 gone() {
