@@ -34,7 +34,7 @@ static void offer_externals(const RouteRequest *q, VirtualService *service, size
                 balance_offer(balance,
                               &(Candidate){
                                               .weight = WEIGHT_DEFAULT,
-                                              .load = external->connections,
+                                              .load = 0, /* nobody counts them */
                                               .key = external->key,
                                               .turn = &external->turns[i],
                                               .rest = &external->rest,

@@ -48,7 +48,6 @@ struct External {
         uint64_t id; /* unique, not that of a Backend either, and never used again */
         uint64_t key;
         Rest rest;
-        unsigned connections; /* open ones, as far as anybody counts them */
         unsigned slow;        /* trap/outside.c: connects that are not waited for, as one took long */
         UT_hash_handle hh;    /* by id */
         Turn turns[];         /* for each port */
