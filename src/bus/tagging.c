@@ -132,7 +132,11 @@ static bool is_forbidden(const App *client, const App *server, const CensusConne
 static void on_cut(const CutResult *result, void *userdata) {
         Tagging *t = userdata;
 
-        if (result->error < 0)
+        if (result->error == -E2BIG)
+                (void) sd_bus_reply_method_errorf(t->message, ERROR_LIMIT_REACHED,
+                                                  "The tags of app %s were changed and %u connections were cut, but there are too many to look at all of them",
+                                                  t->id, result->n_cut);
+        else if (result->error < 0)
                 (void) sd_bus_reply_method_errnof(t->message, -result->error,
                                                   "The tags of app %s were changed, but connections could not be cut: %s",
                                                   t->id, strerror(-result->error));
