@@ -59,6 +59,8 @@ struct Policy {
 
         /* When sealed: */
         unsigned n_bit_words;
+        uint64_t decisive[POLICY_RULES_MAX / 64]; /* the rules that allow something, or deny all ports: policy_decide_any_port() */
+        unsigned n_denied_ports; /* that all others deny together, counted as often as they are */
         Stretch *stretches;
         size_t n_stretches;
         uint64_t *stretch_words;

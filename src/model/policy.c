@@ -323,6 +323,22 @@ int policy_find_bits(const Policy *p, const Identity *identity, const Tags *tags
         return 0;
 }
 
+static unsigned count_ports(const Rule *rule) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < rule->n_ranges; i++)
+                n += rule->ranges[i].last - rule->ranges[i].first + 1U;
+        return rule->n_ranges ? n : UINT16_MAX; /* there is no port 0 */
+}
+
+static void find_decisive(Policy *p) {
+        for (size_t i = 0; i < p->n_rules; i++)
+                if (p->rules[i].allow || p->rules[i].n_ranges == 0)
+                        set_bit(p->decisive, i);
+                else
+                        p->n_denied_ports += count_ports(&p->rules[i]);
+}
+
 /* The bits of all rules that match whatever this word matches. */
 static void add_containers(const Policy *p, const PolicyWord *word, uint64_t *from, uint64_t *to) {
         add_word(p, &(WordKey){ .kind = WORD_ANY }, from, to);
@@ -424,6 +440,7 @@ int policy_seal(Policy *p, const Policy *old) {
         r = index_words(p);
         if (r >= 0)
                 r = index_ports(p);
+        find_decisive(p);
         if (r >= 0)
                 r = warn_of_shadows(p);
         if (r >= 0 && old)
@@ -497,15 +514,45 @@ static unsigned take_ports(const Rule *rule, uint64_t *taken) {
         return got;
 }
 
+/*
+ * Of what is asked for each pair of views: as long as the rules that deny only
+ * some ports cannot have taken all that another one is about, nobody needs to
+ * look at them. Returns whether that decides it.
+ */
+static bool decide_by_decisive(const Policy *p, const PolicyBits *from, const PolicyBits *to, PolicyDecision *ret) {
+        unsigned wanted = UINT16_MAX; /* by default all are allowed */
+        const Rule *rule = NULL;
+        unsigned work = 0;
+
+        for (uint64_t summary = from->from & to->to; !rule && summary;) {
+                unsigned w = take_lowest(&summary);
+                uint64_t bits = from->words[w] & to->words[to->n_words + w] & p->decisive[w];
+
+                work++;
+                if (bits)
+                        rule = &p->rules[w * WORD_BITS + take_lowest(&bits)];
+        }
+        if (rule)
+                wanted = count_ports(rule);
+        if (p->n_denied_ports >= wanted)
+                return false;
+        *ret = decision_of(rule, work);
+        return true;
+}
+
 PolicyDecision policy_decide_any_port(const Policy *p, const PolicyBits *from, const PolicyBits *to) {
+        PolicyDecision decision;
         uint64_t taken[(UINT16_MAX + 1) / WORD_BITS];
         bool some_taken = false;
         unsigned n_taken = 1; /* there is no port 0 */
+        unsigned work = 0;
 
         if (!p || p->n_rules == 0)
                 return decision_of(NULL, 0);
         if (!bits_are_of(p, from) || !bits_are_of(p, to))
                 return (PolicyDecision){ .allowed = false };
+        if (decide_by_decisive(p, from, to, &decision))
+                return decision;
         for (uint64_t summary = from->from & to->to; summary;) {
                 unsigned w = take_lowest(&summary);
 
@@ -513,9 +560,10 @@ PolicyDecision policy_decide_any_port(const Policy *p, const PolicyBits *from, c
                         const Rule *rule = &p->rules[w * WORD_BITS + take_lowest(&bits)];
                         unsigned got;
 
+                        work++;
                         /* Most are decided by their first rule, without a look at each port. */
                         if (!some_taken && (rule->allow || rule->n_ranges == 0))
-                                return decision_of(rule, 0);
+                                return decision_of(rule, work);
                         if (!some_taken) {
                                 memset(taken, 0, sizeof(taken));
                                 set_bit(taken, 0);
@@ -526,10 +574,10 @@ PolicyDecision policy_decide_any_port(const Policy *p, const PolicyBits *from, c
                                 continue;
                         n_taken += got;
                         if (rule->allow || n_taken == UINT16_MAX + 1)
-                                return decision_of(rule, 0);
+                                return decision_of(rule, work);
                 }
         }
-        return decision_of(NULL, 0);
+        return decision_of(NULL, work);
 }
 
 void policy_decide(const Policy *p, const Party *client, const Party *server, uint16_t port, PolicyDecision *ret) {

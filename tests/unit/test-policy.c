@@ -351,6 +351,60 @@ START_TEST(test_any_port) {
 }
 END_TEST
 
+/* Against an answer found by asking for each port: rules of all kinds, about few ports or many, and some that stop all. */
+START_TEST(test_any_port_against_search) {
+        unsigned state = 7, n_allowed = 0;
+
+        for (unsigned round = 0; round < 200; round++) {
+                const unsigned n = 1 + round % 12, size = round % 3 ? 65535 : 100;
+                bool allowed = false;
+
+                begin();
+                for (unsigned i = 0; i < n; i++) {
+                        unsigned first, last;
+
+                        state = state * 1103515245 + 12345;
+                        first = 1 + state / 65536 % MIN2(size, 30000U);
+                        state = state * 1103515245 + 12345;
+                        last = MIN2(first + 2 * (state / 65536) % size, 65535U);
+                        fprintf(out, "[Rule]\nFrom=*\nTo=%s\nAction=%s\n", state / 65536 % 7 ? "*" : "app:db",
+                                state / 4096 % 4 ? "deny" : "allow");
+                        if (i + 1 < n || round % 2)
+                                fprintf(out, "Ports=%u-%u\n", first, last);
+                }
+                end_file("/etc/p/a.conf");
+                seal();
+                ck_assert_uint_eq(n_errors(), 0);
+                for (unsigned port = 1; port <= UINT16_MAX && !allowed; port++)
+                        allowed = policy_decide_bits(policy, &client.policy, &web.policy, (uint16_t) port).allowed;
+                ck_assert_msg(policy_decide_any_port(policy, &client.policy, &web.policy).allowed == allowed, "round %u", round);
+                n_allowed += allowed;
+        }
+        /* Both are among them. */
+        ck_assert_uint_gt(n_allowed, 20);
+        ck_assert_uint_lt(n_allowed, 180);
+}
+END_TEST
+
+/* What is asked for each pair of apps looks at words of rules, and not at each of thousands about one port. */
+START_TEST(test_any_port_work) {
+        PolicyDecision d;
+
+        begin();
+        for (unsigned i = 1; i < POLICY_RULES_MAX; i++)
+                fprintf(out, "[Rule]\nFrom=*\nTo=*\nPorts=%u\nAction=deny\n", 10000 + i);
+        fputs("[Rule]\nFrom=*\nTo=app:web\nAction=deny\n", out);
+        end_file("/etc/p/many.conf");
+        seal();
+        d = policy_decide_any_port(policy, &client.policy, &db.policy);
+        ck_assert(d.allowed && !d.rule);
+        ck_assert_uint_le(d.work, 64);
+        d = policy_decide_any_port(policy, &client.policy, &web.policy);
+        ck_assert(!d.allowed && d.rule->n_ranges == 0);
+        ck_assert_uint_le(d.work, 64);
+}
+END_TEST
+
 static void assert_problem(size_t i, bool is_error, unsigned line, const char *part) {
         const PolicyProblem *problems;
         size_t n;
@@ -642,7 +696,8 @@ END_TEST
 
 int main(void) {
         return UNIT_RUN("policy", setup, teardown, test_empty, test_order, test_own, test_words, test_repeated, test_ports,
-                        test_against_search, test_work, test_any_port, test_errors, test_broken_place, test_broken_files,
+                        test_against_search, test_work, test_any_port, test_any_port_against_search,
+                        test_any_port_work, test_errors, test_broken_place, test_broken_files,
                         test_too_many_rules, test_too_many_words, test_too_many_errors, test_shadows, test_shown,
                         test_counters, test_stale_bits, test_bits);
 }
