@@ -228,6 +228,22 @@ static int id_of_path(const char *path, char **ret, char **ret_message) {
         return 0;
 }
 
+/* A FIFO would wait for somebody to write. */
+static int open_regular(const char *path, FILE **ret) {
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+        *ret = fdopen(fd, "r");
+        if (!*ret)
+                return -errno;
+        TAKE_FD(fd);
+        return 0;
+}
+
 int service_file_load(const char *path, const char *default_tag, ServiceFile *ret, char **ret_message) {
         _cleanup_(service_file_done) ServiceFile file = {};
         _cleanup_free_ char *message = NULL;
@@ -242,9 +258,9 @@ int service_file_load(const char *path, const char *default_tag, ServiceFile *re
         file.path = strdup(path);
         if (!file.path)
                 return -ENOMEM;
-        f = fopen(path, "re");
-        if (!f)
-                return -errno;
+        r = open_regular(path, &f);
+        if (r < 0)
+                return r;
         r = ini_read(f, load_line, &l);
         *ret_message = l.message;
         if (r < 0)

@@ -133,6 +133,9 @@ START_TEST(test_unreadable) {
         _cleanup_free_ char *message = NULL;
 
         ck_assert_int_eq(service_file_load(path, "zone=default", &file, &message), -ENOENT);
+        ck_assert_int_eq(mkfifo(path, 0600), 0);
+        ck_assert_int_eq(service_file_load(path, "zone=default", &file, &message), -EINVAL);
+        ck_assert_int_eq(unlink(path), 0);
         ck_assert_ptr_null(message);
         ck_assert_int_eq(mkdir(path, 0700), 0);
         ck_assert_int_eq(service_file_load(path, "zone=default", &file, &message), -EISDIR);
