@@ -110,7 +110,7 @@ App *app_free(App *app) {
         sd_event_source_disable_unref(app->timeout);
         launch_free(app->launch);
         scope_job_abandon(app->scope);
-        sd_bus_track_unref(app->track);
+        sd_bus_slot_unref(app->owner_call);
         trap_free(app->trap);
         echo_free(app->echo);
         if (app->dns_udp >= 0 && m->feed)
@@ -215,26 +215,51 @@ static bool leader_is_alive(const App *app) {
  * leader ended, what the leader left behind (a daemon, say) lives on, as it
  * does in a shell.
  */
-static int owner_on_gone(sd_bus_track *track, void *userdata) {
-        App *app = userdata;
-
+static void owner_gone(App *app) {
         if (app->state == APP_STARTING)
                 app_fail(app, ERROR_UNIT_FAILED, "The caller went away");
         else if (leader_is_alive(app))
                 (void) app_stop(app, NULL, NULL);
-        /* Handled: with 0 sd-bus would call again and again. */
-        return 1;
 }
 
-static int track_owner(App *app) {
-        int r;
+static int on_name_gone(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *name, *old, *new;
+        Manager *manager = userdata;
 
+        if (sd_bus_message_read(m, "sss", &name, &old, &new) < 0 || *new)
+                return 0;
+        for (App *app = manager->apps, *next; app; app = next) {
+                next = app->hh.next;
+                if (app->owner && strcmp(app->owner, name) == 0)
+                        owner_gone(app);
+        }
+        return 0;
+}
+
+/* One match for all: the bus bounds how many a connection may have (max_match_rules_per_connection, 512). */
+int app_watch_owners(Manager *m) {
+        return sd_bus_add_match_async(m->bus, &m->owners,
+                                      "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+                                      "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg2=''",
+                                      on_name_gone, NULL, m);
+}
+
+static int on_owner_known(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        App *app = userdata;
+        int there;
+
+        app->owner_call = sd_bus_slot_unref(app->owner_call);
+        if (!sd_bus_message_is_method_error(reply, NULL) && sd_bus_message_read(reply, "b", &there) >= 0 && !there)
+                owner_gone(app);
+        return 0;
+}
+
+/* It may be gone already; from then on the match tells. */
+static int track_owner(App *app) {
         if (!app->owner)
                 return 0;
-        r = sd_bus_track_new(app->manager->bus, &app->track, owner_on_gone, app);
-        if (r < 0)
-                return r;
-        return sd_bus_track_add_name(app->track, app->owner);
+        return sd_bus_call_method_async(app->manager->bus, &app->owner_call, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                        "org.freedesktop.DBus", "NameHasOwner", on_owner_known, app, "s", app->owner);
 }
 
 /* Goes on when both the process is in its scope and its namespace stands. */

@@ -70,7 +70,7 @@ struct App {
         bool not_counted; /* its bytes: the kernel was held up by it (core/census.h) */
         Echo *echo; /* NULL: nobody answers its pings */
         char *owner;
-        sd_bus_track *track; /* of the owner */
+        sd_bus_slot *owner_call; /* is the owner there? */
         AppWaiter *waiters;
 
         /* While starting: */
@@ -118,6 +118,9 @@ int app_set_draining(App *app, bool draining);
  * and then the app has the tags that it had.
  */
 int app_set_tags(App *app, Tags *tags);
+
+/* Watches, from now on, for callers that leave the bus and whose apps are to end with them. Returns 0 or a negative errno. */
+int app_watch_owners(Manager *m);
 
 /* Forgets the app: it is over, or the daemon ends. */
 App *app_free(App *app);

@@ -305,6 +305,9 @@ int manager_new(sd_event *event, sd_bus *bus, Manager **ret) {
         r = scopes_new(bus, &m->scopes);
         if (r < 0)
                 return log_error_errno(r, "Failed to subscribe to the service manager: %m");
+        r = app_watch_owners(m);
+        if (r < 0)
+                return log_error_errno(r, "Failed to watch the bus for callers that leave it: %m");
         r = policy_start(m);
         if (r < 0)
                 return log_error_errno(r, "Failed to load the policy: %m");
@@ -339,6 +342,7 @@ Manager *manager_free(Manager *m) {
         service_table_done(&m->service_table);
         m->load = load_free(m->load);
         directory_done(&m->directory);
+        sd_bus_slot_unref(m->owners);
         scopes_free(m->scopes);
         safe_close(m->state_dir);
         config_done(&m->config);

@@ -35,6 +35,7 @@ typedef struct ManagerHooks {
 struct Manager {
         sd_event *event;
         sd_bus *bus;
+        sd_bus_slot *owners; /* core/app.h: watches callers */
         Config config;
         Directory directory;
         Policy *policy;                /* in force; core/fence.h */

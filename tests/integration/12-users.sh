@@ -162,4 +162,28 @@ host_sh 'systemctl unmask --runtime polkit.service 2>/dev/null; systemctl start 
 run host_as alice ax run -- id -un
 is "$OUT" alice 'and alice may again when it is back'
 
+### more callers that apps are to end with than the bus takes matches of one connection
+host_sh 'cat >/etc/dbus-1/system-local.conf && systemctl reload dbus' <<'CONF'
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><limit name="max_match_rules_per_connection">12</limit></busconfig>
+CONF
+pid=$(host systemctl show -P MainPID appswitchd)
+# One after the other: the service manager has a match for each that it is about to start.
+host_sh 'cat >/tmp/many-callers' <<'SCRIPT'
+for i in $(seq 20); do
+    ax run --name many$i -- sleep 1000 &
+    until ax list --no-legend | grep -q "^many${i}_"; do sleep 0.1; done
+done
+wait
+SCRIPT
+host systemd-run --quiet --collect --unit=many-callers bash /tmp/many-callers
+many_are() {
+    [[ $(host ax list --no-legend | grep -c '^many') == "$1" ]]
+}
+ok 'many callers have apps' wait_until 60 many_are 20
+host systemctl kill --signal=KILL many-callers
+ok 'which end with them' wait_until 60 many_are 0
+is "$(host systemctl show -P MainPID appswitchd)" "$pid" 'the daemon is the same'
+host_sh 'rm /etc/dbus-1/system-local.conf /tmp/many-callers; systemctl reload dbus'
+
 done_testing
