@@ -4,6 +4,7 @@
 
 #include "basic/macro.h"
 #include "bus/app-bus.h"
+#include "bus/bound.h"
 #include "bus/log-control.h"
 #include "bus/connections-bus.h"
 #include "bus/manager-bus.h"
@@ -111,6 +112,8 @@ static int method_list_services(sd_bus_message *m, void *userdata, sd_bus_error 
         Manager *manager = userdata;
         int r;
 
+        if (bound_exceeds_services(manager, error))
+                return -EMSGSIZE;
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(ssqas)");
@@ -345,7 +348,9 @@ int manager_bus_add(Manager *m) {
         r = sd_bus_add_object_vtable(m->bus, NULL, MANAGER_PATH, MANAGER_INTERFACE, manager_vtable, m);
         if (r < 0)
                 return r;
-        r = sd_bus_add_object_manager(m->bus, NULL, MANAGER_PATH);
+        r = bound_add(m);
+        if (r >= 0)
+                r = sd_bus_add_object_manager(m->bus, NULL, MANAGER_PATH);
         if (r < 0)
                 return r;
         r = app_bus_add(m);

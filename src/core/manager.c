@@ -244,13 +244,16 @@ static int load_key(Manager *m) {
 
 static int restore(Manager *m) {
         Stored stored = {};
-        int r;
+        int r = 0;
 
         stored.n = sd_listen_fds_with_names(true, &stored.names);
         if (stored.n < 0)
                 return stored.n;
-        r = switch_init(&m->sw, m->event, &m->directory, stored_take(&stored, SWITCH_CALLS_FD_NAME),
-                        stored_take_queue(&stored, DELIVERY_FD_NAME), &switch_hooks, m);
+        for (int i = 0; r >= 0 && i < stored.n; i++)
+                r = fd_store_restored(stored.names[i]);
+        if (r >= 0)
+                r = switch_init(&m->sw, m->event, &m->directory, stored_take(&stored, SWITCH_CALLS_FD_NAME),
+                                stored_take_queue(&stored, DELIVERY_FD_NAME), &switch_hooks, m);
         if (r >= 0) {
                 m->sw.listeners_per_trap_max = m->config.listeners_per_app_max;
                 r = restore_apps(m, &stored);

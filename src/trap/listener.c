@@ -13,6 +13,7 @@
 #include "basic/deadline.h"
 #include "basic/fd.h"
 #include "basic/fd-store.h"
+#include "basic/log.h"
 #include "trap/accept.h"
 #include "trap/listener.h"
 #include "trap/notify.h"
@@ -37,26 +38,36 @@ typedef struct ListenerRecord {
 
 enum { NAME_MAX_SIZE = 160 };
 
+/* Short, as there is not much room for names (basic/fd-store.h): addresses without the zeros they end with. */
 static void format_name(const Listener *l, char name[static NAME_MAX_SIZE]) {
         const Endpoint *bound = &l->backend.bound;
-        char address[2 * sizeof(bound->address.bytes) + 1];
+        char address[2 * sizeof(bound->address.bytes) + 1] = "";
+        size_t n = sizeof(bound->address.bytes);
 
-        for (size_t i = 0; i < sizeof(bound->address.bytes); i++)
+        while (n > 0 && bound->address.bytes[n - 1] == 0)
+                n--;
+        for (size_t i = 0; i < n; i++)
                 (void) snprintf(address + 2 * i, 3, "%02x", bound->address.bytes[i]);
-        (void) snprintf(name, NAME_MAX_SIZE, "listen-%" PRIx64 "-%" PRIx64 "-%i-%i-%i-%s-%u", l->trap->number,
-                        l->cookie, l->backend.family, l->backend.v6only, bound->address.family, address, bound->port);
+        (void) snprintf(name, NAME_MAX_SIZE, "l%" PRIx64 "-%" PRIx64 "-%x-%x-%x-%x-%s", l->trap->number, l->cookie,
+                        (unsigned) l->backend.family, l->backend.v6only, bound->address.family, bound->port, address);
 }
 
 static int parse_name(const char *name, ListenerRecord *ret) {
-        char address[2 * sizeof(ret->bound.address.bytes) + 1];
         ListenerRecord r = {};
-        int v6only, n = 0;
+        unsigned family, v6only;
+        const char *address;
+        int n = 0;
 
-        if (sscanf(name, "listen-%" SCNx64 "-%" SCNx64 "-%i-%i-%" SCNu16 "-%32[0-9a-f]-%" SCNu16 "%n", &r.trap, &r.cookie,
-                   &r.family, &v6only, &r.bound.address.family, address, &r.bound.port, &n) != 7 || name[n])
+        if (sscanf(name, "l%" SCNx64 "-%" SCNx64 "-%x-%x-%" SCNx16 "-%" SCNx16 "-%n", &r.trap, &r.cookie, &family, &v6only,
+                   &r.bound.address.family, &r.bound.port, &n) != 6 || n == 0)
                 return -EINVAL;
+        r.family = (int) family;
         r.v6only = v6only;
-        for (size_t i = 0; i < sizeof(r.bound.address.bytes); i++)
+        address = name + n;
+        if (strlen(address) % 2 != 0 || strlen(address) > 2 * sizeof(r.bound.address.bytes) ||
+            address[strspn(address, "0123456789abcdef")])
+                return -EINVAL;
+        for (size_t i = 0; address[2 * i]; i++)
                 if (sscanf(address + 2 * i, "%2hhx", &r.bound.address.bytes[i]) != 1)
                         return -EINVAL;
         *ret = r;
@@ -244,7 +255,10 @@ static int get(Call *call, SocketJob *j, Listener **ret) {
                 return r;
         }
         format_name(l, name);
-        (void) fd_store_add(name, watch, false);
+        r = fd_store_add_spare(name, watch);
+        if (r < 0)
+                log_debug("%s: port %u: it does not outlive a restart: %s", call->trap->party->id, l->backend.bound.port,
+                          strerror(-r));
         trap->sw->hooks->listeners_changed(trap, trap->sw->userdata);
         *ret = l;
         return 0;

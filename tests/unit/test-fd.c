@@ -362,9 +362,37 @@ START_TEST(test_store_long_name) {
 }
 END_TEST
 
+/* More names than an environment variable holds are not taken; and room that others must have is not given away. */
+START_TEST(test_store_room) {
+        char name[256];
+        unsigned n = 0;
+
+        ck_assert_int_eq(unsetenv("NOTIFY_SOCKET"), 0);
+        memset(name, 'n', sizeof(name) - 1);
+        name[sizeof(name) - 1] = '\0';
+        while (fd_store_add_spare(name, STDERR_FILENO) == 0)
+                n++;
+        ck_assert_uint_eq(n, FD_STORE_NAMES_SPARE_MAX / sizeof(name));
+        while (fd_store_add(name, STDERR_FILENO, false) == 0)
+                n++;
+        ck_assert_uint_eq(n, FD_STORE_NAMES_MAX / sizeof(name));
+        ck_assert_int_eq(fd_store_add_spare(name, STDERR_FILENO), -ENOSPC);
+        ck_assert_int_eq(fd_store_remove(name), 0);
+        ck_assert_int_eq(fd_store_add_spare(name, STDERR_FILENO), 0);
+        ck_assert_int_eq(fd_store_remove(name), 0);
+
+        /* What came back counts, too. */
+        for (unsigned i = 0; i < n; i++)
+                ck_assert_int_eq(fd_store_restored(name), 0);
+        ck_assert_int_eq(fd_store_add(name, STDERR_FILENO, false), -ENOSPC);
+        ck_assert_int_eq(fd_store_remove(name), 0);
+        ck_assert_int_eq(fd_store_add(name, STDERR_FILENO, false), 0);
+}
+END_TEST
+
 int main(void) {
         return UNIT_RUN("fd", setup, teardown, test_safe_close, test_read_file, test_read_pieces, test_write_file,
                         test_write_atomic, test_write_atomic_fails, test_pass, test_no_fds, test_surplus,
-                        test_surplus_kernel, test_truncated, test_closed, test_full, test_store,
+                        test_surplus_kernel, test_truncated, test_closed, test_full, test_store, test_store_room,
                         test_store_long_name);
 }
