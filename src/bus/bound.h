@@ -3,8 +3,7 @@
 
 /*
  * Answers that tell of all there is. A bus turns out who sends more than 32 MiB;
- * so what would be too long
- * is refused, and has to be asked for piece by piece.
+ * so what would be too long is refused, and has to be asked for piece by piece.
  */
 
 #include "core/manager.h"
