@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # What apps do to the switch, the switch does not let them do to others.
-# timeout: 120
+# timeout: 240
 . "$(dirname "$0")/lib.sh"
 
 echo_py=$PROGRAMS/echo.py load=$PROGRAMS/load.py hostile=$PROGRAMS/hostile.py
@@ -68,5 +68,28 @@ is "$OUT" 'done' 'an app gives its connection away'
 wait_until 10 host grep -q done /tmp/hostile-take
 is "$(host cat /tmp/hostile-take)" $'ready\ndone' 'nor for somebody outside who was given it'
 unlike "$(app_log "$target_log")" 'somebody got in' 'and nobody got in'
+
+### more listeners than the daemon could be told of when it starts: their names come in one environment variable
+many=()
+for i in 1 2 3; do
+    start_app --name "hostile-many$i" --ip "198.18.48.3$i" -- python3 -c '
+import signal, socket
+listeners = [socket.create_server(("", 10000 + i)) for i in range(1000)]
+signal.pause()'
+    many+=("$APP")
+    wait_for_listen "$APP" 10999 60
+done
+host_sh 'systemctl restart appswitchd'
+ok 'the daemon starts with thousands of listeners' wait_until 30 host ax list
+run client -- python3 -c '
+import socket
+for i in range(1000):
+    socket.create_connection(("198.18.48.31", 10000 + i)).close()
+print("all")'
+is "$OUT" all 'and knows those of who came first'
+serves 'with them'
+for app in "${many[@]}"; do
+    stop_app "$app"
+done
 
 done_testing
