@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -141,4 +142,18 @@ char *text_escape_head(const char *s, size_t max) {
         _cleanup_free_ char *head = strndup(s, max);
 
         return head ? text_escape(head) : NULL;
+}
+
+int say(int error, char **ret_message, const char *format, ...) {
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(ret_message, format, ap);
+        va_end(ap);
+        if (r < 0) {
+                *ret_message = NULL;
+                return -ENOMEM;
+        }
+        return error;
 }

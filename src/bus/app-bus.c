@@ -6,6 +6,7 @@
 
 #include "basic/text.h"
 #include "bus/app-bus.h"
+#include "bus/names-bus.h"
 #include "bus/rights.h"
 #include "bus/tagging.h"
 #include "core/errors.h"
@@ -233,14 +234,7 @@ static int get_draining(sd_bus *bus, const char *path, const char *interface, co
 
 static int get_addresses(sd_bus *bus, const char *path, const char *interface, const char *property,
                          sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        const Identity *identity = ((App *) userdata)->party.identity;
-        char text[ADDRESS_STRING_MAX];
-        int r;
-
-        r = sd_bus_message_open_container(reply, 'a', "s");
-        for (size_t i = 0; r >= 0 && i < identity->n_addresses; i++)
-                r = sd_bus_message_append(reply, "s", address_format(&identity->addresses[i].address, text));
-        return r < 0 ? r : sd_bus_message_close_container(reply);
+        return names_bus_append_addresses(reply, ((App *) userdata)->party.identity);
 }
 
 static int get_tags(sd_bus *bus, const char *path, const char *interface, const char *property,

@@ -2,7 +2,7 @@
 
 #include "bus/names-bus.h"
 
-static int append_addresses(sd_bus_message *reply, const Identity *identity) {
+int names_bus_append_addresses(sd_bus_message *reply, const Identity *identity) {
         char text[ADDRESS_STRING_MAX];
         int r;
 
@@ -28,7 +28,7 @@ static int append_name(sd_bus_message *reply, const NameEntry *e) {
         if (r >= 0)
                 r = sd_bus_message_append(reply, "s", e->name);
         if (r >= 0)
-                r = append_addresses(reply, e->identity);
+                r = names_bus_append_addresses(reply, e->identity);
         if (r >= 0)
                 r = append_apps(reply, e->identity);
         if (r >= 0)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "basic/text.h"
+#include "bus/names-bus.h"
 #include "bus/service-change.h"
 #include "bus/virtual-service-bus.h"
 #include "core/errors.h"
@@ -58,17 +59,9 @@ static int get_tags(sd_bus *bus, const char *path, const char *interface, const 
         return sd_bus_message_append_strv(reply, ((VirtualService *) userdata)->settings.tags.tags);
 }
 
-/* All that it has, those from the pools, too. */
 static int get_addresses(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                          void *userdata, sd_bus_error *error) {
-        const Identity *identity = ((VirtualService *) userdata)->party.identity;
-        char text[ADDRESS_STRING_MAX];
-        int r;
-
-        r = sd_bus_message_open_container(reply, 'a', "s");
-        for (size_t i = 0; r >= 0 && i < identity->n_addresses; i++)
-                r = sd_bus_message_append(reply, "s", address_format(&identity->addresses[i].address, text));
-        return r < 0 ? r : sd_bus_message_close_container(reply);
+        return names_bus_append_addresses(reply, ((VirtualService *) userdata)->party.identity);
 }
 
 static int get_ports(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,

@@ -25,3 +25,18 @@ int bus_new_call(sd_bus *bus, const char *method, bool ask, sd_bus_message **ret
         *ret = TAKE_PTR(m);
         return 0;
 }
+
+int bus_append_strv(sd_bus_message *m, const char *key, char **v) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", key);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, v);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}

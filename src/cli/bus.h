@@ -24,3 +24,6 @@ int bus_open(sd_bus **ret);
  * `ask`: polkit may ask the user. Returns 0, or a negative errno.
  */
 int bus_new_call(sd_bus *bus, const char *method, bool ask, sd_bus_message **ret);
+
+/* Appends a setting, {sv}, that is an array of strings (NULL: an empty one). Returns 0, or a negative errno. */
+int bus_append_strv(sd_bus_message *m, const char *key, char **v);

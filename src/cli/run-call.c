@@ -84,23 +84,6 @@ static int append_bytes(sd_bus_message *m, const char *key, char *const *words) 
         return r;
 }
 
-static int append_strv(sd_bus_message *m, const char *key, char **v) {
-        int r;
-
-        if (!v)
-                return 0;
-        r = sd_bus_message_open_container(m, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", key);
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "as");
-        if (r >= 0)
-                r = sd_bus_message_append_strv(m, v);
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        return r < 0 ? r : sd_bus_message_close_container(m);
-}
-
 static int append_request(sd_bus_message *m, const RunRequest *request) {
         const struct {
                 const char *key, *value;
@@ -120,13 +103,13 @@ static int append_request(sd_bus_message *m, const RunRequest *request) {
                 if (strings[i].value)
                         r = sd_bus_message_append(m, "{sv}", strings[i].key, "s", strings[i].value);
         if (r >= 0 && request->names && request->names[1])
-                r = append_strv(m, "Names", request->names + 1);
+                r = bus_append_strv(m, "Names", request->names + 1);
         if (r >= 0 && request->weight > 0)
                 r = sd_bus_message_append(m, "{sv}", "Weight", "u", (uint32_t) request->weight);
-        if (r >= 0)
-                r = append_strv(m, "Addresses", request->addresses);
-        if (r >= 0)
-                r = append_strv(m, "Tags", request->tags);
+        if (r >= 0 && request->addresses)
+                r = bus_append_strv(m, "Addresses", request->addresses);
+        if (r >= 0 && request->tags)
+                r = bus_append_strv(m, "Tags", request->tags);
         if (r >= 0 && request->collect)
                 r = sd_bus_message_append(m, "{sv}", "Collect", "b", true);
         return r;

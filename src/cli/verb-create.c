@@ -103,21 +103,6 @@ static int apply(Wish *wish, int id, const char *value) {
         }
 }
 
-static int append_list(sd_bus_message *m, const char *key, char **v) {
-        int r;
-
-        r = sd_bus_message_open_container(m, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", key);
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "as");
-        if (r >= 0)
-                r = sd_bus_message_append_strv(m, v);
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        return r < 0 ? r : sd_bus_message_close_container(m);
-}
-
 static int append_wish(sd_bus_message *m, const Wish *wish) {
         static const char *const keys[_LIST_MAX] = { "Names", "Addresses", "Ports", "Backends", "Tags" };
         int r;
@@ -125,7 +110,7 @@ static int append_wish(sd_bus_message *m, const Wish *wish) {
         r = sd_bus_message_open_container(m, 'a', "{sv}");
         for (size_t i = 0; r >= 0 && i < _LIST_MAX; i++)
                 if (wish->given[i])
-                        r = append_list(m, keys[i], wish->lists[i]);
+                        r = bus_append_strv(m, keys[i], wish->lists[i]);
         if (r >= 0 && wish->strategy)
                 r = sd_bus_message_append(m, "{sv}", "Strategy", "s", wish->strategy);
         if (r >= 0 && wish->prefer_local_given)

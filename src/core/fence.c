@@ -99,11 +99,11 @@ int fence_add(Manager *m, Party *party) {
         view_is_new = s.view_is_new;
         standing_swap(&s, party);
         r = update_identity(m, party->identity);
-        if (r < 0) {
+        if (r < 0)
                 standing_swap(&s, party);
-                standing_done(&s);
+        standing_done(&s); /* of what it is not, or is not any more */
+        if (r < 0)
                 return r;
-        }
         if (view_is_new)
                 update_all(m);
         return 0;
@@ -120,24 +120,11 @@ void fence_remove(Manager *m, Party *party) {
 
 int party_tags_changed(Manager *m, Party *party) {
         const int had = party->view ? (int) view_number(party->view) : -1;
-        bool view_is_new;
-        Standing s;
         int r;
 
-        r = standing_find(m->policy, m->visibility, party, &s);
+        r = fence_add(m, party);
         if (r < 0)
                 return r;
-        view_is_new = s.view_is_new;
-        standing_swap(&s, party);
-        r = update_identity(m, party->identity);
-        if (r < 0) {
-                standing_swap(&s, party);
-                standing_done(&s);
-                return r;
-        }
-        standing_done(&s);
-        if (view_is_new)
-                update_all(m);
         if (m->feed && party->view && (int) view_number(party->view) != had)
                 feed_set_view(m->feed, party);
         if (!party->identity->service) {

@@ -11,8 +11,9 @@
 
 /*
  * A party has got its identity: an app, or a virtual service. Its names are told
- * to the name service, and those of others that can be seen now. Returns 0 or
- * a negative errno.
+ * to the name service, and those of others that can be seen now. For one that
+ * is in the fence already it is looked anew where it stands. Returns 0, or a
+ * negative errno: all is as it was then.
  */
 int fence_add(Manager *m, Party *party);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
+#include "basic/text.h"
 #include "model/directory.h"
 #include "model/members.h"
 
@@ -108,21 +108,6 @@ static int identity_add_from_pool(Directory *d, Identity *identity, const Pool *
                 return 0;
         }
         return -EADDRNOTAVAIL;
-}
-
-/* Writes a sentence and returns `error`. */
-static int _printf_(3, 4) say(int error, char **ret_message, const char *format, ...) {
-        va_list ap;
-        int r;
-
-        va_start(ap, format);
-        r = vasprintf(ret_message, format, ap);
-        va_end(ap);
-        if (r < 0) {
-                *ret_message = NULL;
-                return -ENOMEM;
-        }
-        return error;
 }
 
 static int identity_new(Directory *d, const IdentityClaim *claim, Identity **ret, char **ret_message) {

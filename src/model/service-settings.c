@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <stdarg.h>
 #include <string.h>
 
 #include "basic/text.h"
@@ -86,26 +85,12 @@ int service_settings_copy(const ServiceSettings *from, ServiceSettings *ret) {
         return 0;
 }
 
-static int _printf_(3, 4) say(char **ret_message, int error, const char *format, ...) {
-        va_list ap;
-        int r;
-
-        va_start(ap, format);
-        r = vasprintf(ret_message, format, ap);
-        va_end(ap);
-        if (r < 0) {
-                *ret_message = NULL;
-                return -ENOMEM;
-        }
-        return error;
-}
-
 static int set_name(ServiceSettings *s, const char *value, char **ret_message) {
         const char *reason = name_invalid_reason(value);
         _cleanup_free_ char *name = NULL;
 
         if (reason)
-                return say(ret_message, -EINVAL, "Invalid name '%s': it %s", value, reason);
+                return say(-EINVAL, ret_message, "Invalid name '%s': it %s", value, reason);
         name = strdup(value);
         if (!name)
                 return -ENOMEM;
@@ -113,7 +98,7 @@ static int set_name(ServiceSettings *s, const char *value, char **ret_message) {
         if (strv_contains(s->names, name))
                 return 0;
         if (strv_length(s->names) >= IDENTITY_NAMES_MAX)
-                return say(ret_message, -E2BIG, "More than %i names were given", IDENTITY_NAMES_MAX);
+                return say(-E2BIG, ret_message, "More than %i names were given", IDENTITY_NAMES_MAX);
         return strv_append(&s->names, name);
 }
 
@@ -122,16 +107,16 @@ static int set_address(ServiceSettings *s, const char *value, char **ret_message
         Address a;
 
         if (address_parse(value, &a) < 0)
-                return say(ret_message, -EINVAL, "Invalid address '%s': it is neither an IPv4 nor an IPv6 address", value);
+                return say(-EINVAL, ret_message, "Invalid address '%s': it is neither an IPv4 nor an IPv6 address", value);
         reason = address_reserved_reason(&a);
         if (reason)
-                return say(ret_message, -EINVAL, "Invalid address '%s': it %s", value, reason);
+                return say(-EINVAL, ret_message, "Invalid address '%s': it %s", value, reason);
         for (size_t i = 0; i < s->n_addresses; i++)
                 if (address_equal(&s->addresses[i], &a))
                         return 0;
         /* Two places are kept for the families that come from the pools. */
         if (s->n_addresses >= IDENTITY_ADDRESSES_MAX - 2)
-                return say(ret_message, -E2BIG, "More than %i addresses were given", IDENTITY_ADDRESSES_MAX - 2);
+                return say(-E2BIG, ret_message, "More than %i addresses were given", IDENTITY_ADDRESSES_MAX - 2);
         s->addresses[s->n_addresses++] = a;
         return 0;
 }
@@ -163,18 +148,18 @@ static int set_port(ServiceSettings *s, const char *value, char **ret_message) {
                 valid = take_port(&p, &mapping.backend_port);
         }
         if (!valid || (*p && strcmp(p, "/tcp") != 0))
-                return say(ret_message, -EINVAL,
+                return say(-EINVAL, ret_message,
                            "Invalid port '%s': it must be PORT or PORT:BACKENDPORT, each of 1 to 65535, and may end in /tcp", value);
         if (mapping.port == PORT_DOMAIN)
-                return say(ret_message, -EINVAL, "Invalid port '%s': port %i is that of the name service in each app", value, PORT_DOMAIN);
+                return say(-EINVAL, ret_message, "Invalid port '%s': port %i is that of the name service in each app", value, PORT_DOMAIN);
         there = service_settings_find_port(s, mapping.port);
         if (there && there->backend_port == mapping.backend_port)
                 return 0;
         if (there)
-                return say(ret_message, -EEXIST, "Port %u is mapped to %u already, and cannot be to %u, too", mapping.port,
+                return say(-EEXIST, ret_message, "Port %u is mapped to %u already, and cannot be to %u, too", mapping.port,
                            there->backend_port, mapping.backend_port);
         if (s->n_ports >= SERVICE_PORTS_MAX)
-                return say(ret_message, -E2BIG, "More than %i ports were given", SERVICE_PORTS_MAX);
+                return say(-E2BIG, ret_message, "More than %i ports were given", SERVICE_PORTS_MAX);
         s->ports[s->n_ports++] = mapping;
         return 0;
 }
@@ -183,7 +168,7 @@ static int parse_app(const char *value, Selector *to, char **ret_message) {
         const char *name = value + strlen("app:"), *reason = name_invalid_reason(name);
 
         if (reason)
-                return say(ret_message, -EINVAL, "Invalid backend '%s': the name %s", value, reason);
+                return say(-EINVAL, ret_message, "Invalid backend '%s': the name %s", value, reason);
         to->type = SELECTOR_APP;
         to->text = strdup(value);
         if (!to->text)
@@ -199,7 +184,7 @@ static int parse_tag(const char *value, Selector *to, char **ret_message) {
         r = tags_add(&tags, value + strlen("tag:"));
         tags_done(&tags);
         if (r == -EINVAL)
-                return say(ret_message, r,
+                return say(r, ret_message,
                            "Invalid backend '%s': a tag must be KEY=VALUE, with a key of a-z 0-9 . _ - and a value of A-Z a-z 0-9 . _ : / -, each of 1 to 63 characters",
                            value);
         if (r < 0)
@@ -215,7 +200,7 @@ static int parse_host(const char *value, Selector *to, char **ret_message) {
         to->type = SELECTOR_HOST;
         to->endpoint.address = loopback4;
         if (!take_port(&p, &to->endpoint.port) || *p)
-                return say(ret_message, -EINVAL, "Invalid backend '%s': it must be host:PORT, with a port of 1 to 65535", value);
+                return say(-EINVAL, ret_message, "Invalid backend '%s': it must be host:PORT, with a port of 1 to 65535", value);
         return asprintf(&to->text, "host:%u", to->endpoint.port) < 0 ? -ENOMEM : 0;
 }
 
@@ -225,12 +210,12 @@ static int parse_external(const char *value, Selector *to, char **ret_message) {
         int family;
 
         if (endpoint_parse(value, strlen(value), &to->endpoint, &family) < 0 || to->endpoint.port == 0)
-                return say(ret_message, -EINVAL,
+                return say(-EINVAL, ret_message,
                            "Invalid backend '%s': it must be app:NAME, tag:KEY=VALUE, IP:PORT, [IPV6]:PORT or host:PORT", value);
         reason = address_is_loopback(&to->endpoint.address) ? "is a loopback address; for a service of the host give host:PORT"
                                                            : address_reserved_reason(&to->endpoint.address);
         if (reason)
-                return say(ret_message, -EINVAL, "Invalid backend '%s': the address %s", value, reason);
+                return say(-EINVAL, ret_message, "Invalid backend '%s': the address %s", value, reason);
         to->type = SELECTOR_EXTERNAL;
         to->text = strdup(endpoint_format(&to->endpoint, to->endpoint.address.family, text));
         return to->text ? 0 : -ENOMEM;
@@ -257,7 +242,7 @@ static int set_backend(ServiceSettings *s, const char *value, char **ret_message
                 }
         if (s->n_selectors >= SERVICE_SELECTORS_MAX) {
                 selector_done(&selector);
-                return say(ret_message, -E2BIG, "More than %i backends were given", SERVICE_SELECTORS_MAX);
+                return say(-E2BIG, ret_message, "More than %i backends were given", SERVICE_SELECTORS_MAX);
         }
         s->selectors[s->n_selectors++] = selector;
         return 0;
@@ -267,7 +252,7 @@ static int set_strategy(ServiceSettings *s, const char *value, char **ret_messag
         Strategy strategy = strategy_from_string(value);
 
         if (strategy < 0)
-                return say(ret_message, -EINVAL,
+                return say(-EINVAL, ret_message,
                            "Invalid strategy '%s': it must be round-robin, random, least-connections or source-hash", value);
         s->strategy = strategy;
         return 0;
@@ -283,18 +268,18 @@ static int set_prefer_local(ServiceSettings *s, const char *value, char **ret_me
                                 s->prefer_local = yes;
                                 return 0;
                         }
-        return say(ret_message, -EINVAL, "Invalid value '%s' for PreferLocal: it must be yes or no", value);
+        return say(-EINVAL, ret_message, "Invalid value '%s' for PreferLocal: it must be yes or no", value);
 }
 
 static int set_tag(ServiceSettings *s, const char *value, char **ret_message) {
         int r = tags_add(&s->tags, value);
 
         if (r == -EINVAL)
-                return say(ret_message, r,
+                return say(r, ret_message,
                            "Invalid tag '%s': it must be KEY=VALUE, with a key of a-z 0-9 . _ - and a value of A-Z a-z 0-9 . _ : / -, each of 1 to 63 characters",
                            value);
         if (r == -E2BIG)
-                return say(ret_message, r, "More than %i tags were given", TAGS_MAX);
+                return say(r, ret_message, "More than %i tags were given", TAGS_MAX);
         return r;
 }
 
@@ -359,22 +344,22 @@ int service_settings_complete(ServiceSettings *s, const char *id, const char *de
         if (r < 0)
                 return r;
         if (s->n_ports == 0)
-                return say(ret_message, -EINVAL, "No port was given");
+                return say(-EINVAL, ret_message, "No port was given");
         if (s->n_selectors == 0)
-                return say(ret_message, -EINVAL, "No backend was given");
+                return say(-EINVAL, ret_message, "No backend was given");
         for (size_t i = 0; i < s->n_selectors; i++) {
                 const char *name = s->selectors[i].type == SELECTOR_APP ? s->selectors[i].text + strlen("app:") : NULL;
                 bool serves = !is_outside(&s->selectors[i]);
 
                 /* Easily asked for, as the id is the name if none is given. */
                 if (name && strv_contains(s->names, name))
-                        return say(ret_message, -EINVAL,
+                        return say(-EINVAL, ret_message,
                                    "Backend %s would never be there: the service itself has the name %s, and so no app can; give it another name",
                                    s->selectors[i].text, name);
                 for (size_t k = 0; k < s->n_ports && !serves; k++)
                         serves = service_settings_serves(s, &s->selectors[i], &s->ports[k]);
                 if (!serves)
-                        return say(ret_message, -EINVAL,
+                        return say(-EINVAL, ret_message,
                                    "Backend %s would serve none of the ports: with several of them, one must be mapped to %u",
                                    s->selectors[i].text, s->selectors[i].endpoint.port);
         }
