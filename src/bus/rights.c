@@ -6,6 +6,7 @@
 #include "basic/text.h"
 #include "bus/rights.h"
 #include "core/app.h"
+#include "model/name.h"
 
 /*
  * Each call asks for all that it uses, in the order of strictness: who is
@@ -213,4 +214,64 @@ int rights_manage(const App *app, sd_bus_message *message, const Caller *caller,
         if (*new_tags)
                 (void) ask(&asked, "io.appswitch1.join-tag", &details, "to join %s", new_tags);
         return caller_authorize_all(message, caller, asked.actions, asked.n, 0, callback, userdata, destroy);
+}
+
+static char *join_ports(const ServiceSettings *s) {
+        _cleanup_strv_ char **v = NULL;
+        char text[PORT_MAPPING_STRING_MAX];
+
+        for (size_t i = 0; i < s->n_ports; i++)
+                if (strv_append(&v, port_mapping_format(&s->ports[i], text)) < 0)
+                        return NULL;
+        return strv_join(v, " ");
+}
+
+/* All backends, or of those of the host the ports alone. */
+static char *join_backends(const ServiceSettings *s, bool host) {
+        _cleanup_strv_ char **v = NULL;
+
+        for (size_t i = 0; i < s->n_selectors; i++) {
+                const Selector *selector = &s->selectors[i];
+
+                if (host && selector->type != SELECTOR_HOST)
+                        continue;
+                if (strv_append(&v, host ? strchr(selector->text, ':') + 1 : selector->text) < 0)
+                        return NULL;
+        }
+        return strv_join(v, " ");
+}
+
+int rights_service(sd_bus_message *message, const Caller *caller, const ServiceClaims *claims, size_t size,
+                   CallerCallback callback, void *userdata, sd_bus_destroy_t destroy) {
+        const ServiceSettings *s = claims->settings;
+        _cleanup_free_ char *addresses = join_addresses(s->addresses, s->n_addresses), *ports = join_ports(s),
+                            *backends = join_backends(s, false), *host_ports = join_backends(s, true),
+                            *names = strv_join(s->names, " "), *tags = strv_join(s->tags.tags, " ");
+        Details details = {};
+        Asked asked = {};
+        char owner[16];
+
+        if (!addresses || !ports || !backends || !host_ports || !names || !tags) {
+                if (destroy)
+                        destroy(userdata);
+                return -ENOMEM;
+        }
+        (void) snprintf(owner, sizeof(owner), "%u", (unsigned) claims->owner);
+        details_set(&details, "verb", claims->verb);
+        details_set(&details, "id", claims->id);
+        details_set(&details, "user", owner);
+        details_set(&details, "names", names);
+        details_set(&details, "addresses", addresses);
+        details_set(&details, "ports", ports);
+        details_set(&details, "backends", backends);
+        details_set(&details, "tags", tags);
+        details_set(&details, "external", service_settings_reach_outside(s) ? "yes" : "no");
+        details_set(&details, "host-ports", host_ports);
+        details_set(&details, "persistent", claims->persistent ? "yes" : "no");
+        if (claims->takes && (*host_ports || strv_contains(s->names, NAME_HOST)))
+                (void) ask(&asked, "io.appswitch1.manage-host-services", &details, "to %s a virtual service of the host itself",
+                           claims->verb);
+        (void) ask(&asked, "io.appswitch1.manage-virtual-services", &details, "to %s virtual service '%s'", claims->verb,
+                   claims->id);
+        return caller_authorize_all(message, caller, asked.actions, asked.n, size, callback, userdata, destroy);
 }

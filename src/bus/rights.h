@@ -5,6 +5,7 @@
 
 #include "bus/caller.h"
 #include "core/manager.h"
+#include "model/service-settings.h"
 
 /* What a call of RunApp claims. Nothing of it is kept. */
 typedef struct Claims {
@@ -34,3 +35,22 @@ int rights_run(Manager *m, sd_bus_message *message, const Caller *caller, const 
  */
 int rights_manage(const App *app, sd_bus_message *message, const Caller *caller, const char *verb, const Tags *tags,
                   CallerCallback callback, void *userdata, sd_bus_destroy_t destroy);
+
+/* What a change of a virtual service claims. Nothing of it is kept. */
+typedef struct ServiceClaims {
+        const char *verb; /* "create", "edit", "remove" */
+        const char *id;
+        uid_t owner;      /* whose it is, or is to be */
+        bool persistent;
+        bool takes;       /* it is to be so afterwards; false: it is so, and goes */
+        const ServiceSettings *settings;
+} ServiceClaims;
+
+/*
+ * Asks whether the caller may change a virtual service so:
+ * manage-virtual-services; and manage-host-services before it if the service
+ * is to lead to the host's own ports or to be the one that is called `host`.
+ * Parameters and return value else as for caller_authorize_all().
+ */
+int rights_service(sd_bus_message *message, const Caller *caller, const ServiceClaims *claims, size_t size,
+                   CallerCallback callback, void *userdata, sd_bus_destroy_t destroy);

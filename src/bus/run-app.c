@@ -75,6 +75,12 @@ static int parse_name(const char *value, char **ret, sd_bus_error *error) {
                 (void) sd_bus_error_setf(error, ERROR_INVALID_NAME, "Invalid name '%s': it %s", value, reason);
                 return -EINVAL;
         }
+        if (strcasecmp(value, NAME_HOST) == 0) {
+                (void) sd_bus_error_setf(error, ERROR_INVALID_NAME,
+                                         "Invalid name '%s': it is kept for services of this host (ax create host --port PORT --backend host:PORT)",
+                                         value);
+                return -EINVAL;
+        }
         *ret = strdup(value);
         if (!*ret)
                 return -ENOMEM;

@@ -4,13 +4,11 @@
 #include <string.h>
 
 #include "basic/text.h"
-#include "bus/caller.h"
+#include "bus/rights.h"
 #include "bus/service-change.h"
 #include "bus/virtual-service-bus.h"
 #include "core/errors.h"
 #include "core/services.h"
-
-#define ACTION "io.appswitch1.manage-virtual-services"
 
 enum {
         VALUES_MAX = 256, /* of one key, duplicates and all */
@@ -375,67 +373,25 @@ static void on_authorized(sd_bus_message *m, const Caller *caller, void *userdat
         service_settings_done(&s);
 }
 
-/* "a b c" for a polkit rule to read; "" for none. To be freed. */
-static char *join_addresses(const ServiceSettings *s) {
-        _cleanup_strv_ char **v = NULL;
-        char text[ADDRESS_STRING_MAX];
-
-        for (size_t i = 0; i < s->n_addresses; i++)
-                if (strv_append(&v, address_format(&s->addresses[i], text)) < 0)
-                        return NULL;
-        return strv_join(v, " ");
-}
-
-static char *join_ports(const ServiceSettings *s) {
-        _cleanup_strv_ char **v = NULL;
-        char text[PORT_MAPPING_STRING_MAX];
-
-        for (size_t i = 0; i < s->n_ports; i++)
-                if (strv_append(&v, port_mapping_format(&s->ports[i], text)) < 0)
-                        return NULL;
-        return strv_join(v, " ");
-}
-
-static char *join_backends(const ServiceSettings *s) {
-        _cleanup_strv_ char **v = NULL;
-
-        for (size_t i = 0; i < s->n_selectors; i++)
-                if (strv_append(&v, s->selectors[i].text) < 0)
-                        return NULL;
-        return strv_join(v, " ");
-}
-
 /* Takes the change in any case. */
 static void authorize(sd_bus_message *m, const Caller *caller, Change *change, const ServiceSettings *s, bool persistent, uid_t owner) {
-        _cleanup_free_ char *addresses = join_addresses(s), *ports = join_ports(s), *backends = join_backends(s),
-                            *all_names = strv_join(s->names, " "), *tags = strv_join(s->tags.tags, " ");
-        _cleanup_(change_freep) Change *c = change;
-        Change **holder = change_hold(c);
-        char user[16];
+        const ServiceClaims claims = {
+                .verb = change_verb_to_string(change->verb),
+                .id = change->id,
+                .owner = owner,
+                .persistent = persistent,
+                .takes = change->verb != CHANGE_REMOVE,
+                .settings = s,
+        };
+        Change **holder = change_hold(change);
         int r;
 
-        if (!addresses || !ports || !backends || !all_names || !tags || !holder) {
-                free(holder);
+        if (!holder) {
+                change_free(change);
                 (void) sd_bus_reply_method_errnof(m, ENOMEM, "Out of memory");
                 return;
         }
-        (void) snprintf(user, sizeof(user), "%u", (unsigned) owner);
-        c = NULL;
-        r = caller_authorize(m, caller, ACTION, sizeof(*change),
-                             (const char *const[]){
-                                             "verb", change_verb_to_string(change->verb),
-                                             "id", change->id,
-                                             "user", user,
-                                             "names", all_names,
-                                             "addresses", addresses,
-                                             "ports", ports,
-                                             "backends", backends,
-                                             "tags", tags,
-                                             "external", service_settings_reach_outside(s) ? "yes" : "no",
-                                             "persistent", persistent ? "yes" : "no",
-                                             NULL,
-                             },
-                             on_authorized, holder, change_destroy);
+        r = rights_service(m, caller, &claims, sizeof(*change), on_authorized, holder, change_destroy);
         if (r < 0)
                 (void) sd_bus_reply_method_errnof(m, -r, "Failed to ask polkit: %s", strerror(-r));
 }

@@ -10,6 +10,9 @@ enum {
         NAME_MAX_LENGTH = 190, /* room for the domain within the 253 of DNS */
 };
 
+/* The name of the host itself, which no app has: it is for a virtual service that leads to the host's own ports. */
+#define NAME_HOST "host"
+
 /*
  * Why this is no name, as the end of a sentence, or NULL if it is one. Upper
  * case is allowed, as DNS takes it for the same.
