@@ -12,15 +12,19 @@
 #include "dns/dns-feed.h"
 #include "model/visibility.h"
 
+enum {
+        FEED_BUDGET = 64,       /* reports in one turn of the loop */
+        FEED_DRAIN_MAX = 65536, /* reports by feed_drain(): more than can be queued */
+};
+
 /* How long to wait before connecting again, and at most. */
 #define RETRY_USEC (100 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (10 * USEC_PER_SEC)
 
 struct Feed {
         sd_event *event;
-        const char *domain;
-        unsigned ttl;
-        FeedSnapshot snapshot;
+        const Config *config;
+        const FeedHooks *hooks;
         void *userdata;
         int fd; /* -EBADF while dnsd is away */
         sd_event_source *source, *timer;
@@ -58,15 +62,91 @@ static DnsFeedMessage feed_message(DnsFeedType type, const char *name) {
         return m;
 }
 
-static int feed_on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        feed_lose(userdata, -ECONNRESET);
+static DnsFeedAddress feed_address(const Address *a) {
+        DnsFeedAddress address = { .family = a->family };
+
+        memcpy(address.bytes, a->bytes, sizeof(a->bytes));
+        return address;
+}
+
+static int report_resolved(Feed *feed, const DnsFeedReport *report) {
+        Address addresses[DNS_REPORT_ADDRESSES_MAX] = {};
+
+        if (report->n_addresses > DNS_REPORT_ADDRESSES_MAX || !memchr(report->app, '\0', sizeof(report->app)) ||
+            !memchr(report->name, '\0', sizeof(report->name)))
+                return -EBADMSG;
+        for (size_t i = 0; i < report->n_addresses; i++) {
+                const DnsFeedAddress *a = report->addresses + i;
+
+                if (a->family != AF_INET && a->family != AF_INET6)
+                        return -EBADMSG;
+                addresses[i].family = (uint16_t) a->family;
+                memcpy(addresses[i].bytes, a->bytes, a->family == AF_INET ? 4 : 16);
+        }
+        if (feed->hooks->resolved)
+                feed->hooks->resolved(report->app, report->name, addresses, report->n_addresses, report->ttl,
+                                      feed->userdata);
         return 0;
+}
+
+static int (*const report_handlers[])(Feed *feed, const DnsFeedReport *report) = {
+        [DNS_REPORT_RESOLVED] = report_resolved,
+};
+
+/* Hears one report. Returns 1; 0 if there is none yet; -ECONNRESET at the end; -EBADMSG. */
+static int feed_receive(Feed *feed) {
+        DnsFeedReport report;
+        size_t n_fds = 0;
+        ssize_t l;
+        int r;
+
+        l = recv_with_fds(feed->fd, &report, sizeof(report), NULL, &n_fds, MSG_DONTWAIT);
+        if (l == -EAGAIN)
+                return 0;
+        if (l <= 0)
+                return l < 0 ? (int) l : -ECONNRESET;
+        if (l != sizeof(report) || report.type >= ELEMENTSOF(report_handlers))
+                return -EBADMSG;
+        r = report_handlers[report.type](feed, &report);
+        return r < 0 ? r : 1;
+}
+
+static void feed_hear(Feed *feed, unsigned max) {
+        int r = 1;
+
+        /* What is told may be that dnsd does not read: feed_lose(). */
+        for (unsigned i = 0; r > 0 && feed->fd >= 0 && i < max; i++)
+                r = feed_receive(feed);
+        if (r < 0)
+                feed_lose(feed, r);
+}
+
+static int feed_on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        feed_hear(userdata, FEED_BUDGET);
+        return 0;
+}
+
+void feed_drain(Feed *feed) {
+        feed_hear(feed, FEED_DRAIN_MAX);
+}
+
+static void feed_begin(Feed *feed) {
+        const Pool *pools[] = { &feed->config->pool4, &feed->config->pool6 };
+        DnsFeedMessage m = feed_message(DNS_FEED_BEGIN, feed->config->domain);
+
+        m.version = DNS_FEED_VERSION;
+        m.ttl = feed->config->name_ttl;
+        for (size_t i = 0; i < ELEMENTSOF(pools); i++) {
+                m.pools[i].network = feed_address(&pools[i]->network);
+                m.pools[i].prefix = pools[i]->prefix;
+        }
+        feed_send(feed, &m, NULL, 0);
 }
 
 static int feed_connect(Feed *feed) {
         struct sockaddr_un un = { .sun_family = AF_UNIX, .sun_path = DNS_FEED_SOCKET };
         const int size = 64 * 1024 * 1024; /* a snapshot of some ten thousand names; memory is used as long as it is queued */
-        DnsFeedMessage begin, commit;
+        DnsFeedMessage commit;
         int r;
 
         feed->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -78,17 +158,13 @@ static int feed_connect(Feed *feed) {
                 feed_disconnect(feed);
                 return r;
         }
-        /* dnsd sends nothing: whatever is told about the socket means its end. */
-        r = sd_event_add_io(feed->event, &feed->source, feed->fd, EPOLLRDHUP, feed_on_io, feed);
+        r = sd_event_add_io(feed->event, &feed->source, feed->fd, EPOLLIN, feed_on_io, feed);
         if (r < 0) {
                 feed_disconnect(feed);
                 return r;
         }
-        begin = feed_message(DNS_FEED_BEGIN, feed->domain);
-        begin.version = DNS_FEED_VERSION;
-        begin.ttl = feed->ttl;
-        feed_send(feed, &begin, NULL, 0);
-        feed->snapshot(feed, feed->userdata);
+        feed_begin(feed);
+        feed->hooks->snapshot(feed, feed->userdata);
         commit = feed_message(DNS_FEED_COMMIT, "");
         feed_send(feed, &commit, NULL, 0);
         if (feed->fd >= 0)
@@ -117,7 +193,7 @@ static void feed_retry_later(Feed *feed) {
         feed->retry_usec = MIN2(feed->retry_usec * 2, RETRY_MAX_USEC);
 }
 
-int feed_new(sd_event *event, const char *domain, unsigned ttl, FeedSnapshot snapshot, void *userdata, Feed **ret) {
+int feed_new(sd_event *event, const Config *config, const FeedHooks *hooks, void *userdata, Feed **ret) {
         Feed *feed;
         int r;
 
@@ -126,9 +202,8 @@ int feed_new(sd_event *event, const char *domain, unsigned ttl, FeedSnapshot sna
                 return -ENOMEM;
         *feed = (Feed){
                 .event = event,
-                .domain = domain,
-                .ttl = ttl,
-                .snapshot = snapshot,
+                .config = config,
+                .hooks = hooks,
                 .userdata = userdata,
                 .fd = -EBADF,
                 .retry_usec = RETRY_USEC,
@@ -155,12 +230,8 @@ static void feed_set_name(Feed *feed, const char *name, const Identity *identity
         DnsFeedMessage m = feed_message(DNS_FEED_NAME_SET, name);
 
         static_assert((int) IDENTITY_ADDRESSES_MAX <= (int) DNS_FEED_ADDRESSES_MAX, "addresses must fit");
-        for (size_t i = 0; i < identity->n_addresses; i++) {
-                const Address *a = &identity->addresses[i].address;
-
-                m.addresses[i].family = a->family;
-                memcpy(m.addresses[i].bytes, a->bytes, sizeof(a->bytes));
-        }
+        for (size_t i = 0; i < identity->n_addresses; i++)
+                m.addresses[i] = feed_address(&identity->addresses[i].address);
         m.n_addresses = (uint32_t) identity->n_addresses;
         m.identity = identity->number;
         static_assert(sizeof(m.views) == sizeof(ViewSet), "views must fit");
@@ -198,6 +269,13 @@ void feed_add_app(Feed *feed, const Party *party, int udp, int tcp) {
         DnsFeedMessage m = feed_app_message(DNS_FEED_APP_ADD, party);
 
         feed_send(feed, &m, (const int[]){ udp, tcp }, 2);
+}
+
+void feed_add_pattern(Feed *feed, const char *id, const char *pattern) {
+        DnsFeedMessage m = feed_message(DNS_FEED_APP_PATTERN, id);
+
+        (void) snprintf(m.pattern, sizeof(m.pattern), "%s", pattern);
+        feed_send(feed, &m, NULL, 0);
 }
 
 void feed_set_view(Feed *feed, const Party *party) {

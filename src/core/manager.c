@@ -104,6 +104,10 @@ static void feed_on_snapshot(Feed *feed, void *userdata) {
                         feed_add_app(feed, &app->party, app->dns_udp, app->dns_tcp);
 }
 
+static const FeedHooks feed_hooks = {
+        .snapshot = feed_on_snapshot,
+};
+
 /* What the descriptor store gave back. Those that are not taken are closed and dropped from it. */
 typedef struct Stored {
         int n;
@@ -320,7 +324,7 @@ int manager_new(sd_event *event, sd_bus *bus, Manager **ret) {
         r = services_load(m);
         if (r < 0)
                 return log_error_errno(r, "Failed to load the virtual services: %m");
-        r = feed_new(event, m->config.domain, m->config.name_ttl, feed_on_snapshot, m, &m->feed);
+        r = feed_new(event, &m->config, &feed_hooks, m, &m->feed);
         if (r < 0)
                 return r;
         switch_resume(&m->sw);

@@ -68,6 +68,9 @@ static int apply_begin(Feed *feed, FeedInput *in) {
         r = names_begin(feed->names, m->name, m->ttl);
         if (r < 0)
                 return bad(r, "domain or time to live is not valid");
+        r = names_set_pools(feed->names, m->pools);
+        if (r < 0)
+                return bad(r, "pools are not valid");
         server_begin(feed->server);
         feed->state = FEED_SNAPSHOT;
         return 0;
@@ -137,6 +140,20 @@ static int apply_app_view(Feed *feed, FeedInput *in) {
         return 0;
 }
 
+static int apply_app_pattern(Feed *feed, FeedInput *in) {
+        const DnsFeedMessage *m = &in->message;
+        int r;
+
+        if (!memchr(m->pattern, '\0', sizeof(m->pattern)))
+                return bad(-EBADMSG, "pattern does not end");
+        r = server_add_pattern(feed->server, m->name, m->pattern);
+        if (r == -EINVAL)
+                return bad(r, "pattern of an app is not valid");
+        if (r < 0)
+                log_warning_errno(r, "Failed to let the app %s look up %s, ignoring: %m", m->name, m->pattern);
+        return 0;
+}
+
 static int apply_app_remove(Feed *feed, FeedInput *in) {
         if (server_remove(feed->server, in->message.name) < 0)
                 log_debug("An app to remove is not known, ignoring.");
@@ -159,6 +176,8 @@ static const struct {
                 [DNS_FEED_APP_ADD] = {apply_app_add, ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT),
                                       FEED_APP_SOCKETS},
                 [DNS_FEED_APP_VIEW] = {apply_app_view, ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT), 0},
+                [DNS_FEED_APP_PATTERN] = {apply_app_pattern,
+                                          ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT), 0},
                 [DNS_FEED_APP_REMOVE] = {apply_app_remove,
                                          ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT), 0},
 };
@@ -169,7 +188,7 @@ static int feed_apply(Feed *feed, FeedInput *in, size_t size) {
 
         if (size != sizeof(*m))
                 return bad(-EBADMSG, "size");
-        if (m->type >= _DNS_FEED_TYPE_MAX)
+        if (m->type >= _DNS_FEED_TYPE_MAX || !feed_table[m->type].apply)
                 return bad(-EBADMSG, "type is not known");
         if (!memchr(m->name, '\0', sizeof(m->name)))
                 return bad(-EBADMSG, "name does not end");

@@ -201,6 +201,37 @@ int names_begin(Names *names, const char *domain, uint32_t ttl) {
         return 0;
 }
 
+int names_set_pools(Names *names, const DnsFeedPool pools[static 2]) {
+        static const uint32_t families[] = { AF_INET, AF_INET6 };
+
+        for (size_t i = 0; i < ELEMENTSOF(families); i++)
+                if (pools[i].network.family != families[i] || pools[i].prefix > 8 * address_size(families[i]))
+                        return -EINVAL;
+        memcpy(names->pools, pools, sizeof(names->pools));
+        return 0;
+}
+
+static bool pool_has(const DnsFeedPool *pool, const DnsFeedAddress *address) {
+        const size_t bytes = pool->prefix / 8, bits = pool->prefix % 8;
+        const uint8_t *a = pool->network.bytes, *b = address->bytes;
+
+        return pool->network.family == address->family && memcmp(a, b, bytes) == 0 &&
+                        (bits == 0 || (a[bytes] ^ b[bytes]) >> (8 - bits) == 0);
+}
+
+bool names_is_virtual(const Names *names, const DnsFeedAddress *address) {
+        NameReverse *reverse;
+        DnsFeedAddress key;
+
+        if (address_normalize(address, &key) < 0)
+                return false;
+        for (size_t i = 0; i < ELEMENTSOF(names->pools); i++)
+                if (pool_has(names->pools + i, &key))
+                        return true;
+        HASH_FIND(hh, names->by_address, &key, sizeof(key), reverse);
+        return reverse;
+}
+
 void names_commit(Names *names) {
         Name *n, *tmp;
 

@@ -62,6 +62,7 @@ struct Name {
 typedef struct Names {
         char domain[DNS_FEED_NAME_MAX + 1]; /* empty before the first snapshot */
         uint32_t ttl;                       /* of every record, in seconds */
+        DnsFeedPool pools[2];               /* where virtual addresses come from */
         uint64_t generation;
         Name *by_name;
         NameReverse *by_address;
@@ -86,6 +87,12 @@ bool name_is_valid(const char *name);
  * valid name, or ttl above NAME_TTL_MAX).
  */
 int names_begin(Names *names, const char *domain, uint32_t ttl);
+
+/* Where virtual addresses come from, IPv4 and IPv6. Errors: -EINVAL (another family, or a prefix that is too long). */
+int names_set_pools(Names *names, const DnsFeedPool pools[static 2]);
+
+/* Is it an address that only we give: of a pool, or of a name, whoever may know of it? */
+bool names_is_virtual(const Names *names, const DnsFeedAddress *address);
 
 /* Ends the snapshot: forgets every name that was not set since names_begin(). */
 void names_commit(Names *names);

@@ -28,6 +28,7 @@ static App *app_free(App *app) {
         sd_event_source_disable_unref(app->tcp_source);
         safe_close(app->udp);
         safe_close(app->tcp);
+        patterns_done(&app->patterns);
         free(app);
         return NULL;
 }
@@ -323,6 +324,15 @@ int server_set_viewer(Server *server, const char *id, const NameViewer *viewer) 
                 return -ENOENT;
         app->viewer = *viewer;
         return 0;
+}
+
+int server_add_pattern(Server *server, const char *id, const char *pattern) {
+        App *app;
+
+        HASH_FIND_STR(server->apps, id, app);
+        if (!app)
+                return -ENOENT;
+        return patterns_add(&app->patterns, pattern);
 }
 
 int server_remove(Server *server, const char *id) {

@@ -22,6 +22,7 @@
 #include <uthash.h>
 
 #include "dns/answer.h"
+#include "dns/patterns.h"
 #include "dns/stream.h"
 
 enum {
@@ -39,6 +40,7 @@ struct App {
         Server *server;
         uint64_t generation;
         NameViewer viewer; /* which names it may know of */
+        Patterns patterns; /* which names it may look up outside */
         int udp, tcp;
         sd_event_source *udp_source, *tcp_source;
         Stream *streams;
@@ -79,6 +81,9 @@ int server_add(Server *server, const char *id, const NameViewer *viewer, int udp
 
 /* From now on the app may know of other names. Errors: -ENOENT. */
 int server_set_viewer(Server *server, const char *id, const NameViewer *viewer);
+
+/* The app may look up names outside that match, too (dns/patterns.h). Errors: -ENOENT, or of patterns_add(). */
+int server_add_pattern(Server *server, const char *id, const char *pattern);
 
 /* Closes the sockets and connections of the app. Errors: -ENOENT. */
 int server_remove(Server *server, const char *id);

@@ -56,3 +56,13 @@ void name_normalize(char *name) {
                 if (*name >= 'A' && *name <= 'Z')
                         *name = (char) (*name - 'A' + 'a');
 }
+
+bool name_pattern_matches(const char *pattern, const char *name) {
+        const size_t n = strlen(name), suffix = strlen(pattern) - 1;
+
+        if (strcmp(pattern, "*") == 0)
+                return true;
+        if (strncmp(pattern, "*.", 2) != 0)
+                return strcmp(pattern, name) == 0;
+        return n > suffix && name[0] != '.' && strcmp(name + n - suffix, pattern + 1) == 0;
+}

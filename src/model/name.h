@@ -21,3 +21,10 @@ const char *name_invalid_reason(const char *name);
 
 /* Lower-cases a valid name in place. */
 void name_normalize(char *name);
+
+/*
+ * Does the pattern match the name? "*" matches any, "*.example.test" what is
+ * below example.test and not itself, others only themselves. Both in lower
+ * case, without a dot at their ends.
+ */
+bool name_pattern_matches(const char *pattern, const char *name);

@@ -73,6 +73,8 @@ static DnsFeedMessage message(DnsFeedType type, const char *name) {
         if (type == DNS_FEED_BEGIN) {
                 m.version = DNS_FEED_VERSION;
                 m.ttl = 5;
+                m.pools[0] = (DnsFeedPool){{AF_INET, {198, 18}}, 15};
+                m.pools[1] = (DnsFeedPool){{AF_INET6, {0xfd, 0xaa}}, 60};
         }
         return m;
 }
@@ -263,6 +265,54 @@ START_TEST(test_views) {
 }
 END_TEST
 
+/* Names that an app may look up outside come with the app and go with it. */
+START_TEST(test_patterns) {
+        DnsFeedMessage m = message(DNS_FEED_APP_PATTERN, "app");
+
+        begin();
+        app_add("app");
+        strcpy(m.pattern, "*.example.test");
+        send_message(m);
+        ck_assert(patterns_match(&app_find("app")->patterns, "www.example.test"));
+        ck_assert(!patterns_match(&app_find("app")->patterns, "example.test"));
+        strcpy(m.pattern, "*");
+        send_message(m);
+        ck_assert(patterns_match(&app_find("app")->patterns, "example.test"));
+        ck_assert(!patterns_name(&app_find("app")->patterns, "example.test"));
+        strcpy(m.name, "nobody");
+        send_message(m);
+        app_add("app");
+        ck_assert(!patterns_match(&app_find("app")->patterns, "www.example.test"));
+
+        /* One too many is left out, what is no pattern ends the connection. */
+        strcpy(m.name, "app");
+        for (unsigned i = 0; i <= DNS_FEED_PATTERNS_MAX; i++) {
+                snprintf(m.pattern, sizeof(m.pattern), "n%u", i);
+                send_message(m);
+        }
+        ck_assert(patterns_match(&app_find("app")->patterns, "n63"));
+        ck_assert(!patterns_match(&app_find("app")->patterns, "n64"));
+        ck_assert_int_eq(feed->state, FEED_SNAPSHOT);
+        strcpy(m.pattern, "*.*.test");
+        send_message(m);
+        ck_assert_int_eq(feed->state, FEED_CLOSED);
+}
+END_TEST
+
+/* Addresses of the pools are virtual, and those of names, wherever they are from. */
+START_TEST(test_pools) {
+        begin();
+        send_message(name_set("web", "192.0.2.1"));
+        ck_assert(names_is_virtual(names, &(DnsFeedAddress){AF_INET, {198, 19, 255, 255}}));
+        ck_assert(!names_is_virtual(names, &(DnsFeedAddress){AF_INET, {198, 20}}));
+        ck_assert(!names_is_virtual(names, &(DnsFeedAddress){AF_INET, {198, 17, 255, 255}}));
+        ck_assert(names_is_virtual(names, &(DnsFeedAddress){AF_INET6, {0xfd, 0xaa, 0, 0, 0, 0, 0, 0x0f}}));
+        ck_assert(!names_is_virtual(names, &(DnsFeedAddress){AF_INET6, {0xfd, 0xaa, 0, 0, 0, 0, 0, 0x10}}));
+        ck_assert(names_is_virtual(names, &(DnsFeedAddress){AF_INET, {192, 0, 2, 1}}));
+        ck_assert(!names_is_virtual(names, &(DnsFeedAddress){AF_INET, {192, 0, 2, 2}}));
+}
+END_TEST
+
 /* Fields that are wrong, each alone: the connection ends, and nothing was applied. */
 START_TEST(test_bad_messages) {
         DnsFeedMessage bad[16];
@@ -288,6 +338,8 @@ START_TEST(test_bad_messages) {
         bad[n++] = message(DNS_FEED_NAME_UNSET, "b d");
         bad[n++] = message(DNS_FEED_BEGIN, "again");
         bad[n++] = message(DNS_FEED_APP_ADD, "no-sockets");
+        bad[n] = message(DNS_FEED_APP_PATTERN, "app");
+        memset(bad[n++].pattern, 'a', sizeof(bad[0].pattern));
         ck_assert_uint_le(n, ELEMENTSOF(bad));
 
         for (size_t i = 0; i < n; i++) {
@@ -327,6 +379,18 @@ START_TEST(test_bad_order) {
         reconnect();
         m = message(DNS_FEED_BEGIN, "ax.internal");
         m.ttl = UINT32_MAX;
+        send_message(m);
+        ck_assert_int_eq(feed->state, FEED_CLOSED);
+
+        reconnect();
+        m = message(DNS_FEED_BEGIN, "ax.internal");
+        m.pools[1].prefix = 129;
+        send_message(m);
+        ck_assert_int_eq(feed->state, FEED_CLOSED);
+
+        reconnect();
+        m = message(DNS_FEED_BEGIN, "ax.internal");
+        m.pools[0].network.family = AF_INET6;
         send_message(m);
         ck_assert_int_eq(feed->state, FEED_CLOSED);
 
@@ -476,6 +540,8 @@ int main(void) {
         tcase_add_test(tcase, test_broken_snapshot);
         tcase_add_test(tcase, test_many);
         tcase_add_test(tcase, test_views);
+        tcase_add_test(tcase, test_patterns);
+        tcase_add_test(tcase, test_pools);
         tcase_add_test(tcase, test_bad_messages);
         tcase_add_test(tcase, test_bad_order);
         tcase_add_test(tcase, test_bad_size);

@@ -107,6 +107,24 @@ START_TEST(test_normalize) {
 }
 END_TEST
 
+/* A star stands for one label or more, never for none and never for a part of one. */
+START_TEST(test_pattern) {
+        ck_assert(name_pattern_matches("*", "example.test"));
+        ck_assert(name_pattern_matches("*", ""));
+        ck_assert(name_pattern_matches("example.test", "example.test"));
+        ck_assert(!name_pattern_matches("example.test", "www.example.test"));
+        ck_assert(!name_pattern_matches("example.test", "test"));
+        ck_assert(name_pattern_matches("*.example.test", "www.example.test"));
+        ck_assert(name_pattern_matches("*.example.test", "a.b.example.test"));
+        ck_assert(!name_pattern_matches("*.example.test", "example.test"));
+        ck_assert(!name_pattern_matches("*.example.test", ".example.test"));
+        ck_assert(!name_pattern_matches("*.example.test", "badexample.test"));
+        ck_assert(!name_pattern_matches("*.example.test", "www.example.test.evil"));
+        ck_assert(!name_pattern_matches("*.example.test", ""));
+        ck_assert(!name_pattern_matches("", "a"));
+}
+END_TEST
+
 int main(void) {
-        return UNIT_RUN("name", NULL, NULL, test_valid, test_invalid, test_length, test_normalize);
+        return UNIT_RUN("name", NULL, NULL, test_valid, test_invalid, test_length, test_normalize, test_pattern);
 }
