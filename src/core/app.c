@@ -168,7 +168,6 @@ void app_end(App *app) {
         if (app->state == APP_STARTING) {
                 /* What became of the start is still to be read. */
                 app->ended = true;
-                (void) sd_event_source_set_enabled(app->trap->source, SD_EVENT_OFF);
                 return;
         }
         log_app(app, "ended");
@@ -178,6 +177,11 @@ void app_end(App *app) {
         for (AppWaiter *w = app->waiters; w; w = w->next)
                 w->ended(app, w->userdata);
         app_free(app);
+}
+
+void app_filter_ended(App *app, uint64_t number) {
+        if (!app->trap->filters)
+                app_end(app);
 }
 
 static void _printf_(3, 4) app_fail(App *app, const char *error, const char *format, ...) {
@@ -398,13 +402,16 @@ static void launch_on_network(Launch *launch, uint64_t netns, const int sockets[
 static int app_trap(App *app, int listener) {
         int r;
 
-        r = trap_new(&app->manager->sw, &app->party, app->number, listener, app->dns_udp, app, &app->trap);
+        r = trap_new(&app->manager->sw, &app->party, app->number, app->dns_udp, app, &app->trap);
         if (r < 0)
                 return r;
         app->trap->shortcut = app->shortcut;
         /* Its DNS sockets are at home where the app is. */
         (void) socket_netns_cookie(app->dns_udp, &app->trap->netns);
-        return 0;
+        r = trap_add_filter(app->trap, app->number, listener);
+        if (r < 0)
+                app->trap = trap_free(app->trap);
+        return r;
 }
 
 static void store_sockets(const App *app) {

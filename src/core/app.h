@@ -129,6 +129,9 @@ DEFINE_CLEANUP(App *, app_free)
 /* The app is over: tells everybody and forgets it. */
 void app_end(App *app);
 
+/* The last process that had this filter is gone. With its last filter the app is over. */
+void app_filter_ended(App *app, uint64_t number);
+
 /*
  * Makes an app out of what an earlier daemon wrote down. Takes the listener and the sockets on success; those for
  * echo may be missing. Returns 0 or a negative errno.

@@ -27,8 +27,8 @@
 
 #define STATE_DIRECTORY "/run/appswitch/apps"
 
-static void sw_on_app_ended(Trap *trap, void *userdata) {
-        app_end(trap->userdata);
+static void sw_on_filter_ended(Trap *trap, uint64_t number, void *userdata) {
+        app_filter_ended(trap->userdata, number);
 }
 
 static void sw_on_listeners_changed(Trap *trap, void *userdata) {
@@ -84,7 +84,7 @@ static void on_services_changed(void *userdata) {
 }
 
 static const SwitchHooks switch_hooks = {
-        .app_ended = sw_on_app_ended,
+        .filter_ended = sw_on_filter_ended,
         .listeners_changed = sw_on_listeners_changed,
         .app_blocks = sw_on_app_blocks,
         .listener_begins = sw_on_listener_begins,

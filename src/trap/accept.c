@@ -56,7 +56,7 @@ static int give(Call *call, const Connection *c, int family) {
                 return r;
         }
         call->fd = deadline_close(call->fd); /* before the app can close its own */
-        r = notify_answer_with_fd(trap->notify_fd, call->slot->notif.id, c->fd, flags & SOCK_CLOEXEC);
+        r = notify_answer_with_fd(call->filter->notify_fd, call->slot->notif.id, c->fd, flags & SOCK_CLOEXEC);
         if (r >= 0) {
                 call_drop(call);
                 return 0;

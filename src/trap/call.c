@@ -49,7 +49,7 @@ static size_t count_used(int fd) {
                 if (pread(fd, slots, sizeof(slots), (off_t) (i * sizeof(slots[0]))) != sizeof(slots))
                         break;
                 for (size_t j = 0; j < ELEMENTSOF(slots); j++)
-                        if (slots[j].trap != 0)
+                        if (slots[j].filter != 0)
                                 used = i + j + 1;
         }
         return used;
@@ -86,7 +86,7 @@ int calls_new(int fd, Calls **ret) {
         if (!c->calls)
                 return -ENOMEM;
         for (size_t i = 0; i < c->n_left; i++)
-                if (c->slots[i].trap == 0) {
+                if (c->slots[i].filter == 0) {
                         c->calls[i].next = c->free;
                         c->free = &c->calls[i];
                 }
@@ -105,7 +105,8 @@ Calls *calls_free(Calls *c) {
         return NULL;
 }
 
-Call *calls_take(Calls *c, Trap *trap) {
+Call *calls_take(Calls *c, Filter *filter) {
+        Trap *trap = filter->trap;
         Call *call = c->free;
 
         if (call)
@@ -114,9 +115,9 @@ Call *calls_take(Calls *c, Trap *trap) {
                 call = &c->calls[c->used++];
         else
                 return NULL;
-        *call = (Call){ .trap = trap, .slot = &c->slots[call - c->calls], .fd = -EBADF };
+        *call = (Call){ .trap = trap, .filter = filter, .slot = &c->slots[call - c->calls], .fd = -EBADF };
         memset(call->slot, 0, sizeof(*call->slot));
-        call->slot->trap = trap->number;
+        call->slot->filter = filter->number;
         trap->n_calls++;
         trap->sw->n_calls++;
         return call;
@@ -152,7 +153,7 @@ void call_drop(Call *call) {
         /* A slot that is left for the next daemon is not to be used again. */
         if (sw->leaving)
                 return;
-        call->slot->trap = 0;
+        call->slot->filter = 0;
         call->next = c->free;
         c->free = call;
         if (sw->n_paused > 0)
@@ -182,31 +183,31 @@ void call_park(Call *call, Listener *listener, uint64_t timeout, sd_event_time_h
                                                   on_timeout, call);
 }
 
-static void resume_slot(Calls *c, size_t i, Trap *(*find)(uint64_t number, void *userdata),
+static void resume_slot(Calls *c, size_t i, Filter *(*find)(uint64_t number, void *userdata),
                         void (*resume)(Call *call), void *userdata) {
         CallSlot *slot = &c->slots[i];
         Call *call = &c->calls[i];
-        Trap *trap;
+        Filter *filter;
 
-        trap = find(slot->trap, userdata);
-        if (!trap) {
-                slot->trap = 0;
+        filter = find(slot->filter, userdata);
+        if (!filter) {
+                slot->filter = 0;
                 call->next = c->free;
                 c->free = call;
                 return;
         }
-        *call = (Call){ .trap = trap, .slot = slot, .resumed = true, .fd = -EBADF };
-        trap->n_calls++;
-        trap->sw->n_calls++;
+        *call = (Call){ .trap = filter->trap, .filter = filter, .slot = slot, .resumed = true, .fd = -EBADF };
+        call->trap->n_calls++;
+        call->trap->sw->n_calls++;
         resume(call);
 }
 
-void calls_resume(Calls *c, Trap *(*find)(uint64_t number, void *userdata), void (*resume)(Call *call),
+void calls_resume(Calls *c, Filter *(*find)(uint64_t number, void *userdata), void (*resume)(Call *call),
                   void *userdata) {
         /* Connects first: to what accepts get then, anything can happen. */
         for (unsigned accepts = 0; accepts < 2; accepts++)
                 for (size_t i = 0; i < c->n_left; i++)
-                        if (c->slots[i].trap != 0 && !c->calls[i].trap &&
+                        if (c->slots[i].filter != 0 && !c->calls[i].trap &&
                             (c->slots[i].notif.data.nr != SYS_connect) == accepts)
                                 resume_slot(c, i, find, resume, userdata);
         c->n_left = 0;
@@ -226,17 +227,17 @@ static void let_go(Call *call) {
 
 int call_return(Call *call, int64_t value) {
         let_go(call);
-        return call_end(call, notify_reply(call->trap->notify_fd, call->slot->notif.id, value, 0));
+        return call_end(call, notify_reply(call->filter->notify_fd, call->slot->notif.id, value, 0));
 }
 
 int call_fail(Call *call, int error) {
         let_go(call);
-        return call_end(call, notify_reply(call->trap->notify_fd, call->slot->notif.id, 0, error));
+        return call_end(call, notify_reply(call->filter->notify_fd, call->slot->notif.id, 0, error));
 }
 
 int call_continue(Call *call) {
         let_go(call);
-        return call_end(call, notify_continue(call->trap->notify_fd, call->slot->notif.id));
+        return call_end(call, notify_continue(call->filter->notify_fd, call->slot->notif.id));
 }
 
 static pid_t read_tgid(pid_t tid) {
@@ -285,7 +286,7 @@ static int cached_pidfd(Call *call, bool fresh, CachedPidfd **ret) {
                 *cached = (CachedPidfd){ .tid = tid, .fd = open_pidfd(tid) };
                 if (cached->fd < 0)
                         return cached->fd;
-                if (!notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+                if (!notify_is_valid(call->filter->notify_fd, call->slot->notif.id))
                         return -ESRCH;
         }
         *ret = cached;
@@ -495,7 +496,7 @@ int call_read(Call *call, uint64_t address, void *buf, size_t size) {
         t.size = size;
         r = transfer(call, &t);
         /* The number of a dead caller may be another's by now: what was read then is not its. */
-        if (!notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+        if (!notify_is_valid(call->filter->notify_fd, call->slot->notif.id))
                 return -EFAULT;
         if (r >= 0)
                 memcpy(buf, t.bytes, size);
@@ -506,7 +507,7 @@ int call_answer(Call *call, uint64_t address, uint64_t size_address, const void 
         Transfer t;
 
         assert(size <= sizeof(t.bytes));
-        if (!notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+        if (!notify_is_valid(call->filter->notify_fd, call->slot->notif.id))
                 return -EFAULT;
         t.type = TRANSFER_ANSWER;
         t.address = address;
@@ -554,7 +555,7 @@ void call_look(Call *call, bool native, CallLook *ret) {
         if (call_run_bounded(call, look_run, &j, sizeof(j)) < 0)
                 j.look = (CallLook){ .size = -EFAULT, .flags = -EBADF, .state = -EBADF };
         /* The number of a dead caller may be another's by now: what was read then is not its. */
-        else if (!j.readable || !notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+        else if (!j.readable || !notify_is_valid(call->filter->notify_fd, call->slot->notif.id))
                 j.look.size = -EFAULT;
         *ret = j.look;
 }

@@ -10,7 +10,7 @@ typedef struct Calls Calls;
 
 /* What lies in the shared memory for each call under way. */
 struct CallSlot {
-        uint64_t trap;  /* number of the trap, 0: free */
+        uint64_t filter; /* its number, 0: free */
         struct seccomp_notif notif;
 };
 
@@ -20,16 +20,16 @@ Calls *calls_free(Calls *calls);
 DEFINE_CLEANUP(Calls *, calls_free)
 
 /* Takes a free call, with a zeroed slot; NULL if all are under way. */
-Call *calls_take(Calls *calls, Trap *trap);
+Call *calls_take(Calls *calls, Filter *filter);
 
 /* Gives it back, unanswered: its parking ends and its fd is closed. */
 void call_drop(Call *call);
 
 /*
  * Hands what an earlier daemon received and did not answer to `resume`, as new
- * calls of the trap that `find` finds by its number (NULL: gone, dropped).
+ * calls of the filter that `find` finds by its number (NULL: gone, dropped).
  */
-void calls_resume(Calls *calls, Trap *(*find)(uint64_t number, void *userdata), void (*resume)(Call *call),
+void calls_resume(Calls *calls, Filter *(*find)(uint64_t number, void *userdata), void (*resume)(Call *call),
                   void *userdata);
 
 static inline uint64_t call_arg(const Call *call, unsigned i) {

@@ -9,7 +9,7 @@
 /* What lies with the copy. */
 typedef struct Note {
         uint64_t id;           /* unique on this node */
-        uint64_t trap, call;   /* who is given it: number of the trap, id of the notification */
+        uint64_t filter, call; /* who is given it: number of the filter, id of the notification */
         uint64_t listener;     /* cookie of the listener */
         uint64_t pending;      /* id of what was pending, or 0 */
         uint64_t connect;      /* id of the notification of the connect that waits for it, or 0 */
@@ -53,7 +53,7 @@ void delivery_begin(Call *call, const Listener *l, const Connection *c, uint64_t
         Switch *sw = call->trap->sw;
         const Note note = {
                 .id = sw->next_pending++,
-                .trap = call->trap->number,
+                .filter = call->filter->number,
                 .call = call->slot->notif.id,
                 .listener = l->cookie,
                 .pending = c->pending ? c->pending->id : 0,
@@ -71,14 +71,14 @@ void delivery_end(Switch *sw) {
 void delivery_resume(Switch *sw) {
         int fds[FD_QUEUE_FDS_MAX];
         Listener *l;
-        Trap *trap;
+        Filter *filter;
         Note note;
 
         if (fd_queue_first(&sw->delivery->queue, &note, sizeof(note), fds) < 0)
                 return;
-        trap = switch_find_trap(sw, note.trap);
+        filter = switch_find_filter(sw, note.filter);
         l = switch_find_listener(sw, note.listener);
-        if (trap && l && notify_is_valid(trap->notify_fd, note.call)) {
+        if (filter && l && notify_is_valid(filter->notify_fd, note.call)) {
                 /* He waits still. What was pending is in the queue again (pending_restore()). */
                 if (note.pending == 0)
                         pending_return_fd(l, TAKE_FD(fds[0]), &note.peer, note.id);

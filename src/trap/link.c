@@ -115,7 +115,7 @@ int connect_replace(Connect *c, int old, int fd) {
         Trap *trap = c->call->trap;
         int r;
 
-        r = notify_replace_fd(trap->notify_fd, c->call->slot->notif.id, fd, call_fd_arg(c->call), c->flags & O_CLOEXEC);
+        r = notify_replace_fd(c->call->filter->notify_fd, c->call->slot->notif.id, fd, call_fd_arg(c->call), c->flags & O_CLOEXEC);
         if (r == -ENOENT || r == -ESRCH) {
                 trap->sw->n_gone++;
                 call_drop(c->call);

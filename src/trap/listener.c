@@ -347,7 +347,7 @@ static void sweep(Listener *l, unsigned *left) {
                 Call *call = l->accepts;
 
                 (*left)--;
-                if (notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+                if (notify_is_valid(call->filter->notify_fd, call->slot->notif.id))
                         return;
                 call_drop(call);
         }

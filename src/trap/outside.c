@@ -384,7 +384,7 @@ static void go_on(Connect *c, Attempt *a) {
         Progress progress;
         int error, r = 0;
 
-        if (!notify_is_valid(c->call->trap->notify_fd, c->call->slot->notif.id)) {
+        if (!notify_is_valid(c->call->filter->notify_fd, c->call->slot->notif.id)) {
                 c->call->trap->sw->n_gone++;
                 call_drop(c->call);
                 return;

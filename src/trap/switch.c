@@ -139,12 +139,19 @@ Trap *switch_find_trap(Switch *sw, uint64_t number) {
         return trap;
 }
 
-static Trap *find_trap(uint64_t number, void *userdata) {
-        return switch_find_trap(userdata, number);
+Filter *switch_find_filter(Switch *sw, uint64_t number) {
+        Filter *filter;
+
+        HASH_FIND(hh, sw->filters, &number, sizeof(number), filter);
+        return filter;
+}
+
+static Filter *find_filter(uint64_t number, void *userdata) {
+        return switch_find_filter(userdata, number);
 }
 
 static void resume_call(Call *call) {
-        if (notify_is_valid(call->trap->notify_fd, call->slot->notif.id))
+        if (notify_is_valid(call->filter->notify_fd, call->slot->notif.id))
                 dispatch_call(call);
         else
                 call_drop(call);
@@ -152,7 +159,7 @@ static void resume_call(Call *call) {
 
 void switch_resume(Switch *sw) {
         delivery_resume(sw);
-        calls_resume(sw->calls, find_trap, resume_call, sw);
+        calls_resume(sw->calls, find_filter, resume_call, sw);
 }
 
 static bool more_calls_wait(int notify_fd) {
@@ -168,7 +175,7 @@ static void sweep_calls(Trap *trap) {
         Call *call, *tmp;
 
         DL_FOREACH_SAFE2(trap->calls, call, tmp, trap_next)
-                if (!notify_is_valid(trap->notify_fd, call->slot->notif.id))
+                if (!notify_is_valid(call->filter->notify_fd, call->slot->notif.id))
                         call_drop(call);
 }
 
@@ -200,9 +207,17 @@ static void start_pause_timer(Switch *sw) {
                                                   on_pause_timer, sw);
 }
 
+static void enable_filters(Trap *trap, int enabled) {
+        Filter *filter;
+
+        DL_FOREACH(trap->filters, filter)
+                (void) sd_event_source_set_enabled(filter->source, enabled);
+}
+
 /* Not received from until there is room: the calls wait in the kernel, where they cost us nothing. */
 static void trap_pause(Trap *trap) {
-        if (sd_event_source_set_enabled(trap->source, SD_EVENT_OFF) < 0)
+        enable_filters(trap, SD_EVENT_OFF);
+        if (trap->paused)
                 return;
         trap->paused = true;
         trap->sw->n_paused++;
@@ -217,29 +232,52 @@ void switch_unpause(Switch *sw) {
                         continue;
                 trap->paused = false;
                 sw->n_paused--;
-                (void) sd_event_source_set_enabled(trap->source, SD_EVENT_ON);
+                enable_filters(trap, SD_EVENT_ON);
         }
 }
 
-static int trap_on_notify(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        Trap *trap = userdata;
+static Filter *filter_free(Filter *filter) {
+        Call *call, *tmp;
+
+        DL_FOREACH_SAFE2(filter->trap->calls, call, tmp, trap_next)
+                if (call->filter == filter)
+                        call_drop(call);
+        DL_DELETE(filter->trap->filters, filter);
+        HASH_DELETE(hh, filter->trap->sw->filters, filter);
+        sd_event_source_disable_unref(filter->source);
+        safe_close(filter->notify_fd);
+        free(filter);
+        return NULL;
+}
+
+/* No task has the filter any more. What they left in the queue is void. */
+static void filter_end(Filter *filter) {
+        Trap *trap = filter->trap;
+        uint64_t number = filter->number;
+
+        filter_free(filter);
+        trap->sw->hooks->filter_ended(trap, number, trap->sw->userdata);
+}
+
+static int filter_on_notify(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Filter *filter = userdata;
+        Trap *trap = filter->trap;
         Switch *sw = trap->sw;
 
-        /* HUP: no task has the filter any more. What they left in the queue is void. */
         if (revents & EPOLLHUP) {
-                sw->hooks->app_ended(trap, sw->userdata);
+                filter_end(filter);
                 return 0;
         }
         for (unsigned i = 0; i < CALLS_PER_TURN; i++) {
                 Call *call;
                 int r;
 
-                call = has_room(trap) ? calls_take(sw->calls, trap) : NULL;
+                call = has_room(trap) ? calls_take(sw->calls, filter) : NULL;
                 if (!call) {
                         trap_pause(trap);
                         break;
                 }
-                r = notify_receive(trap->notify_fd, &call->slot->notif);
+                r = notify_receive(fd, &call->slot->notif);
                 if (r < 0) {
                         call_drop(call);
                         if (r != -ENOENT)
@@ -255,9 +293,8 @@ static int trap_on_notify(sd_event_source *s, int fd, uint32_t revents, void *us
         return 0;
 }
 
-int trap_new(Switch *sw, Party *party, uint64_t number, int notify_fd, int member_fd, void *userdata, Trap **ret) {
-        _cleanup_(trap_freep) Trap *trap = NULL;
-        int r;
+int trap_new(Switch *sw, Party *party, uint64_t number, int member_fd, void *userdata, Trap **ret) {
+        Trap *trap;
 
         trap = calloc(1, sizeof(*trap));
         if (!trap)
@@ -265,7 +302,6 @@ int trap_new(Switch *sw, Party *party, uint64_t number, int notify_fd, int membe
         trap->sw = sw;
         trap->party = party;
         trap->number = number;
-        trap->notify_fd = -EBADF;
         trap->member_fd = member_fd;
         trap->spool = FD_QUEUE_NONE;
         trap->userdata = userdata;
@@ -274,21 +310,37 @@ int trap_new(Switch *sw, Party *party, uint64_t number, int notify_fd, int membe
         for (size_t i = 0; i < PIDFD_CACHE_SIZE; i++)
                 trap->pidfds[i].fd = -EBADF;
         HASH_ADD(hh, sw->traps, number, sizeof(trap->number), trap);
+        *ret = trap;
+        return 0;
+}
 
-        r = sd_event_add_io(sw->event, &trap->source, notify_fd, EPOLLIN, trap_on_notify, trap);
-        if (r < 0)
+int trap_add_filter(Trap *trap, uint64_t number, int notify_fd) {
+        Filter *filter;
+        int r;
+
+        filter = calloc(1, sizeof(*filter));
+        if (!filter)
+                return -ENOMEM;
+        *filter = (Filter){ .trap = trap, .number = number, .notify_fd = -EBADF };
+        DL_APPEND(trap->filters, filter);
+        HASH_ADD(hh, trap->sw->filters, number, sizeof(filter->number), filter);
+        r = sd_event_add_io(trap->sw->event, &filter->source, notify_fd, EPOLLIN, filter_on_notify, filter);
+        if (r >= 0 && trap->paused)
+                r = sd_event_source_set_enabled(filter->source, SD_EVENT_OFF);
+        if (r < 0) {
+                filter_free(filter);
                 return r;
+        }
         notify_set_flags(notify_fd);
-        trap->notify_fd = notify_fd;
-        *ret = TAKE_PTR(trap);
+        filter->notify_fd = notify_fd;
         return 0;
 }
 
 Trap *trap_free(Trap *trap) {
         if (!trap)
                 return NULL;
-        while (trap->calls)
-                call_drop(trap->calls);
+        while (trap->filters)
+                filter_free(trap->filters);
         while (trap->listeners)
                 listener_free(trap->listeners);
         pending_forget(trap);
@@ -297,11 +349,9 @@ Trap *trap_free(Trap *trap) {
                 safe_close(trap->pidfds[i].fd);
         if (trap->paused)
                 trap->sw->n_paused--;
-        sd_event_source_disable_unref(trap->source);
         HASH_DELETE(hh, trap->sw->traps, trap);
         epoll_forget(trap);
         option_memory_forget(trap);
-        safe_close(trap->notify_fd);
         free(trap);
         return NULL;
 }

@@ -5,7 +5,9 @@
  * The switch: takes the control calls that apps make and carries them out.
  *
  *   Switch    one for the daemon: directory, listeners, calls under way
- *   Trap      one for each app: its seccomp listener and what belongs to it
+ *   Trap      one for each app: its network namespace and what belongs to it
+ *   Filter    one for each seccomp filter of an app, with the notifications
+ *             of it: an app that is a unit has one for each of its commands
  *   Listener  one for each listening socket of an app
  *   Call      one notification, from its receipt to its answer
  *
@@ -28,6 +30,7 @@
 
 typedef struct Switch Switch;
 typedef struct Trap Trap;
+typedef struct Filter Filter;
 typedef struct Listener Listener;
 typedef struct Call Call;
 typedef struct CallSlot CallSlot;
@@ -52,8 +55,11 @@ typedef struct Refusal {
 
 /* What the switch tells its owner. */
 typedef struct SwitchHooks {
-        /* The last process of the app is gone; the owner frees the trap. */
-        void (*app_ended)(Trap *trap, void *userdata);
+        /*
+         * The last process that has a filter is gone. The app may have others (Trap.filters); when it is over the
+         * owner frees the trap.
+         */
+        void (*filter_ended)(Trap *trap, uint64_t number, void *userdata);
         /* The app listens on something else now. */
         void (*listeners_changed)(Trap *trap, void *userdata);
         /* The app holds us up by its memory: it is to be killed. */
@@ -84,6 +90,7 @@ bool trap_uses_tcp(const Trap *trap);
 
 struct Call {
         Trap *trap;
+        Filter *filter; /* of the trap: by which it came */
         CallSlot *slot; /* in the shared memory; holds the notification */
         bool resumed;   /* an earlier daemon received it */
         int fd;         /* our copy of the socket that the call is about, or -EBADF */
@@ -116,12 +123,20 @@ typedef struct CachedPidfd {
         pid_t tgid; /* 0: not looked up yet */
 } CachedPidfd;
 
+struct Filter {
+        Trap *trap;
+        uint64_t number; /* unique on this node */
+        int notify_fd;
+        sd_event_source *source;
+        Filter *prev, *next; /* of the trap */
+        UT_hash_handle hh; /* by number */
+};
+
 struct Trap {
         Switch *sw;
         Party *party;
         uint64_t number; /* unique on this node */
-        int notify_fd;
-        sd_event_source *source;
+        Filter *filters;
         Listener *listeners;
         unsigned n_listeners;
         unsigned flush_at; /* how many listeners there may be before closed ones are looked for */
@@ -158,6 +173,7 @@ struct Switch {
         const SwitchHooks *hooks;
         void *userdata;
         Trap *traps;         /* uthash */
+        Filter *filters;     /* uthash */
         Listener *listeners; /* uthash */
         uint64_t netns; /* cookie of the host's namespace */
         bool views;     /* there may be sockets with a view of their own (trap/alias.h) */
@@ -208,16 +224,23 @@ void switch_leave(Switch *sw);
 
 /*
  * Begins to serve an app. `party` and `member_fd`, any socket of the app's
- * namespace, stay the caller's and outlive the trap. Takes `notify_fd` on success. Returns 0 or a negative errno.
+ * namespace, stay the caller's and outlive the trap. Returns 0 or -ENOMEM.
  */
-int trap_new(Switch *sw, Party *party, uint64_t number, int notify_fd, int member_fd, void *userdata, Trap **ret);
+int trap_new(Switch *sw, Party *party, uint64_t number, int member_fd, void *userdata, Trap **ret);
 
 /* Ends it: listeners are withdrawn, calls under way fail with ENOSYS when the last copy of the fd is closed. */
 Trap *trap_free(Trap *trap);
 DEFINE_CLEANUP(Trap *, trap_free)
+
+/*
+ * Serves the calls of one more filter of the app, by a number that no other filter of the node has. Takes
+ * `notify_fd` on success. Returns 0 or a negative errno.
+ */
+int trap_add_filter(Trap *trap, uint64_t number, int notify_fd);
 
 /* Receives from paused traps again, as far as there is room. */
 void switch_unpause(Switch *sw);
 
 Listener *switch_find_listener(Switch *sw, uint64_t cookie);
 Trap *switch_find_trap(Switch *sw, uint64_t number);
+Filter *switch_find_filter(Switch *sw, uint64_t number);
