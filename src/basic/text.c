@@ -44,6 +44,34 @@ bool strv_contains(char *const *v, const char *s) {
         return false;
 }
 
+int strv_split(const char *list, char ***ret) {
+        static const char blank[] = " \t";
+        enum { ITEMS_MAX = 256 };
+        _cleanup_strv_ char **v = NULL;
+        size_t items = 0;
+
+        for (const char *s = list, *end;; s = end + 1) {
+                _cleanup_free_ char *item = NULL;
+                size_t n;
+
+                s += strspn(s, blank);
+                end = s + strcspn(s, ",");
+                for (n = (size_t) (end - s); n > 0 && strchr(blank, s[n - 1]); n--)
+                        ;
+                if (n == 0)
+                        return -EINVAL;
+                if (++items > ITEMS_MAX)
+                        return -E2BIG;
+                item = strndup(s, n);
+                if (!item || strv_append(&v, item) < 0)
+                        return -ENOMEM;
+                if (!*end)
+                        break;
+        }
+        *ret = TAKE_PTR(v);
+        return 0;
+}
+
 char *strv_join(char *const *v, const char *separator) {
         size_t size = 1;
         char *joined, *end;

@@ -26,6 +26,12 @@ bool strv_contains(char *const *v, const char *s);
 /* The strings with `separator` between them, "" for an empty or NULL vector; NULL: out of memory. */
 char *strv_join(char *const *v, const char *separator);
 
+/*
+ * The items of a list with commas, without spaces and tabs around them.
+ * Returns 0; -EINVAL if one is empty; -E2BIG if there are more than 256; -ENOMEM.
+ */
+int strv_split(const char *list, char ***ret);
+
 /* Whether `s` is UTF-8 without surrogates and overlong forms, as D-Bus wants its strings. */
 bool utf8_is_valid(const char *s);
 

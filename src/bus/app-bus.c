@@ -242,6 +242,27 @@ static int get_tags(sd_bus *bus, const char *path, const char *interface, const 
         return sd_bus_message_append_strv(reply, ((App *) userdata)->party.tags.tags);
 }
 
+static int get_outside(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const App *app = userdata;
+        _cleanup_strv_ char **v = strcmp(property, "Egress") == 0 ? egress_to_strv(&app->egress)
+                                                                  : networks_to_strv(&app->expose_from);
+
+        return v ? sd_bus_message_append_strv(reply, v) : -ENOMEM;
+}
+
+static int get_expose(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const App *app = userdata;
+        char text[EXPOSE_STRING_MAX];
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "s");
+        for (size_t i = 0; r >= 0 && i < app->n_exposes; i++)
+                r = sd_bus_message_append(reply, "s", expose_format(&app->exposes[i], text));
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int get_command(sd_bus *bus, const char *path, const char *interface, const char *property,
                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         return sd_bus_message_append_strv(reply, ((App *) userdata)->argv);
@@ -321,6 +342,9 @@ static const sd_bus_vtable app_vtable[] = {
         SD_BUS_PROPERTY("Shortcut", "s", get_shortcut, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Transport", "s", get_shortcut, 0, 0),
         SD_BUS_PROPERTY("Listeners", "a(ssq)", get_listeners, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Expose", "as", get_expose, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("ExposeFrom", "as", get_outside, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Egress", "as", get_outside, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("NConnectionsIn", "t", get_counter, 0, 0),
         SD_BUS_PROPERTY("NConnectionsOut", "t", get_counter, 0, 0),
         SD_BUS_PROPERTY("NRefused", "t", get_counter, 0, 0),

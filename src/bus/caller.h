@@ -12,7 +12,7 @@ enum {
         CALLER_WAITING_SIZE_MAX = 32 * 1024 * 1024,
 };
 
-enum { CALLER_ACTIONS_MAX = 8 }; /* that one call may need */
+enum { CALLER_ACTIONS_MAX = 10 }; /* that one call may need */
 
 typedef struct Caller {
         uid_t uid;

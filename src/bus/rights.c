@@ -16,7 +16,7 @@
 
 /* For rules, in polkit's own form: keys and values, ended with NULL. */
 typedef struct Details {
-        const char *words[2 * 12 + 1];
+        const char *words[2 * 16 + 1];
 } Details;
 
 enum { WHAT_MAX = 256 }; /* of what was asked for in an error */
@@ -116,13 +116,45 @@ static const Identity *find_foreign(Manager *m, const Caller *caller, const Clai
         return NULL;
 }
 
+/* What of the outside is claimed; strings are to be freed. */
+typedef struct OutsideWords {
+        char *expose, *ports, *from, *egress;
+} OutsideWords;
+
+static void outside_words_done(OutsideWords *w) {
+        free(w->expose);
+        free(w->ports);
+        free(w->from);
+        free(w->egress);
+}
+
+static char *join_and_free(char **v) {
+        char *s = v ? strv_join(v, " ") : NULL;
+
+        strv_free(v);
+        return s;
+}
+
+/* Returns 0 or -ENOMEM. */
+static int outside_words(Manager *m, const OutsideOptions *o, OutsideWords *ret) {
+        *ret = (OutsideWords){
+                .expose = outside_options_join_exposes(o),
+                .ports = outside_options_join_host_ports(o),
+                .from = join_and_free(networks_to_strv(o->has_expose_from ? &o->expose_from : &m->config.expose_from)),
+                .egress = join_and_free(egress_to_strv(o->has_egress ? &o->egress : &m->config.egress)),
+        };
+        return ret->expose && ret->ports && ret->from && ret->egress ? 0 : -ENOMEM;
+}
+
 /* For who is asked for the password: only what is there is spoken of. polkit puts the details in. */
-static char *run_message(const Claims *claims, bool has_names, bool has_addresses) {
+static char *run_message(const Claims *claims, bool has_names, bool has_addresses, bool asks_egress) {
         char *s;
 
-        if (asprintf(&s, "Authentication is required to run '$(command)' as an app%s%s with the %s%stags $(tags).",
+        if (asprintf(&s, "Authentication is required to run '$(command)' as an app%s%s with the %s%stags $(tags)%s%s.",
                      claims->user ? " of the user '$(user)'" : "", claims->group ? " in the group '$(group)'" : "",
-                     has_names ? "name $(names), the " : "", has_addresses ? "addresses $(addresses), the " : "") < 0)
+                     has_names ? "name $(names), the " : "", has_addresses ? "addresses $(addresses), the " : "",
+                     claims->outside->n_exposes > 0 ? ", exposed as $(expose) to $(expose_from)" : "",
+                     asks_egress ? ", with a way out to $(egress)" : "") < 0)
                 return NULL;
         return s;
 }
@@ -131,16 +163,19 @@ int rights_run(Manager *m, sd_bus_message *message, const Caller *caller, const 
                CallerCallback callback, void *userdata, sd_bus_destroy_t destroy, uid_t *ret_owner) {
         const Tags default_tags = { .tags = (char *[]){ m->config.default_tag, NULL }, .n = 1 };
         const Tags *tags = claims->tags->n > 0 ? claims->tags : &default_tags;
+        const bool asks_egress = outside_options_asks_egress(claims->outside, &m->config.egress);
         _cleanup_free_ char *names = strv_join(claims->names, " "), *all_tags = strv_join(tags->tags, " "),
                             *addresses = join_addresses(claims->addresses, claims->n_addresses),
                             *foreign_tags = join_foreign_tags(tags, m->config.default_tag),
-                            *prompt = run_message(claims, claims->names && *claims->names, claims->n_addresses > 0);
+                            *prompt = run_message(claims, claims->names && *claims->names, claims->n_addresses > 0,
+                                                  asks_egress);
+        _cleanup_(outside_words_done) OutsideWords outside;
         char user[16], owner[16], what[WHAT_MAX];
         const Identity *foreign = NULL;
         Asked asked = {};
         Details *d, all = {};
 
-        if (!names || !all_tags || !addresses || !foreign_tags || !prompt) {
+        if (outside_words(m, claims->outside, &outside) < 0 || !names || !all_tags || !addresses || !foreign_tags || !prompt) {
                 if (destroy)
                         destroy(userdata);
                 return -ENOMEM;
@@ -153,6 +188,10 @@ int rights_run(Manager *m, sd_bus_message *message, const Caller *caller, const 
         details_set(&all, "addresses", addresses);
         details_set(&all, "tags", all_tags);
         details_set(&all, "command", claims->command);
+        details_set(&all, "expose", outside.expose);
+        details_set(&all, "ports", outside.ports);
+        details_set(&all, "expose_from", claims->outside->n_exposes > 0 ? outside.from : "");
+        details_set(&all, "egress", outside.egress);
         /* No detail of ours: what polkit shows instead of the message of the action. */
         details_set(&all, "polkit.message", prompt);
 
@@ -171,6 +210,13 @@ int rights_run(Manager *m, sd_bus_message *message, const Caller *caller, const 
                 details_set(d, "app", foreign->parties ? foreign->parties->id : "");
                 details_set(d, "verb", "join");
         }
+        if (claims->outside->n_exposes > 0)
+                (void) ask(&asked,
+                           outside_options_are_privileged(claims->outside) ? "io.appswitch1.expose-privileged"
+                                                                           : "io.appswitch1.expose",
+                           &all, "to expose %s", outside.expose);
+        if (asks_egress)
+                (void) ask(&asked, "io.appswitch1.egress", &all, "to have a way out to %s", outside.egress);
         if (claims->n_addresses > 0)
                 (void) ask(&asked, "io.appswitch1.claim-address", &all, "to claim the address %s", addresses);
         if (*foreign_tags) {

@@ -4,6 +4,7 @@
 /* Which polkit actions a call needs, with the details that rules can test (io.appswitch1(5)). */
 
 #include "bus/caller.h"
+#include "bus/outside-options.h"
 #include "core/manager.h"
 #include "model/service-settings.h"
 
@@ -15,12 +16,14 @@ typedef struct Claims {
         const Address *addresses;
         size_t n_addresses;
         const Tags *tags; /* empty: the default tag */
+        const OutsideOptions *outside;
 } Claims;
 
 /*
  * Asks whether the caller may run an app with these claims: run-app or
  * run-app-as; claim-name, claim-address and join-tag for what is claimed, but
- * for the default tag; and manage-apps if a name or an address is that of
+ * for the default tag; expose or expose-privileged, and egress, for what it is
+ * to have to do with the outside, but for the default; and manage-apps if a name or an address is that of
  * another user's app. `ret_owner` is the user whose names and addresses he may
  * join, if he may at all. Parameters and return value else as for
  * caller_authorize_all().

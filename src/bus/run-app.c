@@ -12,6 +12,7 @@
 #include "basic/text.h"
 #include "bus/app-bus.h"
 #include "bus/rights.h"
+#include "bus/outside-options.h"
 #include "bus/run-app.h"
 #include "bus/tagging.h"
 #include "core/app.h"
@@ -41,6 +42,7 @@ typedef struct Run {
         char *description;
         Address addresses[IDENTITY_ADDRESSES_MAX];
         Tags tags;
+        OutsideOptions outside;
         size_t words_size;    /* so far, up to WORDS_SIZE_MAX */
         uint32_t options_set; /* bits of 1 << index in run_options */
         bool stop_with_caller;
@@ -54,6 +56,7 @@ static Run *run_free(Run *run) {
         strv_free(run->request.argv);
         strv_free(run->request.environment);
         tags_done(&run->tags);
+        outside_options_done(&run->outside);
         free(run->name);
         strv_free(run->names);
         free(run->description);
@@ -309,6 +312,26 @@ static int option_tags(Run *run, sd_bus_message *m, sd_bus_error *error) {
         return r < 0 ? r : parse_tags(run, values, error);
 }
 
+/* One that is a list, which `set` takes. */
+static int read_outside(Run *run, sd_bus_message *m, int (*set)(OutsideOptions *, char **, sd_bus_error *), sd_bus_error *error) {
+        _cleanup_strv_ char **values = NULL;
+        int r = read_variant_words(run, m, false, &values, error);
+
+        return r < 0 ? r : set(&run->outside, values, error);
+}
+
+static int option_expose(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_outside(run, m, outside_options_set_expose, error);
+}
+
+static int option_expose_from(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_outside(run, m, outside_options_set_expose_from, error);
+}
+
+static int option_egress(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        return read_outside(run, m, outside_options_set_egress, error);
+}
+
 static int option_unit(Run *run, sd_bus_message *m, sd_bus_error *error) {
         int r = read_string(m, &run->request.unit, error);
 
@@ -433,6 +456,9 @@ static const struct {
         { "Names", option_names },
         { "Addresses", option_addresses },
         { "Tags", option_tags },
+        { "Expose", option_expose },
+        { "ExposeFrom", option_expose_from },
+        { "Egress", option_egress },
         { "User", option_user },
         { "Group", option_group },
         { "Unit", option_unit },
@@ -471,7 +497,7 @@ static int parse_option(Run *run, sd_bus_message *m, sd_bus_error *error) {
                         return r;
                 }
         return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
-                                 "Unknown option '%s'; known are ArgumentBytes, EnvironmentBytes, Name, Names, Addresses, Tags, User, Group, Unit, Slice, Description, Shortcut, Weight, Strategy, Collect, WorkingDirectory, StandardInput, StandardOutput, StandardError, Control, Terminal, StopWithCaller",
+                                 "Unknown option '%s'; known are ArgumentBytes, EnvironmentBytes, Name, Names, Addresses, Tags, Expose, ExposeFrom, Egress, User, Group, Unit, Slice, Description, Shortcut, Weight, Strategy, Collect, WorkingDirectory, StandardInput, StandardOutput, StandardError, Control, Terminal, StopWithCaller",
                                  key);
 }
 
@@ -585,6 +611,7 @@ static void on_authorized(sd_bus_message *m, const Caller *caller, void *userdat
         run->request.uid = caller->uid;
         run->request.pid = caller->pid;
         run->request.addresses = run->addresses;
+        outside_options_fill(&run->outside, &run->request);
         run->request.owner = run->stop_with_caller ? sd_bus_message_get_sender(m) : NULL;
         default_streams(run);
         r = app_start(run->manager, &run->request, on_started, run, &app, &error, &message);
@@ -666,6 +693,7 @@ static void on_identified(sd_bus_message *m, const Caller *caller, void *userdat
                                .addresses = run->addresses,
                                .n_addresses = run->request.n_addresses,
                                .tags = &run->tags,
+                               .outside = &run->outside,
                        },
                        run->words_size, on_authorized, next, destroy_holder, &run->request.join_uid);
         if (r < 0)

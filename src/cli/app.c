@@ -29,6 +29,9 @@ void app_done(App *app) {
         free(app->shortcut);
         free(app->transport);
         strv_free(app->command);
+        strv_free(app->expose);
+        strv_free(app->expose_from);
+        strv_free(app->egress);
         listeners_clear(app);
         *app = (App){};
 }
@@ -132,6 +135,9 @@ static const struct {
         { "Unit", "s", read_string, offsetof(App, unit) },
         { "Leader", "u", read_u32, offsetof(App, leader) },
         { "Command", "as", read_strv, offsetof(App, command) },
+        { "Expose", "as", read_strv, offsetof(App, expose) },
+        { "ExposeFrom", "as", read_strv, offsetof(App, expose_from) },
+        { "Egress", "as", read_strv, offsetof(App, egress) },
         { "Strategy", "s", read_string, offsetof(App, strategy) },
         { "Weight", "u", read_u32, offsetof(App, weight) },
         { "Draining", "b", read_bool, offsetof(App, draining) },
@@ -321,6 +327,9 @@ json_object *app_to_json(const App *app) {
             json_set(o, "strategy", json_string(app->strategy ?: "round-robin")) < 0 ||
             json_set(o, "weight", json_object_new_uint64(app->weight)) < 0 ||
             json_set(o, "draining", json_object_new_boolean(app->draining)) < 0 ||
+            json_set(o, "expose", json_strv(app->expose)) < 0 ||
+            json_set(o, "expose_from", json_strv(app->expose_from)) < 0 ||
+            json_set(o, "egress", json_strv(app->egress)) < 0 ||
             json_set(o, "uid", json_object_new_uint64(app->uid)) < 0 ||
             json_set(o, "unit", json_string(app->unit)) < 0 ||
             json_set(o, "shortcut", json_string(app->shortcut ?: "auto")) < 0 ||

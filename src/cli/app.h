@@ -32,6 +32,7 @@ typedef struct App {
         uint64_t timestamp; /* CLOCK_REALTIME, microseconds */
         Listener *listeners;
         size_t n_listeners;
+        char **expose, **expose_from, **egress;
 } App;
 
 typedef struct AppList {
@@ -72,6 +73,6 @@ char *listener_to_string(const Listener *listener);
 
 /*
  * The app as a JSON object, keys in lower case: id, name, names, addresses, tags,
- * listens, strategy, weight, draining, uid, unit, leader, command, timestamp. NULL: out of memory.
+ * listens, strategy, weight, draining, expose, expose_from, egress, uid, unit, leader, command, timestamp. NULL: out of memory.
  */
 json_object *app_to_json(const App *app);

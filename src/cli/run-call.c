@@ -97,6 +97,14 @@ static int append_request(sd_bus_message *m, const RunRequest *request) {
                 { "Shortcut", request->shortcut },
                 { "Strategy", request->strategy },
         };
+        const struct {
+                const char *key;
+                char **values;
+        } vectors[] = {
+                { "Addresses", request->addresses }, { "Tags", request->tags },
+                { "Expose", request->expose },       { "ExposeFrom", request->expose_from },
+                { "Egress", request->egress },
+        };
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(strings); i++)
@@ -106,10 +114,9 @@ static int append_request(sd_bus_message *m, const RunRequest *request) {
                 r = bus_append_strv(m, "Names", request->names + 1);
         if (r >= 0 && request->weight > 0)
                 r = sd_bus_message_append(m, "{sv}", "Weight", "u", (uint32_t) request->weight);
-        if (r >= 0 && request->addresses)
-                r = bus_append_strv(m, "Addresses", request->addresses);
-        if (r >= 0 && request->tags)
-                r = bus_append_strv(m, "Tags", request->tags);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(vectors); i++)
+                if (vectors[i].values)
+                        r = bus_append_strv(m, vectors[i].key, vectors[i].values);
         if (r >= 0 && request->collect)
                 r = sd_bus_message_append(m, "{sv}", "Collect", "b", true);
         return r;

@@ -21,6 +21,9 @@ enum {
         OPTION_SHORTCUT,
         OPTION_WEIGHT,
         OPTION_STRATEGY,
+        OPTION_EXPOSE,
+        OPTION_EXPOSE_FROM,
+        OPTION_EGRESS,
         OPTION_PTY,
         OPTION_PIPE,
 };
@@ -39,6 +42,9 @@ const Option run_options[] = {
         { OPTION_SHORTCUT, "shortcut", 0, "auto|unix|tcp", "What joins it with other apps of this host" },
         { OPTION_WEIGHT, "weight", 0, "N", "Its share among apps of one identity: 1 to 1000, 100 if not given" },
         { OPTION_STRATEGY, "strategy", 0, "STRATEGY", "How they share connections: round-robin, random, least-connections, source-hash" },
+        { OPTION_EXPOSE, "expose", 0, "PORT:[ADDRESS:]HOSTPORT", "Let the outside reach a port of it at one of the host; may be repeated" },
+        { OPTION_EXPOSE_FROM, "expose-from", 0, "NETWORK,…", "Who of the outside may: networks, any, localhost; may be repeated" },
+        { OPTION_EGRESS, "egress", 0, "no|yes|LIST", "What of the outside it may reach: networks and names, with ports; may be repeated" },
         { OPTION_COLLECT, "collect", 'G', NULL, "Unload the unit after it ran, even when failed" },
         { OPTION_QUIET, "quiet", 'q', NULL, "Suppress information messages" },
         { OPTION_NO_BLOCK, "no-block", 0, NULL, "Return when the program has been executed" },
@@ -53,6 +59,9 @@ void run_request_done(RunRequest *request) {
         strv_free(request->names);
         strv_free(request->addresses);
         strv_free(request->tags);
+        strv_free(request->expose);
+        strv_free(request->expose_from);
+        strv_free(request->egress);
         strv_free(request->argv);
         *request = (RunRequest){};
 }
@@ -93,6 +102,12 @@ static int apply(RunRequest *request, int id, const char *value) {
                 return strv_append(&request->addresses, value) < 0 ? log_oom() : 0;
         case OPTION_TAG:
                 return strv_append(&request->tags, value) < 0 ? log_oom() : 0;
+        case OPTION_EXPOSE:
+                return strv_append(&request->expose, value) < 0 ? log_oom() : 0;
+        case OPTION_EXPOSE_FROM:
+                return strv_append(&request->expose_from, value) < 0 ? log_oom() : 0;
+        case OPTION_EGRESS:
+                return strv_append(&request->egress, value) < 0 ? log_oom() : 0;
         case OPTION_USER:
                 request->user = value;
                 return 0;
@@ -138,7 +153,8 @@ static int apply(RunRequest *request, int id, const char *value) {
 static int check_text(const RunRequest *request) {
         const char *const values[] = { request->user,     request->group,       request->unit,    request->slice,
                                        request->strategy, request->description, request->shortcut };
-        char *const *const vectors[] = { request->names, request->addresses, request->tags };
+        char *const *const vectors[] = { request->names,  request->addresses,   request->tags,
+                                         request->expose, request->expose_from, request->egress };
 
         for (size_t i = 0; i < ELEMENTSOF(values); i++)
                 if (values[i] && !utf8_is_valid(values[i]))

@@ -23,6 +23,7 @@ typedef struct RunRequest {
         char **names;
         char **addresses;
         char **tags;
+        char **expose, **expose_from, **egress;
         char **argv;
         const char *shortcut;
         const char *strategy;

@@ -121,6 +121,12 @@ static int print_app(const App *app, const char *cgroup, const ProcessList *proc
         print_lines("Tags", app->tags);
         if (print_listeners(app) < 0)
                 return log_oom();
+        if (app->expose && *app->expose) {
+                print_lines("Exposes", app->expose);
+                print_lines("To", app->expose_from);
+        }
+        if (app->egress)
+                print_lines("Egress", app->egress);
         (void) snprintf(balance, sizeof(balance), "%s, weight %u%s", app->strategy ?: "?", app->weight,
                         app->draining ? ", draining" : "");
         print_line("Balance", balance);

@@ -137,6 +137,9 @@ App *app_free(App *app) {
                 free(w);
         }
         strv_free(app->argv);
+        free(app->exposes);
+        networks_done(&app->expose_from);
+        egress_done(&app->egress);
         free(app->id);
         free(app->unit);
         free(app->slice);
@@ -560,6 +563,22 @@ static int check_limits(Manager *m, const AppRequest *request, const char **ret_
         return r < 0 ? -ENOMEM : -EDQUOT;
 }
 
+/* What it is to have to do with the outside. Returns 0 or -ENOMEM. */
+static int app_describe_outside(App *app, const AppRequest *request) {
+        const Config *config = &app->manager->config;
+        int r;
+
+        if (request->n_exposes > 0) {
+                app->exposes = calloc(request->n_exposes, sizeof(Expose));
+                if (!app->exposes)
+                        return -ENOMEM;
+                memcpy(app->exposes, request->exposes, request->n_exposes * sizeof(Expose));
+                app->n_exposes = request->n_exposes;
+        }
+        r = networks_copy(request->expose_from ?: &config->expose_from, &app->expose_from);
+        return r < 0 ? r : egress_copy(request->egress ?: &config->egress, &app->egress);
+}
+
 /* Fills in who the app is to be. Returns 0 or -ENOMEM, or an error of tags_add(). */
 static int app_describe(App *app, const AppRequest *request) {
         Manager *m = app->manager;
@@ -601,7 +620,7 @@ static int app_describe(App *app, const AppRequest *request) {
         app->claim_strategy = request->strategy;
         memcpy(app->claim_addresses, request->addresses, request->n_addresses * sizeof(Address));
         app->n_claim_addresses = request->n_addresses;
-        return 0;
+        return app_describe_outside(app, request);
 }
 
 int app_start(Manager *m, const AppRequest *request, AppStarted started, void *userdata, App **ret,
@@ -753,6 +772,12 @@ static int app_restore_record(App *app, AppRecord *record) {
         app->party.draining = record->draining;
         app->party.tags = record->tags;
         record->tags = (Tags){};
+        app->exposes = TAKE_PTR(record->exposes);
+        app->n_exposes = record->n_exposes;
+        app->expose_from = record->expose_from;
+        record->expose_from = (Networks){};
+        app->egress = record->egress;
+        record->egress = (Egress){};
         app_register(app);
         app->leader_start = record->leader_start;
         app->leader_pidfd = open_leader(app->leader, app->leader_start);

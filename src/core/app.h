@@ -12,6 +12,8 @@
 #include "core/echo.h"
 #include "core/manager.h"
 #include "launch/launch.h"
+#include "model/egress.h"
+#include "model/expose.h"
 
 typedef enum AppState {
         APP_STARTING,
@@ -34,6 +36,10 @@ typedef struct AppRequest {
         unsigned weight;   /* 0: the default */
         Strategy strategy; /* _STRATEGY_INVALID: whatever the identity has */
         Shortcut shortcut;
+        const Expose *exposes;
+        size_t n_exposes;
+        const Networks *expose_from; /* NULL: the default */
+        const Egress *egress;        /* NULL: the default */
         bool terminal;
         const char *owner; /* unique bus name that the app ends with, or NULL */
         int fds[_EXEC_FD_MAX];
@@ -56,6 +62,10 @@ struct App {
         uid_t owner_uid; /* who started it, and so may end it */
         char *unit, *slice, *description;
         Shortcut shortcut;
+        Expose *exposes; /* its ports that the outside can reach */
+        size_t n_exposes;
+        Networks expose_from; /* from where */
+        Egress egress;        /* what of the outside it can reach */
         char **argv;
         pid_t leader;
         uint64_t leader_start; /* when it was started, in clock ticks since boot */

@@ -42,7 +42,7 @@ static int parse_domain(const char *value, void *to) {
 static int parse_pool(const char *value, Pool *to, int family) {
         Pool pool;
 
-        if (pool_parse(value, &pool) < 0 || pool.network.family != family)
+        if (pool_parse(value, &pool) < 0 || pool.address.family != family)
                 return -EINVAL;
         *to = pool;
         return 0;
@@ -109,6 +109,34 @@ static int parse_yes_no(const char *value, void *to) {
         return 0;
 }
 
+static int parse_egress(const char *value, void *to) {
+        _cleanup_free_ char *item = NULL;
+        const char *reason;
+        Egress egress;
+        int r;
+
+        r = egress_parse((char *const[]){ (char *) value, NULL }, &egress, &item, &reason);
+        if (r < 0)
+                return r == -ENOMEM ? r : -EINVAL;
+        egress_done(to);
+        *(Egress *) to = egress;
+        return 0;
+}
+
+static int parse_networks(const char *value, void *to) {
+        Networks networks = {};
+        int r;
+
+        r = networks_add_list(&networks, value);
+        if (r < 0) {
+                networks_done(&networks);
+                return r == -ENOMEM ? r : -EINVAL;
+        }
+        networks_done(to);
+        *(Networks *) to = networks;
+        return 0;
+}
+
 static int parse_log_level(const char *value, void *to) {
         int level = log_level_from_string(value);
 
@@ -137,6 +165,9 @@ static const struct {
         { "VirtualServicesPerUserMax", offsetof(Config, virtual_services_per_user_max), parse_maximum, "1 to 65536" },
         { "Strategy", offsetof(Config, strategy), parse_strategy, "round-robin, random, least-connections or source-hash" },
         { "HideNames", offsetof(Config, hide_names), parse_yes_no, "yes or no" },
+        { "Egress", offsetof(Config, egress), parse_egress, "yes, no, or a list of up to 64 networks and names, each with :PORT or :PORT-PORT or without, separated by commas" },
+        { "ExposeFrom", offsetof(Config, expose_from), parse_networks, "any, localhost, or a list of up to 64 networks and addresses, separated by commas" },
+        { "ExposedPortsPerUserMax", offsetof(Config, exposed_ports_per_user_max), parse_maximum, "1 to 65536" },
         { "LogLevel", offsetof(Config, log_level), parse_log_level,
           "emerg, alert, crit, err, warning, notice, info or debug" },
 };
@@ -156,6 +187,9 @@ int config_init(Config *config) {
                 { "VirtualServicesPerUserMax", "256" },
                 { "Strategy", "round-robin" },
                 { "HideNames", "yes" },
+                { "Egress", "no" },
+                { "ExposeFrom", "any" },
+                { "ExposedPortsPerUserMax", "256" },
                 { "LogLevel", "info" },
         };
 
@@ -174,6 +208,8 @@ int config_init(Config *config) {
 void config_done(Config *config) {
         free(config->domain);
         free(config->default_tag);
+        egress_done(&config->egress);
+        networks_done(&config->expose_from);
         *config = (Config){};
 }
 

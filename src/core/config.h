@@ -4,6 +4,7 @@
 /* The configuration: appswitchd.conf(5) and its drop-ins. */
 
 #include "model/balance.h"
+#include "model/egress.h"
 #include "model/pool.h"
 #include "model/tags.h"
 
@@ -20,6 +21,9 @@ typedef struct Config {
         unsigned virtual_services_per_user_max;
         Strategy strategy;
         bool hide_names; /* from who may not connect */
+        Egress egress;        /* of apps that say nothing else */
+        Networks expose_from; /* the same */
+        unsigned exposed_ports_per_user_max;
         int log_level;
 } Config;
 

@@ -137,7 +137,7 @@ static void feed_begin(Feed *feed) {
         m.version = DNS_FEED_VERSION;
         m.ttl = feed->config->name_ttl;
         for (size_t i = 0; i < ELEMENTSOF(pools); i++) {
-                m.pools[i].network = feed_address(&pools[i]->network);
+                m.pools[i].network = feed_address(&pools[i]->address);
                 m.pools[i].prefix = pools[i]->prefix;
         }
         feed_send(feed, &m, NULL, 0);

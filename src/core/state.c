@@ -20,6 +20,9 @@ void app_record_done(AppRecord *record) {
                 free(record->argv[i]);
         free(record->argv);
         tags_done(&record->tags);
+        free(record->exposes);
+        networks_done(&record->expose_from);
+        egress_done(&record->egress);
         *record = (AppRecord){};
 }
 
@@ -47,12 +50,30 @@ static void unescape(char *s) {
         *to = '\0';
 }
 
+/* Returns 0 or -ENOMEM. */
+static int write_outside(FILE *f, const App *app) {
+        _cleanup_strv_ char **from = networks_to_strv(&app->expose_from), **egress = egress_to_strv(&app->egress);
+        char text[EXPOSE_STRING_MAX];
+
+        if (!from || !egress)
+                return -ENOMEM;
+        for (size_t i = 0; i < app->n_exposes; i++)
+                (void) fprintf(f, "EXPOSE=%s\n", expose_format(&app->exposes[i], text));
+        for (char **s = from; *s; s++)
+                (void) fprintf(f, "EXPOSE_FROM=%s\n", *s);
+        for (char **s = egress; *s; s++)
+                (void) fprintf(f, "%s%s", s == egress ? "EGRESS=" : ",", *s);
+        (void) fputc('\n', f);
+        return 0;
+}
+
 int app_record_save(const App *app) {
         const Identity *identity = app->party.identity;
         _cleanup_free_ char *text = NULL;
         char address[ADDRESS_STRING_MAX];
         size_t size;
         FILE *f;
+        int r;
 
         f = open_memstream(&text, &size);
         if (!f)
@@ -70,13 +91,14 @@ int app_record_save(const App *app) {
         (void) fprintf(f, "STRATEGY=%s\nWEIGHT=%u\nDRAINING=%i\n", strategy_to_string(identity->strategy),
                        app->party.weight, app->party.draining);
         (void) fprintf(f, "SHORTCUT=%s\n", shortcut_to_string(app->shortcut));
+        r = write_outside(f, app);
         if (app->owner)
                 (void) fprintf(f, "OWNER=%s\n", app->owner);
         for (char **a = app->argv; *a; a++)
                 write_escaped(f, "ARG", *a);
         (void) fprintf(f, "LEADER=%i\nLEADER_START=%" PRIu64 "\nTIMESTAMP=%" PRIu64 "\nNETNS=%" PRIu64 "\n",
                        app->leader, app->leader_start, app->timestamp, app->netns);
-        if (fclose(f) != 0)
+        if (fclose(f) != 0 || r < 0)
                 return -ENOMEM;
         return write_file_atomic(app->manager->state_dir, app->id, text, 0600);
 }
@@ -108,7 +130,28 @@ static int add_argument(AppRecord *record, const char *value) {
         return 0;
 }
 
-static int load_line(AppRecord *record, const char *key, const char *value) {
+static int add_expose(AppRecord *record, const char *value) {
+        const char *reason;
+        Expose *grown;
+
+        if (record->n_exposes >= EXPOSES_MAX)
+                return -EBADMSG;
+        grown = reallocarray(record->exposes, record->n_exposes + 1, sizeof(Expose));
+        if (!grown)
+                return -ENOMEM;
+        record->exposes = grown;
+        return expose_parse(value, &grown[record->n_exposes++], &reason);
+}
+
+static int set_egress(AppRecord *record, char *value) {
+        _cleanup_free_ char *item = NULL;
+        const char *reason;
+
+        egress_done(&record->egress);
+        return egress_parse((char *[]){ value, NULL }, &record->egress, &item, &reason);
+}
+
+static int load_line(AppRecord *record, const char *key, char *value) {
         if (strcmp(key, "NAME") == 0)
                 return strv_length(record->names) < IDENTITY_NAMES_MAX ? strv_append(&record->names, value) : -EBADMSG;
         if (strcmp(key, "UNIT") == 0)
@@ -119,6 +162,12 @@ static int load_line(AppRecord *record, const char *key, const char *value) {
                 return tags_add(&record->tags, value);
         if (strcmp(key, "ARG") == 0)
                 return add_argument(record, value);
+        if (strcmp(key, "EXPOSE") == 0)
+                return add_expose(record, value);
+        if (strcmp(key, "EXPOSE_FROM") == 0)
+                return networks_add(&record->expose_from, value);
+        if (strcmp(key, "EGRESS") == 0)
+                return set_egress(record, value);
         if (strcmp(key, "ADDRESS") == 0) {
                 if (record->n_addresses >= IDENTITY_ADDRESSES_MAX)
                         return -EBADMSG;
@@ -180,7 +229,7 @@ int app_record_load(int dirfd, const char *id, AppRecord *ret) {
                 *eq = '\0';
                 r = load_line(&record, line, eq + 1);
                 if (r < 0)
-                        return r == -EINVAL ? -EBADMSG : r;
+                        return r == -EINVAL || r == -E2BIG ? -EBADMSG : r;
         }
         if (!record.unit || !record.argv || record.n_addresses == 0 || record.number == 0)
                 return -EBADMSG;

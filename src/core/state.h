@@ -26,6 +26,10 @@ typedef struct AppRecord {
         Strategy strategy; /* _STRATEGY_INVALID: it says none */
         unsigned weight;   /* 0: it says none */
         bool draining;
+        Expose *exposes;
+        size_t n_exposes;
+        Networks expose_from;
+        Egress egress;
 } AppRecord;
 
 void app_record_done(AppRecord *record);

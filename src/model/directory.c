@@ -9,8 +9,8 @@
 #include "model/directory.h"
 #include "model/members.h"
 
-static const Pool link_local4 = { .network = { AF_INET, { 169, 254 } }, .prefix = 16 };
-static const Pool link_local6 = { .network = { AF_INET6, { 0xfe, 0x80 } }, .prefix = 64 };
+static const Pool link_local4 = { .address = { AF_INET, { 169, 254 } }, .prefix = 16 };
+static const Pool link_local6 = { .address = { AF_INET6, { 0xfe, 0x80 } }, .prefix = 64 };
 
 void directory_init(Directory *d, const Pool *pool4, const Pool *pool6) {
         *d = (Directory){ .pool4 = *pool4, .pool6 = *pool6, .names_per_user_max = UINT_MAX };

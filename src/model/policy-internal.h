@@ -4,6 +4,7 @@
 /* What the parser (policy-parse.c) and the index (policy.c) of a policy share. */
 
 #include "model/name.h"
+#include "model/network.h"
 #include "model/policy.h"
 
 typedef enum WordKind {
@@ -65,9 +66,6 @@ struct Policy {
         size_t n_stretches;
         uint64_t *stretch_words;
 };
-
-/* Sets what is of no use to zero. */
-void address_mask(Address *a, unsigned prefix);
 
 PolicyWord *policy_find_word(const Policy *policy, const WordKey *key);
 

@@ -15,6 +15,7 @@
 #include "basic/siphash.h"
 #include "basic/text.h"
 #include "model/policy-internal.h"
+#include "model/ports.h"
 
 typedef enum RuleKey {
         KEY_FROM,
@@ -143,30 +144,14 @@ static int parse_user(const Policy *p, const char *s, WordKey *ret) {
 }
 
 static int parse_network(const char *s, WordKey *ret) {
-        const char *slash = strchr(s, '/');
-        char text[ADDRESS_STRING_MAX];
-        unsigned long prefix;
-        Address masked;
-        size_t n;
-        int r;
+        Network network;
+        int r = network_parse(s, &network);
 
-        n = slash ? (size_t) (slash - s) : strlen(s);
-        if (n >= sizeof(text))
-                return -EINVAL;
-        memcpy(text, s, n);
-        text[n] = '\0';
-        if (address_parse(text, &ret->network) < 0)
-                return -EINVAL;
-        prefix = ret->network.family == AF_INET ? 32 : 128;
-        r = slash ? parse_number(slash + 1, strlen(slash + 1), prefix, &prefix) : 0;
         if (r < 0)
                 return r;
-        masked = ret->network;
-        address_mask(&masked, (unsigned) prefix);
-        if (!address_equal(&masked, &ret->network))
-                return -EINVAL;
         ret->kind = WORD_NETWORK;
-        ret->number = (uint32_t) prefix;
+        ret->number = network.prefix;
+        ret->network = network.address;
         return 0;
 }
 
@@ -251,15 +236,11 @@ static int take_word(Parse *parse, unsigned line, RuleKey key, const char *s) {
 }
 
 static int take_range(Parse *parse, unsigned line, RuleKey key, const char *s) {
-        const char *dash = strchr(s, '-');
-        unsigned long first, last;
         Rule *rule = parse->rule;
+        uint16_t first, last;
         PortRange *grown;
 
-        if (parse_number(s, dash ? (size_t) (dash - s) : strlen(s), UINT16_MAX, &first) < 0 || first == 0)
-                return value_problem(parse, line, key, s);
-        last = first;
-        if (dash && (parse_number(dash + 1, strlen(dash + 1), UINT16_MAX, &last) < 0 || last < first))
+        if (ports_parse(s, strlen(s), &first, &last) < 0)
                 return value_problem(parse, line, key, s);
         if (rule->n_ranges == POLICY_RANGES_MAX || parse->policy->n_ranges == POLICY_ALL_RANGES_MAX) {
                 if (parse->unclear[key])

@@ -141,11 +141,6 @@ const Rule *policy_rules(const Policy *p, size_t *ret_n) {
         return p ? p->rules : NULL;
 }
 
-void address_mask(Address *a, unsigned prefix) {
-        for (unsigned bit = prefix; bit < sizeof(a->bytes) * 8; bit++)
-                a->bytes[bit / 8] &= (uint8_t) ~(0x80 >> (bit % 8));
-}
-
 PolicyWord *policy_find_word(const Policy *p, const WordKey *key) {
         PolicyWord *word;
 
@@ -288,10 +283,6 @@ static void add_networks(const Policy *p, const Address *a, unsigned prefix, uin
                 address_mask(&key.network, i);
                 add_word(p, &key, from, to);
         }
-}
-
-static unsigned address_bits(const Address *a) {
-        return a->family == AF_INET ? 32 : 128;
 }
 
 int policy_find_bits(const Policy *p, const Identity *identity, const Tags *tags, uid_t uid, PolicyBits *bits) {

@@ -8,12 +8,9 @@
  * so the n-th candidate of a name is the same everywhere, too.
  */
 
-#include "model/address.h"
+#include "model/network.h"
 
-typedef struct Pool {
-        Address network;
-        unsigned prefix; /* in bits */
-} Pool;
+typedef Network Pool;
 
 enum { POOL_TRIES_MAX = 64 };
 
@@ -22,8 +19,6 @@ enum { POOL_TRIES_MAX = 64 };
  * host bits set, is reserved, or is too small or too large (IPv4: /8 to /28, IPv6: /32 to /112).
  */
 int pool_parse(const char *s, Pool *ret);
-
-bool pool_contains(const Pool *pool, const Address *a);
 
 /*
  * The candidate number `try` (from 0) for a name. The first and the last

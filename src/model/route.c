@@ -143,7 +143,7 @@ static void choose_backend(const RouteRequest *q, const Identity *identity, Rout
 }
 
 static RouteVerdict verdict_of_nobodys(const Directory *d, const Address *to) {
-        return pool_contains(&d->pool4, to) || pool_contains(&d->pool6, to) || address_is_link_local(to)
+        return network_contains(&d->pool4, to) || network_contains(&d->pool6, to) || address_is_link_local(to)
                         ? ROUTE_NO_HOST
                         : ROUTE_NO_ROUTE;
 }

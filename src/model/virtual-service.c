@@ -90,7 +90,7 @@ static int check_externals(Directory *d, const ServiceSettings *s, char **ret_me
 
                 if (s->selectors[i].type != SELECTOR_EXTERNAL)
                         continue;
-                if (!pool_contains(&d->pool4, a) && !pool_contains(&d->pool6, a) && !directory_find_address(d, a))
+                if (!network_contains(&d->pool4, a) && !network_contains(&d->pool6, a) && !directory_find_address(d, a))
                         continue;
                 if (asprintf(ret_message,
                              "Invalid backend '%s': the address is a virtual one; apps are chosen by app:NAME or tag:KEY=VALUE",

@@ -56,8 +56,8 @@ static void check_config(const Config *c) {
 
         if (name_invalid_reason(c->domain) || strlen(c->domain) > NAME_LABEL_MAX || !strchr(c->default_tag, '='))
                 abort();
-        if (c->pool4.network.family != AF_INET || c->pool6.network.family != AF_INET6 ||
-            !pool_contains(&c->pool4, &a4) || !pool_contains(&c->pool6, &a6))
+        if (c->pool4.address.family != AF_INET || c->pool6.address.family != AF_INET6 ||
+            !network_contains(&c->pool4, &a4) || !network_contains(&c->pool6, &a6))
                 abort();
         if (c->name_ttl > 86400 || c->apps_max < 1 || c->apps_per_user_max < 1 || c->listeners_per_app_max < 1)
                 abort();

@@ -817,7 +817,8 @@ START_TEST(test_list) {
                         ax.out,
                         "[{\"id\":\"web_1\",\"name\":\"web\",\"names\":[\"web\"],\"addresses\":[\"198.18.0.10\",\"fdaa::1\"],"
                         "\"tags\":[\"zone=default\"],\"listens\":[{\"protocol\":\"tcp\",\"address\":\"*\",\"port\":80},"
-                        "{\"protocol\":\"tcp\",\"address\":\"fdaa::1\",\"port\":443}],\"strategy\":\"round-robin\",\"weight\":0,\"draining\":false,\"uid\":0,"
+                        "{\"protocol\":\"tcp\",\"address\":\"fdaa::1\",\"port\":443}],\"strategy\":\"round-robin\",\"weight\":0,\"draining\":false,"
+                        "\"expose\":[],\"expose_from\":[],\"egress\":[],\"uid\":0,"
                         "\"unit\":\"appswitch-web_1.scope\",\"shortcut\":\"auto\",\"transport\":\"unix\",\"leader\":4711,\"command\":[\"echo\",\"a\\nb\"],"
                         "\"timestamp\":1000000}]\n"));
         ax = AX("list");

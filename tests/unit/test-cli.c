@@ -37,7 +37,9 @@ START_TEST(test_request) {
         ck_assert_int_eq(PARSE((char *) "--name=web", (char *) "-nwww", (char *) "--weight=300",
                                (char *) "--strategy", (char *) "random", (char *) "--ip", (char *) "198.18.0.10",
                                (char *) "--ip=fdaa::1", (char *) "--tag=zone=shop", (char *) "-t",
-                               (char *) "tier=front", (char *) "--user=alice", (char *) "--gid=users",
+                               (char *) "tier=front", (char *) "--expose=80:8080", (char *) "--expose", (char *) "81:[::]:8081",
+                               (char *) "--expose-from=any", (char *) "--egress=192.0.2.0/24,a.test", (char *) "--egress=b.test:443",
+                               (char *) "--user=alice", (char *) "--gid=users",
                                (char *) "-uweb", (char *) "--slice=shop.slice",
                                (char *) "--description=A shop", (char *) "-Gq", (char *) "--no-block",
                                (char *) "--no-ask-password", (char *) "--", (char *) "cmd",
@@ -54,6 +56,11 @@ START_TEST(test_request) {
         ck_assert_uint_eq(strv_length(request.tags), 2);
         ck_assert_str_eq(request.tags[0], "zone=shop");
         ck_assert_str_eq(request.tags[1], "tier=front");
+        ck_assert_uint_eq(strv_length(request.expose), 2);
+        ck_assert_str_eq(request.expose[1], "81:[::]:8081");
+        ck_assert_uint_eq(strv_length(request.expose_from), 1);
+        ck_assert_uint_eq(strv_length(request.egress), 2);
+        ck_assert_str_eq(request.egress[0], "192.0.2.0/24,a.test");
         ck_assert_str_eq(request.user, "alice");
         ck_assert_str_eq(request.group, "users");
         ck_assert_str_eq(request.unit, "web.scope");
@@ -252,6 +259,7 @@ START_TEST(test_json) {
                 .timestamp = 1700000000000001,
                 .listeners = &listener,
                 .n_listeners = 1,
+                .expose = (char *[]){ (char *) "80:8080", NULL },
         };
         _cleanup_json_ json_object *o = app_to_json(&app);
         _cleanup_free_ char *text = NULL;
@@ -264,6 +272,7 @@ START_TEST(test_json) {
                         text,
                         "{\"id\":\"web_1\",\"name\":\"\",\"names\":[],\"addresses\":[\"198.18.0.10\"],\"tags\":[],"
                         "\"listens\":[{\"protocol\":\"tcp\",\"address\":\"*\",\"port\":80}],\"strategy\":\"source-hash\",\"weight\":300,\"draining\":true,"
+                        "\"expose\":[\"80:8080\"],\"expose_from\":[],\"egress\":[],"
                         "\"uid\":4294967294,"
                         "\"unit\":\"u.scope\",\"shortcut\":\"auto\",\"transport\":\"unix\",\"leader\":7,\"command\":[\"cat\",\"\\\\xff\"],"
                         "\"timestamp\":1700000000000001}\n");

@@ -69,9 +69,9 @@ static void load(void) {
 
 static void assert_defaults(void) {
         ck_assert_str_eq(config.domain, "ax.internal");
-        unit_assert_address(&config.pool4.network, "198.18.0.0");
+        unit_assert_address(&config.pool4.address, "198.18.0.0");
         ck_assert_uint_eq(config.pool4.prefix, 15);
-        unit_assert_address(&config.pool6.network, "fdaa:a55:317c::");
+        unit_assert_address(&config.pool6.address, "fdaa:a55:317c::");
         ck_assert_uint_eq(config.pool6.prefix, 64);
         ck_assert_str_eq(config.default_tag, "zone=default");
         ck_assert_uint_eq(config.name_ttl, 5);
@@ -81,6 +81,9 @@ static void assert_defaults(void) {
         ck_assert_uint_eq(config.names_per_user_max, 1024);
         ck_assert_int_eq(config.strategy, STRATEGY_ROUND_ROBIN);
         ck_assert(config.hide_names);
+        ck_assert(!config.egress.all && config.egress.n == 0);
+        ck_assert_uint_eq(config.expose_from.n, 2);
+        ck_assert_uint_eq(config.exposed_ports_per_user_max, 256);
         ck_assert_int_eq(config.log_level, LOG_INFO);
 }
 
@@ -124,6 +127,11 @@ START_TEST(test_keys) {
                 { "NamesPerUserMax", "1" },
                 { "Strategy", "round-robin" },
                 { "Strategy", "source-hash" },
+                { "Egress", "yes" },
+                { "Egress", "192.0.2.0/24, *.example.test:443" },
+                { "ExposeFrom", "localhost" },
+                { "ExposeFrom", "10.0.0.0/8,fd00::/8 , 192.0.2.7" },
+                { "ExposedPortsPerUserMax", "1" },
                 { "LogLevel", "emerg" },
                 { "LogLevel", "debug" },
         };
@@ -132,7 +140,7 @@ START_TEST(test_keys) {
                 ck_assert_msg(config_set(&config, good[i].key, good[i].value, NULL) == 0, "%s=%s", good[i].key,
                               good[i].value);
         ck_assert_str_eq(config.domain, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
-        unit_assert_address(&config.pool4.network, "192.0.2.240");
+        unit_assert_address(&config.pool4.address, "192.0.2.240");
         ck_assert_uint_eq(config.pool6.prefix, 112);
         ck_assert_str_eq(config.default_tag, "a=b");
         ck_assert_uint_eq(config.name_ttl, 86400);
@@ -142,6 +150,9 @@ START_TEST(test_keys) {
         ck_assert_uint_eq(config.apps_per_user_max, 65536);
         ck_assert_uint_eq(config.listeners_per_app_max, 65536);
         ck_assert_int_eq(config.log_level, LOG_DEBUG);
+        ck_assert_uint_eq(config.egress.n, 2);
+        ck_assert_uint_eq(config.expose_from.n, 3);
+        ck_assert_uint_eq(config.exposed_ports_per_user_max, 1);
 
         /* Names are the same in either case. */
         ck_assert_int_eq(config_set(&config, "Domain", "AX.Example", NULL), 0);
@@ -159,6 +170,8 @@ START_TEST(test_bad_values) {
         static const char apps[] = "1 to 4096";
         static const char number[] = "1 to 65536";
         static const char strategy[] = "round-robin, random, least-connections or source-hash";
+        static const char egress[] = "yes, no, or a list of up to 64 networks and names, each with :PORT or :PORT-PORT or without, separated by commas";
+        static const char networks[] = "any, localhost, or a list of up to 64 networks and addresses, separated by commas";
         static const char level[] = "emerg, alert, crit, err, warning, notice, info or debug";
         static const struct {
                 const char *key, *value, *allowed;
@@ -205,6 +218,13 @@ START_TEST(test_bad_values) {
                 { "Strategy", "", strategy },
                 { "Strategy", "random,", strategy },
                 { "Strategy", "Random", strategy },
+                { "Egress", "", egress },
+                { "Egress", "yes,no", egress },
+                { "Egress", "192.0.2.1/24", egress },
+                { "ExposeFrom", "", networks },
+                { "ExposeFrom", "none", networks },
+                { "ExposeFrom", "any,", networks },
+                { "ExposedPortsPerUserMax", "0", number },
                 { "LogLevel", "", level },
                 { "LogLevel", "verbose", level },
                 { "LogLevel", "Info", level },
@@ -263,7 +283,7 @@ START_TEST(test_syntax) {
             "AppsMax=9");
         load();
         ck_assert_str_eq(config.domain, "one.example");
-        unit_assert_address(&config.pool4.network, "10.0.0.0");
+        unit_assert_address(&config.pool4.address, "10.0.0.0");
         ck_assert_str_eq(config.default_tag, "zone=shop");
         ck_assert_uint_eq(config.name_ttl, 7);
         ck_assert_uint_eq(config.apps_max, 9);

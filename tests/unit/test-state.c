@@ -34,6 +34,13 @@ typedef struct Fixture {
 } Fixture;
 
 static void fixture_init(Fixture *f, char **argv) {
+        static Expose exposes[] = {
+                { .port = 80, .host_port = 8080, .n = 1 },
+                { .port = 81, .host_port = 8081, .n = 9, .address = { AF_INET6, { 0xfd, [15] = 1 } } },
+        };
+        const char *reason;
+        char *item = NULL;
+
         *f = (Fixture){
                 .identity = {
                         .names = { { .name = (char *) "web" }, { .name = (char *) "www.shop" } },
@@ -56,12 +63,23 @@ static void fixture_init(Fixture *f, char **argv) {
                         .netns = UINT64_C(4026532999),
                 },
         };
+        f->app.exposes = exposes;
+        f->app.n_exposes = ELEMENTSOF(exposes);
+        ck_assert_int_eq(networks_add(&f->app.expose_from, "10.0.0.0/8"), 0);
+        ck_assert_int_eq(networks_add(&f->app.expose_from, "localhost"), 0);
+        ck_assert_int_eq(egress_parse((char *[]){ (char *) "192.0.2.0/24,*.a.test:443", NULL }, &f->app.egress, &item, &reason), 0);
         f->identity.addresses[0].address = unit_address("198.18.202.44");
         f->identity.addresses[1].address = unit_address("fdaa:a55:317c:0:8b8f:9c35:7cbd:25aa");
         f->app.party.identity = &f->identity;
         f->app.party.weight = WEIGHT_DEFAULT;
         ck_assert_int_eq(tags_add(&f->app.party.tags, "zone=shop"), 0);
         ck_assert_int_eq(tags_add(&f->app.party.tags, "a=b:c/d"), 0);
+}
+
+static void fixture_done(Fixture *f) {
+        tags_done(&f->app.party.tags);
+        networks_done(&f->app.expose_from);
+        egress_done(&f->app.egress);
 }
 
 static void assert_same(const AppRecord *record, const Fixture *f) {
@@ -88,6 +106,11 @@ static void assert_same(const AppRecord *record, const Fixture *f) {
         ck_assert_uint_eq(record->timestamp, app->timestamp);
         ck_assert_uint_eq(record->netns, app->netns);
         ck_assert_int_eq(record->shortcut, app->shortcut);
+        ck_assert_uint_eq(record->n_exposes, app->n_exposes);
+        for (size_t i = 0; i < app->n_exposes; i++)
+                ck_assert(expose_equal(&record->exposes[i], &app->exposes[i]));
+        ck_assert_uint_eq(record->expose_from.n, app->expose_from.n);
+        ck_assert(egress_equal(&record->egress, &app->egress));
         for (; app->argv[n]; n++)
                 ck_assert_str_eq(record->argv[n], app->argv[n]);
         ck_assert_uint_eq(record->n_argv, n);
@@ -101,7 +124,7 @@ static void assert_round_trip(Fixture *f) {
         ck_assert_int_eq(app_record_load(manager.state_dir, f->app.id, &record), 0);
         assert_same(&record, f);
         app_record_done(&record);
-        tags_done(&f->app.party.tags);
+        fixture_done(f);
 }
 
 /* All that is known of an app comes back. */
@@ -210,7 +233,7 @@ START_TEST(test_replace) {
         app_record_remove(&f.app);
         ck_assert_int_eq(app_record_load(manager.state_dir, "web_7", &record), -ENOENT);
         app_record_remove(&f.app);
-        tags_done(&f.app.party.tags);
+        fixture_done(&f);
 }
 END_TEST
 
@@ -253,6 +276,12 @@ START_TEST(test_damaged) {
         ck_assert_int_eq(load(GOOD "SHORTCUT=tcp\n"), 0);
         ck_assert_int_eq(load(GOOD "SHORTCUT=\n"), -EBADMSG);
         ck_assert_int_eq(load(GOOD "SHORTCUT=TCP\n"), -EBADMSG);
+        ck_assert_int_eq(load(GOOD "EXPOSE=80:8080\nEXPOSE_FROM=any\nEGRESS=no\n"), 0);
+        ck_assert_int_eq(load(GOOD "EXPOSE=\n"), -EBADMSG);
+        ck_assert_int_eq(load(GOOD "EXPOSE=80\n"), -EBADMSG);
+        ck_assert_int_eq(load(GOOD "EXPOSE_FROM=\n"), -EBADMSG);
+        ck_assert_int_eq(load(GOOD "EGRESS=\n"), -EBADMSG);
+        ck_assert_int_eq(load(GOOD "EGRESS=192.0.2.1/24\n"), -EBADMSG);
         ck_assert_int_eq(load(GOOD "STRATEGY=source-hash\nWEIGHT=1000\nDRAINING=1\n"), 0);
         ck_assert_int_eq(load(GOOD "STRATEGY=\n"), -EBADMSG);
         ck_assert_int_eq(load(GOOD "STRATEGY=dice\n"), -EBADMSG);
@@ -286,7 +315,7 @@ START_TEST(test_cut_short) {
                 r = load(text);
                 ck_assert_msg(r == 0 || r == -EBADMSG, "%i: %s", r, text);
         }
-        tags_done(&f.app.party.tags);
+        fixture_done(&f);
 }
 END_TEST
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What a call of RunApp says of the outside: who can reach the app from there, and what of it the app can reach. */
+
+#include <systemd/sd-bus.h>
+
+#include "core/app.h"
+
+typedef struct OutsideOptions {
+        Expose *exposes;
+        size_t n_exposes;
+        Networks expose_from;
+        Egress egress;
+        bool has_expose_from, has_egress; /* they are given */
+} OutsideOptions;
+
+void outside_options_done(OutsideOptions *o);
+
+/* Take what came with the call. Return 0 or a negative errno; what is wrong is said in `error`. */
+int outside_options_set_expose(OutsideOptions *o, char **values, sd_bus_error *error);
+int outside_options_set_expose_from(OutsideOptions *o, char **values, sd_bus_error *error);
+int outside_options_set_egress(OutsideOptions *o, char **values, sd_bus_error *error);
+
+/* Lends them to the request. */
+void outside_options_fill(const OutsideOptions *o, AppRequest *request);
+
+/* Whether an egress is given that is neither "no" nor the default. */
+bool outside_options_asks_egress(const OutsideOptions *o, const Egress *default_egress);
+
+/* Whether there is a port among those of the host that takes a privilege (ip_unprivileged_port_start, ip(7)). */
+bool outside_options_are_privileged(const OutsideOptions *o);
+
+/* All of them, with spaces between, "" for none: "8000:9999 80:[::]:8080"; "9999 8080". NULL: out of memory. */
+char *outside_options_join_exposes(const OutsideOptions *o);
+char *outside_options_join_host_ports(const OutsideOptions *o);
