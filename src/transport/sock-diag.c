@@ -175,12 +175,12 @@ int diag_list_pairs(int netlink, DiagPairFunction function, void *userdata) {
         return receive_all(netlink, &(Listing){ .parse = parse_pair, .pair = function, .userdata = userdata });
 }
 
-int diag_list_tcp(int netlink, int family, bool count, DiagTcpFunction function, void *userdata) {
+static int list_tcp(int netlink, int family, uint32_t states, bool count, DiagTcpFunction function, void *userdata) {
         const struct inet_diag_req_v2 request = {
                 .sdiag_family = (uint8_t) family,
                 .sdiag_protocol = IPPROTO_TCP,
                 .idiag_ext = count ? 1U << (INET_DIAG_INFO - 1) : 0,
-                .idiag_states = ~(1U << STATE_LISTEN | 1U << STATE_TIME_WAIT | 1U << STATE_CLOSE | 1U << STATE_BOUND_INACTIVE),
+                .idiag_states = states,
         };
         int r;
 
@@ -188,4 +188,14 @@ int diag_list_tcp(int netlink, int family, bool count, DiagTcpFunction function,
         if (r < 0)
                 return r;
         return receive_all(netlink, &(Listing){ .parse = parse_tcp, .tcp = function, .userdata = userdata });
+}
+
+int diag_list_tcp(int netlink, int family, bool count, DiagTcpFunction function, void *userdata) {
+        return list_tcp(netlink, family,
+                        ~(1U << STATE_LISTEN | 1U << STATE_TIME_WAIT | 1U << STATE_CLOSE | 1U << STATE_BOUND_INACTIVE),
+                        count, function, userdata);
+}
+
+int diag_list_bound(int netlink, int family, DiagTcpFunction function, void *userdata) {
+        return list_tcp(netlink, family, ~(1U << STATE_TIME_WAIT), false, function, userdata);
 }

@@ -21,7 +21,7 @@ typedef struct DiagPair {
         uint32_t inode, peer; /* 0: the other end is closed */
 } DiagPair;
 
-/* A TCP socket that is not a listener's. */
+/* A TCP socket. */
 typedef struct DiagTcp {
         Endpoint local, peer;
         uint32_t inode; /* 0: no descriptor leads to it: not accepted yet, or closed */
@@ -35,9 +35,12 @@ typedef int (*DiagPairFunction)(const DiagPair *end, void *userdata);
 typedef int (*DiagTcpFunction)(const DiagTcp *end, void *userdata);
 
 /*
- * Go through all ends of pairs whose names are ours, and all TCP sockets of a
- * family, with bytes counted or not. Return 0; what the function returned; or a
- * negative errno: -EOPNOTSUPP if the kernel has no sock_diag for these.
+ * Go through all ends of pairs whose names are ours; all TCP sockets of a
+ * family that are no listeners, with bytes counted or not; and all that have a
+ * port, listeners included (and those that do not listen yet, since Linux 6.8).
+ * Return 0; what the function returned; or a negative errno: -EOPNOTSUPP if the
+ * kernel has no sock_diag for these.
  */
 int diag_list_pairs(int netlink, DiagPairFunction function, void *userdata);
 int diag_list_tcp(int netlink, int family, bool count, DiagTcpFunction function, void *userdata);
+int diag_list_bound(int netlink, int family, DiagTcpFunction function, void *userdata);
