@@ -20,6 +20,7 @@
 #include "core/app.h"
 #include "core/errors.h"
 #include "core/fence.h"
+#include "core/permitted.h"
 #include "core/state.h"
 #include "transport/socket-name.h"
 
@@ -140,6 +141,7 @@ App *app_free(App *app) {
         free(app->exposes);
         networks_done(&app->expose_from);
         egress_done(&app->egress);
+        permits_done(&app->party.permits);
         free(app->id);
         free(app->unit);
         free(app->slice);
@@ -153,6 +155,7 @@ App *app_free(App *app) {
 /* Out of the descriptor store and off the disk: nobody is to find it again. */
 static void app_forget(App *app) {
         app_record_remove(app);
+        permitted_forget(app);
         unstore_fd(app, "app");
         for (NetworkSocket i = 0; i < _NETWORK_SOCKET_MAX; i++)
                 unstore_fd(app, network_socket_to_string(i));
@@ -533,6 +536,7 @@ static App *app_alloc(Manager *m) {
         if (!app)
                 return NULL;
         app->manager = m;
+        app->party.egress = &app->egress;
         app->leader_pidfd = app->dns_udp = app->dns_tcp = -EBADF;
         m->n_apps++;
         return app;
@@ -794,6 +798,7 @@ static int app_restore_record(App *app, AppRecord *record) {
         if (r < 0)
                 return r;
         app->party.uid = app->uid;
+        permitted_restore(app);
         return fence_add(app->manager, &app->party);
 }
 

@@ -66,6 +66,7 @@ struct App {
         size_t n_exposes;
         Networks expose_from; /* from where */
         Egress egress;        /* what of the outside it can reach */
+        unsigned n_permit_lines; /* core/permitted.c */
         char **argv;
         pid_t leader;
         uint64_t leader_start; /* when it was started, in clock ticks since boot */

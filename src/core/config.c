@@ -8,6 +8,7 @@
 #include "basic/fd.h"
 #include "basic/ini.h"
 #include "basic/log.h"
+#include "basic/text.h"
 #include "core/config.h"
 #include "dns/dns-feed.h"
 #include "model/name.h"
@@ -123,6 +124,43 @@ static int parse_egress(const char *value, void *to) {
         return 0;
 }
 
+/* One address of each family at most. */
+static int parse_egress_source(const char *value, void *to) {
+        _cleanup_strv_ char **words = NULL;
+        Exit *exit = to;
+        Address source4 = {}, source6 = {}, a;
+        int r = 0;
+
+        if (*value)
+                r = strv_split(value, &words);
+        for (char **w = words; r >= 0 && w && *w; w++) {
+                Address *source;
+
+                if (address_parse(*w, &a) < 0 || address_reserved_reason(&a))
+                        return -EINVAL;
+                source = a.family == AF_INET ? &source4 : &source6;
+                if (source->family != AF_UNSPEC)
+                        return -EINVAL;
+                *source = a;
+        }
+        if (r < 0)
+                return r;
+        exit->source4 = source4;
+        exit->source6 = source6;
+        return 0;
+}
+
+/* As the kernel has it (dev_valid_name()). */
+static int parse_egress_device(const char *value, void *to) {
+        Exit *exit = to;
+
+        if (strlen(value) >= sizeof(exit->device) || strpbrk(value, "/: \t") || strcmp(value, ".") == 0 ||
+            strcmp(value, "..") == 0)
+                return -EINVAL;
+        strcpy(exit->device, value);
+        return 0;
+}
+
 static int parse_networks(const char *value, void *to) {
         Networks networks = {};
         int r;
@@ -166,6 +204,8 @@ static const struct {
         { "Strategy", offsetof(Config, strategy), parse_strategy, "round-robin, random, least-connections or source-hash" },
         { "HideNames", offsetof(Config, hide_names), parse_yes_no, "yes or no" },
         { "Egress", offsetof(Config, egress), parse_egress, "yes, no, or a list of up to 64 networks and names, each with :PORT or :PORT-PORT or without, separated by commas" },
+        { "EgressSource", offsetof(Config, exit), parse_egress_source, "an IPv4 address, an IPv6 address, or one of each separated by a comma" },
+        { "EgressDevice", offsetof(Config, exit), parse_egress_device, "the name of a network device, up to 15 characters" },
         { "ExposeFrom", offsetof(Config, expose_from), parse_networks, "any, localhost, or a list of up to 64 networks and addresses, separated by commas" },
         { "ExposedPortsPerUserMax", offsetof(Config, exposed_ports_per_user_max), parse_maximum, "1 to 65536" },
         { "LogLevel", offsetof(Config, log_level), parse_log_level,

@@ -7,6 +7,7 @@
 #include "model/egress.h"
 #include "model/pool.h"
 #include "model/tags.h"
+#include "trap/switch.h"
 
 typedef struct Config {
         char *domain;
@@ -23,6 +24,7 @@ typedef struct Config {
         bool hide_names; /* from who may not connect */
         Egress egress;        /* of apps that say nothing else */
         Networks expose_from; /* the same */
+        Exit exit;            /* EgressSource=, EgressDevice= */
         unsigned exposed_ports_per_user_max;
         int log_level;
 } Config;

@@ -16,11 +16,13 @@
 #include "basic/log.h"
 #include "core/app.h"
 #include "core/fence.h"
+#include "core/permitted.h"
 #include "core/policy-load.h"
 #include "core/services.h"
 #include "core/cut.h"
 #include "core/load.h"
 #include "core/state.h"
+#include "transport/host-route.h"
 #include "trap/delivery.h"
 #include "trap/listener.h"
 #include "trap/pending.h"
@@ -76,6 +78,12 @@ static void sw_on_refused(Trap *client, const Refusal *refusal, void *userdata) 
                 m->hooks.connection_refused(m, refusal);
 }
 
+static void sw_hear_names(void *userdata) {
+        Manager *m = userdata;
+
+        feed_drain(m->feed);
+}
+
 static void on_services_changed(void *userdata) {
         Manager *m = userdata;
 
@@ -91,6 +99,7 @@ static const SwitchHooks switch_hooks = {
         .listener_ends = sw_on_listener_ends,
         .connected = sw_on_connected,
         .refused = sw_on_refused,
+        .hear_names = sw_hear_names,
 };
 
 static void feed_on_snapshot(Feed *feed, void *userdata) {
@@ -106,6 +115,7 @@ static void feed_on_snapshot(Feed *feed, void *userdata) {
 
 static const FeedHooks feed_hooks = {
         .snapshot = feed_on_snapshot,
+        .resolved = permitted_hear,
 };
 
 /* What the descriptor store gave back. Those that are not taken are closed and dropped from it. */
@@ -173,6 +183,7 @@ static void restore_app(Manager *m, Stored *stored, const char *id) {
                 return;
         if (r != -ESRCH)
                 (void) log_warning_errno(r, "Failed to take back app %s, ignoring: %m", id);
+        permitted_remove(m, record.number);
         (void) unlinkat(m->state_dir, id, 0);
 }
 
@@ -260,12 +271,33 @@ static int restore(Manager *m) {
                                 stored_take_queue(&stored, DELIVERY_FD_NAME), &switch_hooks, m);
         if (r >= 0) {
                 m->sw.listeners_per_trap_max = m->config.listeners_per_app_max;
+                m->sw.exit = m->config.exit;
                 r = restore_apps(m, &stored);
         }
         if (r >= 0)
                 restore_listeners(m, &stored);
         stored_done(&stored);
         return r;
+}
+
+/* What cannot be found out is the host's own: that can be had otherwise. */
+static bool is_of_host(const Address *a, void *userdata) {
+        Manager *m = userdata;
+        int r;
+
+        r = m->host_routes ? host_routes_is_local(m->host_routes, a) : -EOPNOTSUPP;
+        return r != 0;
+}
+
+/* Without its routes the host is on the safe side, and nothing else works less. */
+static void ask_host(Manager *m) {
+        int r;
+
+        r = host_routes_new(&m->host_routes);
+        if (r < 0)
+                (void) log_warning_errno(r, "Failed to ask for routes, so that no app gets out by its Egress=, ignoring: %m");
+        m->directory.is_of_host = is_of_host;
+        m->directory.host_userdata = m;
 }
 
 int manager_new(sd_event *event, sd_bus *bus, Manager **ret) {
@@ -318,6 +350,7 @@ int manager_new(sd_event *event, sd_bus *bus, Manager **ret) {
         r = policy_start(m);
         if (r < 0)
                 return log_error_errno(r, "Failed to load the policy: %m");
+        ask_host(m);
         r = restore(m);
         if (r < 0)
                 return log_error_errno(r, "Failed to take back the apps: %m");
@@ -350,6 +383,7 @@ Manager *manager_free(Manager *m) {
         m->load = load_free(m->load);
         directory_done(&m->directory);
         sd_bus_slot_unref(m->owners);
+        host_routes_free(m->host_routes);
         scopes_free(m->scopes);
         safe_close(m->state_dir);
         config_done(&m->config);

@@ -12,6 +12,7 @@
 #include "trap/switch.h"
 
 typedef struct App App;
+typedef struct HostRoutes HostRoutes; /* transport/host-route.h */
 typedef struct Services Services;
 typedef struct Census Census;
 typedef struct Load Load;
@@ -43,6 +44,7 @@ struct Manager {
         Switch sw;
         Scopes *scopes;
         Feed *feed;
+        HostRoutes *host_routes; /* NULL: they cannot be asked */
         Services *services; /* core/services.h */
         ServiceTable service_table;
         Census *census;

@@ -18,6 +18,7 @@
 #include <uthash.h>
 #include "model/address.h"
 #include "model/balance.h"
+#include "model/permits.h"
 #include "model/policy-bits.h"
 #include "model/pool.h"
 #include "model/tags.h"
@@ -33,6 +34,7 @@ typedef struct Party Party;
 typedef struct Backend Backend;
 typedef struct VirtualService VirtualService; /* model/virtual-service.h */
 typedef struct Policy Policy;                 /* model/policy.h */
+typedef struct Egress Egress;                 /* model/egress.h */
 
 typedef struct NameEntry {
         char *name; /* the key */
@@ -80,6 +82,8 @@ struct Party {
         struct Exposure *exposure; /* the same of what has names */
         unsigned weight;       /* WEIGHT_MIN to WEIGHT_MAX; 0 is WEIGHT_DEFAULT */
         bool draining;         /* gets no new connections but its own */
+        const Egress *egress;  /* what of the outside it may connect to; NULL: nothing; its owner's */
+        Permits permits;       /* its owner's to free, as the tags */
         unsigned connections;  /* open ones, as the kernel last told */
         unsigned chosen_since; /* how often it was chosen since then */
         uint64_t key;          /* of its id, for STRATEGY_SOURCE_HASH */
@@ -116,6 +120,9 @@ struct Directory {
         void (*members_changed)(VirtualService *service, void *userdata);
         void *members_userdata;
         const Policy *policy;         /* NULL: shared tags alone decide */
+        /* Whether an address of the outside is one of the host's own. NULL: none is. */
+        bool (*is_of_host)(const Address *a, void *userdata);
+        void *host_userdata;
 };
 
 void directory_init(Directory *d, const Pool *pool4, const Pool *pool6);

@@ -132,7 +132,7 @@ int egress_parse(char *const *words, Egress *ret, char **ret_item, const char **
         return 0;
 }
 
-static char *item_to_string(const EgressItem *item) {
+char *egress_item_to_string(const EgressItem *item) {
         const bool any = item->first == 1 && item->last == UINT16_MAX;
         const bool brackets = !item->name && !any && item->network.address.family == AF_INET6;
         char network[NETWORK_STRING_MAX], ports[PORTS_STRING_MAX] = "", *s;
@@ -153,7 +153,7 @@ char **egress_to_strv(const Egress *egress) {
         if (egress->n == 0)
                 return strv_append(&v, egress->all ? "yes" : "no") < 0 ? NULL : TAKE_PTR(v);
         for (size_t i = 0; i < egress->n; i++) {
-                _cleanup_free_ char *s = item_to_string(&egress->items[i]);
+                _cleanup_free_ char *s = egress_item_to_string(&egress->items[i]);
 
                 if (!s || strv_append(&v, s) < 0)
                         return NULL;
@@ -196,13 +196,14 @@ int egress_copy(const Egress *egress, Egress *ret) {
 
 size_t egress_name_patterns(const Egress *egress, const char *ret[static EGRESS_ITEMS_MAX]) {
         bool all = egress->all;
+        size_t n = 0;
 
-        for (size_t i = 0; i < egress->n; i++) {
-                all = all || !egress->items[i].name;
-                ret[i] = egress->items[i].name;
-        }
-        if (!all)
-                return egress->n;
-        ret[0] = "*";
-        return 1;
+        for (size_t i = 0; i < egress->n; i++)
+                if (egress->items[i].name)
+                        ret[n++] = egress->items[i].name;
+                else
+                        all = true;
+        if (all)
+                ret[n++] = "*";
+        return n;
 }

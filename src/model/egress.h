@@ -37,6 +37,9 @@ int egress_parse(char *const *words, Egress *ret, char **ret_item, const char **
 /* As words that egress_parse() takes: "no", "yes", or the items. NULL: out of memory. */
 char **egress_to_strv(const Egress *egress);
 
+/* One of them. NULL: out of memory. */
+char *egress_item_to_string(const EgressItem *item);
+
 /* Whether they say the same, in the same order. */
 bool egress_equal(const Egress *a, const Egress *b);
 

@@ -148,6 +148,22 @@ static RouteVerdict verdict_of_nobodys(const Directory *d, const Address *to) {
                         : ROUTE_NO_ROUTE;
 }
 
+/* An address that is nobody's: outside, if it is not one that apps could have. */
+static void leave(const RouteRequest *q, Route *route) {
+        const Address *to = &q->to.address;
+        EgressDecision *egress = &route->egress;
+
+        route->verdict = verdict_of_nobodys(q->directory, to);
+        if (route->verdict == ROUTE_NO_HOST && !address_is_link_local(to))
+                return;
+        *egress = egress_decide(q->directory, q->client, &q->to, q->now);
+        if (egress->verdict == EGRESS_ALLOWED)
+                route->verdict = ROUTE_OUTSIDE;
+        /* Without a name it is what the kernel says, too. */
+        else if (egress->verdict != EGRESS_NONE && (egress->verdict != EGRESS_RESERVED || egress->permit))
+                route->verdict = ROUTE_NO_EGRESS;
+}
+
 static Route find_route(RouteRequest *q) {
         Directory *d = q->directory;
         Party *client = q->client;
@@ -174,7 +190,7 @@ static Route find_route(RouteRequest *q) {
                                 : *identity_address(client->identity, q->to.address.family);
         }
         if (!identity)
-                route.verdict = verdict_of_nobodys(d, &q->to.address);
+                leave(q, &route);
         else if (identity->service)
                 route_service(q, identity->service, &route);
         else
@@ -231,6 +247,8 @@ static void rule_reason(const Rule *rule, char *buf, size_t size) {
 const char *route_reason(const Route *route, char buf[static ROUTE_REASON_MAX]) {
         if (route->rule)
                 rule_reason(route->rule, buf, ROUTE_REASON_MAX);
+        else if (route->verdict == ROUTE_OUTSIDE || route->verdict == ROUTE_NO_EGRESS || route->verdict == ROUTE_NO_ROUTE)
+                (void) egress_reason(&route->egress, &route->to, buf);
         else if (route->verdict != ROUTE_REFUSED)
                 (void) snprintf(buf, ROUTE_REASON_MAX, "no rule is about it");
         else if (route->refused)
@@ -246,6 +264,7 @@ int route_verdict_to_errno(RouteVerdict verdict) {
                 [ROUTE_NO_BACKEND] = ECONNREFUSED,
                 [ROUTE_NO_HOST] = EHOSTUNREACH,
                 [ROUTE_NO_ROUTE] = ENETUNREACH,
+                [ROUTE_NO_EGRESS] = EACCES,
         };
 
         return errors[verdict];

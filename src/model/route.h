@@ -4,6 +4,7 @@
 /* Where does this connection go, and may it? */
 
 #include "model/directory.h"
+#include "model/egress-decide.h"
 #include "model/policy.h"
 
 typedef struct External External;  /* model/virtual-service.h */
@@ -15,7 +16,9 @@ typedef enum RouteVerdict {
         ROUTE_REFUSED,    /* there are backends, but none that shares a tag and that the policy allows: EACCES */
         ROUTE_NO_BACKEND, /* the address is there and nothing listens: ECONNREFUSED */
         ROUTE_NO_HOST,    /* a virtual address that nobody has: EHOSTUNREACH */
-        ROUTE_NO_ROUTE,   /* the outside, which the app may not reach: ENETUNREACH */
+        ROUTE_NO_ROUTE,   /* the outside, where the app has no way to at all: ENETUNREACH */
+        ROUTE_OUTSIDE,    /* to just this address, outside */
+        ROUTE_NO_EGRESS,  /* outside, and not what the app may reach of it: EACCES */
         _ROUTE_VERDICT_MAX,
 } RouteVerdict;
 
@@ -26,6 +29,7 @@ typedef struct Route {
         Party *refused_by;        /* ROUTE_REFUSED: a party that listens there */
         const Party *refused;     /* ROUTE_REFUSED: the virtual service between the two, if that is who is refused */
         const Rule *rule;         /* that decided; NULL: none did, and what is refused shares no tag */
+        EgressDecision egress;    /* ROUTE_OUTSIDE, ROUTE_NO_EGRESS, ROUTE_NO_ROUTE: why */
         unsigned work;            /* how many steps it took, each of bounded time */
         Address to;               /* the address that is meant: 0.0.0.0 and :: are loopback (ip(7)) */
         Endpoint target;          /* what to dial: `to` and its port, unless a virtual service leads elsewhere */
@@ -79,6 +83,7 @@ RouteVerdict route_echo(Directory *d, const Party *client, const Address *to);
 
 /* Room for a sentence with a name of a file and a description in it. */
 enum { ROUTE_REASON_MAX = 1600 };
+static_assert((int) ROUTE_REASON_MAX >= (int) EGRESS_REASON_MAX, "either");
 
 /*
  * Why it was refused or allowed, as the end of a sentence: "they share no tag",
@@ -87,5 +92,5 @@ enum { ROUTE_REASON_MAX = 1600 };
  */
 const char *route_reason(const Route *route, char buf[static ROUTE_REASON_MAX]);
 
-/* The errno that connect(2) gives for a verdict, 0 for ROUTE_BACKEND and ROUTE_NATIVE. */
+/* The errno that connect(2) gives for a verdict, 0 for those that lead somewhere. */
 int route_verdict_to_errno(RouteVerdict verdict);

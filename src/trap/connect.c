@@ -9,15 +9,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include "basic/clock.h"
 #include "basic/fd.h"
-#include "basic/log.h"
 #include "transport/pair.h"
 #include "trap/alias.h"
 #include "trap/dialer.h"
@@ -26,13 +23,8 @@
 #include "trap/listener.h"
 #include "trap/option-memory.h"
 #include "trap/outside.h"
+#include "trap/refusal.h"
 #include "trap/rule-log.h"
-
-enum {
-        /* Records of refusals of one app in a window of time; what is more is counted. */
-        REFUSALS_PER_WINDOW = 10,
-        REFUSAL_WINDOW_SEC = 10,
-};
 
 /*
  * Sockets in the file system cross network namespaces. A resolver behind one
@@ -63,51 +55,6 @@ static void connect_other(Call *call, const CallLook *look) {
                 (void) call_fail(call, -ECONNREFUSED);
         else
                 (void) call_continue(call);
-}
-
-static void log_refusal(Trap *trap, const Connect *c, const Route *route) {
-        char to[ENDPOINT_STRING_MAX], app[300], peer[300], address[ENDPOINT_STRING_MAX + 32], rule[600], reason[ROUTE_REASON_MAX];
-        struct timespec now;
-        uint64_t window;
-
-        trap->sw->n_refused++;
-        (void) clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-        window = (uint64_t) now.tv_sec / REFUSAL_WINDOW_SEC;
-        if (window != trap->refused_window) {
-                trap->refused_window = window;
-                trap->n_refused = 0;
-        }
-        trap->n_refused++;
-        trap->sw->hooks->refused(trap,
-                                 &(Refusal){
-                                                 .client = trap->party,
-                                                 .server = route->refused_by,
-                                                 .to = &c->to,
-                                                 .reason = route_reason(route, reason),
-                                                 .tell = trap->n_refused <= REFUSALS_PER_WINDOW,
-                                 },
-                                 trap->sw->userdata);
-        if (trap->n_refused > REFUSALS_PER_WINDOW)
-                return;
-
-        (void) endpoint_format(&c->to, c->to.address.family, to);
-        (void) snprintf(app, sizeof(app), "APPSWITCH_APP=%s", trap->party->id);
-        (void) snprintf(peer, sizeof(peer), "APPSWITCH_PEER=%s", route->refused_by->id);
-        (void) snprintf(address, sizeof(address), "APPSWITCH_ADDRESS=%s", to);
-        if (route->rule)
-                (void) snprintf(rule, sizeof(rule), "APPSWITCH_RULE=%s:%u", route->rule->file, route->rule->line);
-        (void) log_fields(LOG_NOTICE, 0,
-                          (const char *const[]){
-                                          "MESSAGE_ID=6ac3df0b1d1b4f5c9a1b0f7a2f0f6d11",
-                                          app,
-                                          peer,
-                                          address,
-                                          route->rule ? rule : NULL,
-                                          NULL,
-                          },
-                          "%s was refused a connection to %s of %s: %s.%s", trap->party->id, to,
-                          route->refused_by->id, reason,
-                          trap->n_refused == REFUSALS_PER_WINDOW ? " (Further records are held back for a while.)" : "");
 }
 
 /*
@@ -152,14 +99,25 @@ static bool is_own_business(const Connect *c, const Route *route) {
                         (route->verdict == ROUTE_BACKEND && route->backend->party == trap->party);
 }
 
+/* Before a name is no good any more, what the name service has told of it until now is heard. */
+static Route find_route(const Connect *c) {
+        Trap *trap = c->call->trap;
+        const uint64_t now = now_usec(CLOCK_MONOTONIC);
+        Route route = route_connect(trap->sw->directory, trap->party, &c->to, now, &c->tried);
+
+        if (route.verdict != ROUTE_NO_EGRESS || !egress_has_names(trap->party->egress))
+                return route;
+        trap->sw->hooks->hear_names(trap->sw->userdata);
+        return route_connect(trap->sw->directory, trap->party, &c->to, now, &c->tried);
+}
+
 void connect_route(Connect *c) {
         Trap *trap = c->call->trap;
         int r;
 
         /* Each turn of the loop takes one backend out of the directory, or notes it among those that were tried. */
         for (;;) {
-                Route route = route_connect(trap->sw->directory, trap->party, &c->to,
-                                            now_usec(CLOCK_MONOTONIC), &c->tried);
+                const Route route = find_route(c);
 
                 if (route.verdict == ROUTE_NATIVE) {
                         if (c->foreign)
@@ -174,11 +132,11 @@ void connect_route(Connect *c) {
                 }
                 if (c->tried.n == 0)
                         rule_note(trap, &c->to, &route);
-                if (route.verdict == ROUTE_REFUSED)
-                        log_refusal(trap, c, &route);
+                if (refusal_is_one(&route))
+                        refusal_note(trap, &c->to, &route);
                 if (route.verdict == ROUTE_BACKEND)
                         r = connect_backend(c, &route);
-                else if (route.verdict == ROUTE_EXTERNAL)
+                else if (route.verdict == ROUTE_EXTERNAL || route.verdict == ROUTE_OUTSIDE)
                         r = connect_outside(c, &route);
                 else if (route.verdict == ROUTE_NO_BACKEND && c->error < 0 && c->error != -ECONNREFUSED)
                         r = c->error;

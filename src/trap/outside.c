@@ -18,6 +18,10 @@
  * is seen by a set of epoll(7) that does not hold it. For a backend that is far
  * away nobody is kept: a refusal would take as long.
  *
+ * So it is with backends of virtual services. One to an address itself (what the
+ * app's Egress= permits) has no other to go on with: who does not wait gets the
+ * socket at once, in progress, and whatever becomes of it is the kernel's to say.
+ *
  * The kernel remembers for us whether a client was told that he is connected: a
  * connect(2) on a socket that was connected in the background succeeds once.
  */
@@ -30,7 +34,6 @@
 #include <sys/socket.h>
 #include <utlist.h>
 
-#include "basic/caps.h"
 #include "basic/clock.h"
 #include "basic/deadline.h"
 #include "basic/fd.h"
@@ -39,12 +42,8 @@
 #include "transport/socket-name.h"
 #include "trap/handlers.h"
 #include "trap/notify.h"
-#include "trap/option-memory.h"
 #include "trap/outside.h"
-
-#ifndef TCP_FASTOPEN_CONNECT
-#define TCP_FASTOPEN_CONNECT 30
-#endif
+#include "trap/outside-socket.h"
 
 /* For how long somebody who does not wait is made to. */
 #define PROGRESS_USEC (20 * USEC_PER_MSEC)
@@ -58,8 +57,9 @@ enum { SLOW_CONNECTS = 100 };
 /* A socket that is being connected. */
 typedef struct Attempt {
         int fd;            /* in the host's namespace */
-        bool given;        /* the client has it; then the call's own fd is what he had before */
-        uint64_t external; /* id of the backend; 0: not known, the client connects once more to what he has */
+        bool given;        /* the client has it; then the call's own fd is what he had before, */
+        bool again;        /* or, if he had it already, the same */
+        uint64_t external; /* id of the backend; 0: not known, or none */
         uint64_t deadline; /* µs of CLOCK_MONOTONIC: until then it is waited for */
 } Attempt;
 
@@ -160,10 +160,12 @@ static bool is_of_backend(int error) {
                         error == -EPROTO || error == -ENOPROTOOPT;
 }
 
-/* Returns -EPIPE: another one may do better. */
+/* Returns -EPIPE if it was a backend: another one may do better. */
 static int note_failure(Connect *c, uint64_t external, int error) {
         External *e = find_external(c, external);
 
+        if (external == 0)
+                return error;
         if (e && is_of_backend(error))
                 rest_fail(&e->rest, now_usec(CLOCK_MONOTONIC));
         c->error = error;
@@ -192,53 +194,6 @@ static bool is_slow(const Connect *c, uint64_t external) {
         return e && e->slow > 0 && e->slow-- > 0;
 }
 
-/* A socket of the host's with the options of the client's, and without our rights. */
-static int make_socket(const Connect *c, int family) {
-        const int off = 0;
-        _cleanup_close_ int fd = -EBADF;
-        Caps caps;
-        int r;
-
-        fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
-        if (fd < 0)
-                return -errno;
-        r = caps_suspend(&caps);
-        if (r < 0)
-                return r;
-        option_memory_inherit(c->call->trap, c->call->trap, c->call->fd, fd, true);
-        caps_resume(&caps);
-        /* It would connect with the first data only; and the kernel's own default for the other one is the host's. */
-        (void) setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &off, sizeof(off));
-        if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)
-                return -errno;
-        return TAKE_FD(fd);
-}
-
-static int connect_to(int fd, const Endpoint *to, int family) {
-        SockAddr sa;
-        socklen_t size = endpoint_to_sockaddr(to, family, &sa);
-
-        return connect(fd, &sa.sa, size) < 0 && errno != EINPROGRESS ? -errno : 0;
-}
-
-/* Locks it before anybody has it. */
-static int lock(int fd, const Endpoint *target, const PeerView *view) {
-        SockAddr sa;
-        socklen_t size = sizeof(sa);
-        Endpoint local;
-        int r;
-
-        if (getsockname(fd, &sa.sa, &size) < 0)
-                return -errno;
-        r = endpoint_from_sockaddr(&sa, size, &local);
-        if (r < 0)
-                return r;
-        /* Nobody listens on this port of the host, and TCP connects such a one to itself. */
-        if (endpoint_equal(&local, target))
-                return -ECONNREFUSED;
-        return peer_lock(fd, &local, target, view);
-}
-
 static bool waits(const Connect *c) {
         return !(c->flags & O_NONBLOCK);
 }
@@ -257,6 +212,8 @@ static uint64_t send_deadline(int fd) {
 static void watch(const Connect *c, const Attempt *a) {
         struct epoll_event event = { .events = EPOLLOUT | EPOLLONESHOT, .data.u64 = a->external };
 
+        if (a->external == 0)
+                return;
         (void) epoll_ctl(c->call->trap->sw->outside_epoll, EPOLL_CTL_ADD, a->fd, &event);
 }
 
@@ -376,7 +333,7 @@ static int wait_for(Connect *c, Attempt *a) {
 
 /* It failed, and the client has it: he gets what he had before. Returns as connect_replace() does. */
 static int take_back(Connect *c, const Attempt *a) {
-        return a->external != 0 ? connect_replace(c, a->fd, c->call->fd) : connect_replace_by_plain(c);
+        return a->again ? connect_replace_by_plain(c) : connect_replace(c, a->fd, c->call->fd);
 }
 
 /* The next step of one that waited. */
@@ -395,7 +352,7 @@ static void go_on(Connect *c, Attempt *a) {
                 if (r == 0)
                         return;
                 if (r > 0)
-                        r = a->external != 0 ? note_failure(c, a->external, error) : error;
+                        r = note_failure(c, a->external, error);
                 if (r == -EPIPE) {
                         connect_route(c);
                         return;
@@ -475,16 +432,18 @@ int connect_outside(Connect *c, const Route *route) {
                 return r;
         if (resume_waiting(c))
                 return 0;
-        a.external = route->external->id;
+        a.external = route->external ? route->external->id : 0;
         a.deadline = waits(c) ? send_deadline(c->call->fd) : now_usec(CLOCK_MONOTONIC) + PROGRESS_USEC;
-        a.fd = make_socket(c, family);
+        a.fd = outside_socket_new(c, route, family);
         if (a.fd < 0)
                 return a.fd;
-        r = connect_to(a.fd, &route->target, family);
+        r = outside_socket_connect(a.fd, &route->target, family);
         if (r < 0)
                 return note_failure(c, a.external, r);
         c->call->trap->sw->views = true;
-        r = lock(a.fd, &route->target, &view);
+        r = outside_socket_lock(a.fd, &route->target, &view);
+        if (!route->external && !waits(c))
+                return r < 0 ? r : give(c, &a, PROGRESS_WAITS);
         progress = look_at(c, &a, LOOK, &error);
         if (progress == PROGRESS_FAILED || r == -ECONNREFUSED)
                 return note_failure(c, a.external, r < 0 ? r : error);
@@ -521,7 +480,7 @@ void connect_outside_again(Connect *c, int state) {
         if (state == TCP_SYN_SENT && waits(c) && resume_waiting(c))
                 return;
         a.fd = fcntl(c->call->fd, F_DUPFD_CLOEXEC, 3);
-        a.given = true;
+        a.given = a.again = true;
         a.deadline = send_deadline(c->call->fd);
         if (a.fd < 0) {
                 (void) call_fail(c->call, -ENOBUFS);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Carrying out a connect(2) to a backend outside of all apps, which may be a service of the host itself. */
+/*
+ * Carrying out a connect(2) to what is outside of all apps: a backend, which may
+ * be a service of the host itself, or just an address that the app may reach.
+ */
 
 #include "trap/link.h"
 
 /*
- * Connects to where the route leads. Returns 0 if the call is ended or waits, or
+ * Connects to where the route leads, ROUTE_EXTERNAL or ROUTE_OUTSIDE. Returns 0 if the call is ended or waits, or
  * a negative errno for the caller; -EPIPE if that backend is no good, which is
  * noted, and another one may be.
  */

@@ -47,7 +47,7 @@ enum {
 
 /* A connect that was refused. */
 typedef struct Refusal {
-        const Party *client, *server; /* the server is one of those that listen there */
+        const Party *client, *server; /* the server is one of those that listen there; NULL: it is outside */
         const Endpoint *to;
         const char *reason;
         bool tell; /* there were not too many of late: others may be told */
@@ -70,7 +70,15 @@ typedef struct SwitchHooks {
         /* A connection to another app was made, or refused; `to` is what the server is called in it. */
         void (*connected)(Trap *client, Trap *server, const Endpoint *to, void *userdata);
         void (*refused)(Trap *client, const Refusal *refusal, void *userdata);
+        /* An app may not be let out yet: whatever name has been resolved for one by now is to be known (Party.permits). */
+        void (*hear_names)(void *userdata);
 } SwitchHooks;
+
+/* How sockets of the host leave it for what apps connect to outside; may be changed at any time. */
+typedef struct Exit {
+        Address source4, source6; /* where connections come from; AF_UNSPEC: as the routes say */
+        char device[16];          /* that they leave by (IFNAMSIZ); "": as the routes say */
+} Exit;
 
 /* What joins an app with another of the same node. */
 typedef enum Shortcut {
@@ -175,8 +183,10 @@ struct Switch {
         Trap *traps;         /* uthash */
         Filter *filters;     /* uthash */
         Listener *listeners; /* uthash */
+        Exit exit;
         uint64_t netns; /* cookie of the host's namespace */
         bool views;     /* there may be sockets with a view of their own (trap/alias.h) */
+        bool without_owners; /* trap/outside.c: sockets outside are not the apps' users' */
         uint64_t next_pending;
         uint64_t delivered_connect; /* the connect whose connection an earlier daemon gave to the server, or 0 */
         struct Worker *worker;

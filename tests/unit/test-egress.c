@@ -41,7 +41,7 @@ START_TEST(test_good) {
         check("[2001:db8::7],[2001:db8::]/32", "2001:db8::7 2001:db8::/32", "*");
         check("[2001:db8::7]:443,[2001:db8::]/32:443-444", "[2001:db8::7]:443 [2001:db8::]/32:443-444", "*");
         check("API.example.test:443,*.Example.test", "api.example.test:443 *.example.test", "api.example.test *.example.test");
-        check("a.test,192.0.2.7", "a.test 192.0.2.7", "*");
+        check("a.test,192.0.2.7", "a.test 192.0.2.7", "a.test *");
         check("a.test:1-65535", "a.test", "a.test");
         check("1.a", "1.a", "1.a");
 }

@@ -658,6 +658,44 @@ START_TEST(test_echo_instances) {
 }
 END_TEST
 
+/* What an app may reach outside is what its Egress= says, and nothing that is virtual, loopback or a pool's. */
+START_TEST(test_egress) {
+        EgressItem items[] = {
+                { .network = { unit_address("0.0.0.0"), 0 }, .first = 1, .last = 100 },
+                { .network = { unit_address("::"), 0 }, .first = 1, .last = 100 },
+        };
+        const Egress egress = { .items = items, .n = ELEMENTSOF(items) };
+        Route r;
+
+        set_tag(&client, "zone=other");
+        client.egress = &egress;
+        r = connect_from(&client, "192.0.2.1", 80);
+        ck_assert_int_eq(r.verdict, ROUTE_OUTSIDE);
+        ck_assert_ptr_eq(r.egress.item, &items[0]);
+        ck_assert_ptr_null(r.external);
+        unit_assert_address(&r.target.address, "192.0.2.1");
+        ck_assert_uint_eq(r.target.port, 80);
+        unit_assert_address(&r.source, "198.18.0.30");
+        r = connect_from(&client, "2001:db8::1", 80);
+        ck_assert_int_eq(r.verdict, ROUTE_OUTSIDE);
+        unit_assert_address(&r.source, "fd00::30");
+        assert_route("192.0.2.1", 101, ROUTE_NO_EGRESS, NULL);
+        assert_route("2001:db8::1", 101, ROUTE_NO_EGRESS, NULL);
+        assert_route("192.0.2.1", 53, ROUTE_NATIVE, NULL);
+        assert_route("224.0.0.1", 80, ROUTE_NO_ROUTE, NULL);
+        assert_route("169.254.169.254", 80, ROUTE_NO_EGRESS, NULL);
+        /* Of apps, and of nobody yet. */
+        assert_route("198.18.0.99", 80, ROUTE_NO_HOST, NULL);
+        assert_route("fd00::99", 80, ROUTE_NO_HOST, NULL);
+        assert_route("198.18.0.10", 80, ROUTE_NO_BACKEND, NULL);
+        assert_route("127.0.0.1", 80, ROUTE_NO_BACKEND, NULL);
+        assert_route("0.0.0.0", 80, ROUTE_NO_BACKEND, NULL);
+        assert_route("::1", 80, ROUTE_NO_BACKEND, NULL);
+        client.egress = NULL;
+        assert_route("192.0.2.1", 80, ROUTE_NO_ROUTE, NULL);
+}
+END_TEST
+
 /* Each verdict is the errno that TCP gives for the like. */
 START_TEST(test_errno) {
         ck_assert_int_eq(route_verdict_to_errno(ROUTE_BACKEND), 0);
@@ -666,6 +704,8 @@ START_TEST(test_errno) {
         ck_assert_int_eq(route_verdict_to_errno(ROUTE_NO_BACKEND), ECONNREFUSED);
         ck_assert_int_eq(route_verdict_to_errno(ROUTE_NO_HOST), EHOSTUNREACH);
         ck_assert_int_eq(route_verdict_to_errno(ROUTE_NO_ROUTE), ENETUNREACH);
+        ck_assert_int_eq(route_verdict_to_errno(ROUTE_OUTSIDE), 0);
+        ck_assert_int_eq(route_verdict_to_errno(ROUTE_NO_EGRESS), EACCES);
 }
 END_TEST
 
@@ -676,5 +716,5 @@ int main(void) {
                         test_loopback, test_loopback_self, test_own_address, test_is_own, test_loopback_tags,
                         test_unspecified, test_binds, test_verdicts, test_tags_of_instances, test_no_tags,
                         test_name_service, test_source, test_source_of_many, test_echo,
-                        test_echo_instances, test_errno);
+                        test_echo_instances, test_egress, test_errno);
 }
