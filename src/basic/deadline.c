@@ -1,56 +1,95 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
-#include <time.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "basic/deadline.h"
 #include "basic/fd.h"
 
-#define CLOSE_DEADLINE_USEC (2 * USEC_PER_MSEC)
+/* Ticks without a deadline until the thread goes to sleep. */
+enum { IDLE_TICKS = 100 };
 
-static timer_t timer;
+static atomic_uint turn; /* odd: a deadline runs */
+static atomic_bool asleep;
+static sem_t wanted;
+static pthread_t watched;
 static bool ready;
 
 static void on_alarm(int s) {
         /* To have been called is enough. */
 }
 
+/* Until it is woken. It says that it sleeps before it looks again, and the other one looks after it began. */
+static void sleep_long(unsigned seen) {
+        atomic_store(&asleep, true);
+        if (atomic_load(&turn) != seen) {
+                if (atomic_exchange(&asleep, false))
+                        return;
+                /* It is being woken: the post is on its way. */
+        }
+        while (sem_wait(&wanted) < 0)
+                ;
+}
+
+static void *deadline_main(void *userdata) {
+        unsigned seen = 0, idle = 0;
+
+        for (;;) {
+                const unsigned now = atomic_load(&turn);
+
+                if (now != seen)
+                        idle = 0;
+                else if (now % 2 == 1)
+                        (void) pthread_kill(watched, SIGALRM);
+                else if (++idle == IDLE_TICKS) {
+                        sleep_long(now);
+                        idle = 0;
+                }
+                seen = now;
+                (void) usleep(DEADLINE_TICK_USEC);
+        }
+        return NULL;
+}
+
 int deadline_init(void) {
         struct sigaction action = { .sa_handler = on_alarm };
-        struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM };
+        sigset_t all, old;
+        pthread_t thread;
+        int r;
 
         if (ready)
                 return 0;
-        event._sigev_un._tid = gettid();
-        if (sigaction(SIGALRM, &action, NULL) < 0 || timer_create(CLOCK_MONOTONIC, &event, &timer) < 0)
+        watched = pthread_self();
+        if (sigaction(SIGALRM, &action, NULL) < 0 || sem_init(&wanted, 0, 0) < 0)
                 return -errno;
+        sigfillset(&all);
+        (void) pthread_sigmask(SIG_SETMASK, &all, &old);
+        r = -pthread_create(&thread, NULL, deadline_main, NULL);
+        (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
+        if (r < 0)
+                return r;
+        (void) pthread_detach(thread);
         ready = true;
         return 0;
 }
 
-static void set(uint64_t usec) {
-        const struct timespec t = {
-                .tv_sec = (time_t) (usec / USEC_PER_SEC),
-                .tv_nsec = (long) (usec % USEC_PER_SEC * NSEC_PER_USEC),
-        };
-
-        if (ready)
-                (void) timer_settime(timer, 0, &(struct itimerspec){ t, t }, NULL);
-}
-
-void deadline_begin(uint64_t usec) {
-        set(usec);
+void deadline_begin(void) {
+        atomic_fetch_add(&turn, 1);
+        if (atomic_load(&asleep) && atomic_exchange(&asleep, false))
+                (void) sem_post(&wanted);
 }
 
 void deadline_end(void) {
-        set(0);
+        atomic_fetch_add(&turn, 1);
 }
 
 int deadline_close(int fd) {
         if (fd < 0)
                 return -EBADF;
-        deadline_begin(CLOSE_DEADLINE_USEC);
+        deadline_begin();
         fd = safe_close(fd);
         deadline_end();
         return fd;

@@ -4,15 +4,21 @@
 /*
  * Ends a system call that waits though it should not: SIGALRM, again and
  * again, makes it fail with EINTR. For one thread of the process, the one that
- * calls deadline_init().
+ * calls deadline_init(). Another thread looks after it every
+ * DEADLINE_TICK_USEC, so that to begin and to end takes no system call; it
+ * sleeps while there is nothing to look after.
  */
 
 #include "basic/macro.h"
 
-/* Returns 0 or a negative errno of timer_create(2). */
+/* What is in its second tick is ended. */
+#define DEADLINE_TICK_USEC (2 * USEC_PER_MSEC)
+
+/* Starts the thread. Returns 0 or a negative errno of pthread_create(3) or sigaction(2). */
 int deadline_init(void);
 
-void deadline_begin(uint64_t usec);
+/* Not one in the other. */
+void deadline_begin(void);
 void deadline_end(void);
 
 /*

@@ -121,7 +121,7 @@ static int accept_nowait(int fd, SockAddr *sa, socklen_t *size) {
         if (poll(&p, 1, 0) <= 0)
                 return -EAGAIN;
         /* The mode can change at any moment, so that it is not looked at. */
-        deadline_begin(ACCEPT_DEADLINE_USEC);
+        deadline_begin();
         connection = accept4(fd, &sa->sa, size, SOCK_CLOEXEC);
         if (connection < 0)
                 connection = errno == EINTR ? -EAGAIN : -errno;
