@@ -6,6 +6,17 @@
 #include "basic/fd.h"
 #include "transport/pair.h"
 
+static uint32_t read_mark(int fd) {
+        socklen_t size = sizeof(uint32_t);
+        uint32_t mark = 0;
+
+        return getsockopt(fd, SOL_SOCKET, SO_MARK, &mark, &size) < 0 ? 0 : mark;
+}
+
+static int write_mark(int fd, uint32_t mark) {
+        return setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0 ? -errno : 0;
+}
+
 static int end_set_up(int fd, const SocketName *name) {
         const int size = PAIR_SEND_BUFFER;
 
@@ -43,7 +54,7 @@ int pair_new(const PairEnds *ends, int *ret_client, int *ret_server) {
                 return r;
         if (ends->client_nonblock && fcntl(client, F_SETFL, O_NONBLOCK) < 0)
                 return -errno;
-        r = pair_set_mark(client, PAIR_MARK_UNREPORTED, true);
+        r = write_mark(client, PAIR_MARK_UNREPORTED);
         if (r < 0)
                 return r;
 
@@ -52,21 +63,18 @@ int pair_new(const PairEnds *ends, int *ret_client, int *ret_server) {
         return 0;
 }
 
-static uint32_t read_mark(int fd) {
-        socklen_t size = sizeof(uint32_t);
-        uint32_t mark = 0;
-
-        return getsockopt(fd, SOL_SOCKET, SO_MARK, &mark, &size) < 0 ? 0 : mark;
-}
-
 int pair_set_mark(int fd, uint32_t bits, bool on) {
         const uint32_t old = read_mark(fd), mark = on ? old | bits : old & ~bits;
 
-        if (mark != old && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
-                return -errno;
-        return 0;
+        return mark != old ? write_mark(fd, mark) : 0;
 }
 
 bool pair_get_mark(int fd, uint32_t bits) {
         return read_mark(fd) & bits;
+}
+
+bool pair_take_mark(int fd, uint32_t bit) {
+        const uint32_t old = read_mark(fd);
+
+        return (old & bit) && write_mark(fd, old & ~bit) >= 0;
 }

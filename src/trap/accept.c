@@ -26,9 +26,6 @@
 #include "trap/option-memory.h"
 #include "trap/pending.h"
 
-/* For how long another process can make us wait by accepting what we were about to. */
-#define ACCEPT_DEADLINE_USEC (10 * USEC_PER_MSEC)
-
 static int accept_flags(const Call *call) {
         return call->slot->notif.data.nr == SYS_accept4 ? (int) call_arg(call, 3) : 0;
 }
@@ -251,15 +248,18 @@ void handle_accept(Call *call) {
                 (void) call_fail(call, -EINVAL);
                 return;
         }
-        r = call_get_socket(call, &info);
+        r = call_copy(call);
         if (r < 0)
                 return;
+        l = listener_find(call);
+        if (!l)
+                call_classify(call, &info);
         /* The kernel knows why one cannot accept on what is not a listener. */
-        if (info.kind != SOCKET_NATIVE || !listens(call->fd)) {
+        if ((!l && info.kind != SOCKET_NATIVE) || !listens(call->fd)) {
                 (void) call_continue(call);
                 return;
         }
-        r = listener_get(call, &l);
+        r = l ? 0 : listener_get(call, &l);
         /* In a namespace that is no app's; or all is TCP, and nothing is ever pending. */
         if (r == -EXDEV || (r >= 0 && l->trap->shortcut == SHORTCUT_TCP)) {
                 (void) call_continue(call);
@@ -276,7 +276,7 @@ void handle_accept(Call *call) {
                 return;
         }
         delivery_begin(call, l, &c, 0);
-        r = give(call, &c, info.family);
+        r = give(call, &c, family_of(l));
         if (is_over(r))
                 connection_done(&c);
         else

@@ -33,7 +33,7 @@
 
 struct Calls {
         int fd;
-        CallSlot *slots; /* shared memory, CALLS_MAX of them */
+        CallSlot *slots; /* shared memory, CALLS_MAX of them and the note */
         Call *calls;     /* ours, one for each slot; call->next chains the free ones */
         Call *free;
         size_t used;     /* slots from here on were never taken */
@@ -55,10 +55,16 @@ static size_t count_used(int fd) {
         return used;
 }
 
+enum { MEMORY_SIZE = CALLS_MAX * sizeof(CallSlot) + sizeof(CallNote) };
+
+CallNote *calls_note(Calls *c) {
+        return (CallNote *) (c->slots + CALLS_MAX);
+}
+
 int calls_new(int fd, Calls **ret) {
         _cleanup_(calls_freep) Calls *c = NULL;
         _cleanup_close_ int old = fd;
-        const size_t size = CALLS_MAX * sizeof(CallSlot);
+        const size_t size = MEMORY_SIZE;
         struct stat st;
 
         c = calloc(1, sizeof(*c));
@@ -98,7 +104,7 @@ Calls *calls_free(Calls *c) {
         if (!c)
                 return NULL;
         if (c->slots != MAP_FAILED)
-                (void) munmap(c->slots, CALLS_MAX * sizeof(CallSlot));
+                (void) munmap(c->slots, MEMORY_SIZE);
         safe_close(c->fd);
         free(c->calls);
         free(c);
@@ -348,11 +354,12 @@ void call_close_any(Call *call, int fd) {
 }
 
 /* Nothing is asked here that takes the lock of an IP socket: the app can hold that for as long as it likes. */
-static void classify(Call *call, SocketInfo *info) {
+void call_classify(Call *call, SocketInfo *info) {
         int domain = 0, protocol = 0;
         socklen_t n = sizeof(int), size = sizeof(SockAddr);
         SockAddr sa = {};
 
+        *info = (SocketInfo){ .kind = SOCKET_OTHER };
         if (getsockopt(call->fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) < 0) {
                 /* No socket. To close a copy of a file of FUSE is to wait for who serves it. */
                 call_close_any(call, TAKE_FD(call->fd));
@@ -369,16 +376,13 @@ static void classify(Call *call, SocketInfo *info) {
         }
 }
 
-int call_get_socket(Call *call, SocketInfo *ret) {
-        SocketInfo info = { .kind = SOCKET_OTHER };
+int call_copy(Call *call) {
         int r;
 
         call->fd = deadline_close(call->fd);
         r = call_get_fd(call, call_fd_arg(call));
-        if (r == -EBADF) {
-                *ret = info;
+        if (r == -EBADF)
                 return 0;
-        }
         if (r == -ESRCH || r == -ENOENT) {
                 call->trap->sw->n_gone++;
                 call_drop(call);
@@ -391,20 +395,35 @@ int call_get_socket(Call *call, SocketInfo *ret) {
                 return r;
         }
         call->fd = r;
-        classify(call, &info);
-        *ret = info;
         return 0;
 }
 
-/* The flags of a descriptor of another process (O_NONBLOCK, O_CLOEXEC), or a negative errno. */
+int call_get_socket(Call *call, SocketInfo *ret) {
+        int r;
+
+        r = call_copy(call);
+        if (r >= 0)
+                call_classify(call, ret);
+        return r;
+}
+
+/*
+ * The flags of a descriptor of another process (O_NONBLOCK, O_CLOEXEC), or a
+ * negative errno. They are in the second line (proc(5)), so one read is enough.
+ */
 static int read_fd_flags(pid_t pid, int fd) {
-        char path[64], text[1024], *line;
+        _cleanup_close_ int info = -EBADF;
+        char text[128], *line;
         ssize_t n;
 
-        (void) snprintf(path, sizeof(path), "/proc/%i/fdinfo/%i", pid, fd);
-        n = read_file(AT_FDCWD, path, text, sizeof(text));
+        (void) snprintf(text, sizeof(text), "/proc/%i/fdinfo/%i", pid, fd);
+        info = open(text, O_RDONLY | O_CLOEXEC);
+        if (info < 0)
+                return -errno;
+        n = read(info, text, sizeof(text) - 1);
         if (n < 0)
-                return (int) n;
+                return -errno;
+        text[n] = '\0';
         line = strstr(text, "flags:");
         if (!line)
                 return -EBADF;
@@ -533,10 +552,12 @@ static void look_run(void *job) {
         socklen_t size = sizeof(state);
 
         j->readable = look->size <= 0 || move(j->pid, false, j->address, &look->address, (size_t) look->size);
+        if (j->fd < 0)
+                return;
         look->flags = read_fd_flags(j->pid, j->number);
-        look->state = j->fd >= 0 && getsockopt(j->fd, IPPROTO_TCP, TCP_INFO, &state, &size) >= 0 ? state : -EBADF;
+        look->state = getsockopt(j->fd, IPPROTO_TCP, TCP_INFO, &state, &size) >= 0 ? state : -EBADF;
         look->bound_size = sizeof(look->bound);
-        if (j->fd < 0 || getsockname(j->fd, &look->bound.sa, &look->bound_size) < 0)
+        if (getsockname(j->fd, &look->bound.sa, &look->bound_size) < 0)
                 look->bound_size = 0;
 }
 
@@ -548,6 +569,7 @@ void call_look(Call *call, bool native, CallLook *ret) {
                 .number = call_fd_arg(call),
                 .fd = native ? call->fd : -EBADF,
                 .address = call_arg(call, 1),
+                .look = { .flags = -EBADF, .state = -EBADF },
         };
 
         static_assert(sizeof(LookJob) <= WORKER_JOB_MAX, "must fit");
@@ -558,4 +580,25 @@ void call_look(Call *call, bool native, CallLook *ret) {
         else if (!j.readable || !notify_is_valid(call->filter->notify_fd, call->slot->notif.id))
                 j.look.size = -EFAULT;
         *ret = j.look;
+}
+
+typedef struct FlagsJob {
+        pid_t pid;
+        int number, flags;
+} FlagsJob;
+
+static void flags_run(void *job) {
+        FlagsJob *j = job;
+
+        j->flags = read_fd_flags(j->pid, j->number);
+}
+
+int call_get_flags(Call *call) {
+        FlagsJob j = { .pid = (pid_t) call->slot->notif.pid, .number = call_fd_arg(call) };
+        int r;
+
+        r = call_run_bounded(call, flags_run, &j, sizeof(j));
+        if (r >= 0 && !notify_is_valid(call->filter->notify_fd, call->slot->notif.id))
+                r = -ESRCH;
+        return r < 0 ? r : j.flags;
 }

@@ -7,12 +7,26 @@
 #include "transport/socket-name.h"
 
 typedef struct Calls Calls;
+typedef struct CallNote CallNote;
 
 /* What lies in the shared memory for each call under way. */
 struct CallSlot {
         uint64_t filter; /* its number, 0: free */
         struct seccomp_notif notif;
 };
+
+/*
+ * And one note more, of what is being given to an accept out of those that are
+ * pending (trap/delivery.h): what is given lies in the spool, so the note needs
+ * no descriptor.
+ */
+struct CallNote {
+        uint64_t pending;      /* its id, 0: nothing is being given */
+        uint64_t server;       /* number of the trap that it is pending with */
+        uint64_t filter, call; /* who is given it: number of the filter, id of the notification */
+};
+
+CallNote *calls_note(Calls *calls);
 
 /* Makes the memory and has it kept, or takes that of an earlier daemon (`fd`, taken in any case). */
 int calls_new(int fd, Calls **ret);
@@ -77,6 +91,10 @@ typedef struct SocketInfo {
  */
 int call_get_socket(Call *call, SocketInfo *ret);
 
+/* The same in two steps: the copy, -EBADF if there is no such descriptor; and what it is. */
+int call_copy(Call *call);
+void call_classify(Call *call, SocketInfo *ret);
+
 /*
  * Whether `call->fd` is a socket of another namespace than the app's: it
  * connects the app to another one by TCP, or did.
@@ -118,7 +136,7 @@ int call_answer(Call *call, uint64_t address, uint64_t size_address, const void 
 typedef struct CallLook {
         SockAddr address; /* argument 1 */
         ssize_t size;     /* argument 2; -EINVAL or -EFAULT as the kernel would say */
-        int flags;        /* of the descriptor (O_NONBLOCK, O_CLOEXEC), or a negative errno */
+        int flags;        /* native: of the descriptor (O_NONBLOCK, O_CLOEXEC), or a negative errno */
         int state;        /* native: of TCP (tcp(7)), or a negative errno */
         SockAddr bound;   /* native: where it is bound to */
         socklen_t bound_size;
@@ -126,3 +144,6 @@ typedef struct CallLook {
 
 /* All of this can take as long as the app likes, but for the time of call_run_bounded(). */
 void call_look(Call *call, bool native, CallLook *ret);
+
+/* The flags of the descriptor of argument 0, or a negative errno. It takes as long. */
+int call_get_flags(Call *call);

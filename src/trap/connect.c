@@ -263,10 +263,11 @@ static void connect_again(Connect *c, const CallLook *look) {
                 return;
         }
         if (look->address.sa.sa_family == AF_UNSPEC) {
+                c->flags = call_get_flags(call);
                 disconnect(c);
                 return;
         }
-        if (!pair_get_mark(call->fd, PAIR_MARK_UNREPORTED)) {
+        if (!pair_take_mark(call->fd, PAIR_MARK_UNREPORTED)) {
                 (void) call_fail(call, -EISCONN);
                 return;
         }
@@ -279,12 +280,12 @@ static void connect_again(Connect *c, const CallLook *look) {
 
                 c->bound = (Endpoint){ .address.family = name.local.address.family };
                 c->foreign = true;
+                c->flags = call_get_flags(call);
                 if (c->flags >= 0 && endpoint_from_sockaddr(&look->address, (socklen_t) n, &c->to) >= 0) {
                         connect_route(c);
                         return;
                 }
         }
-        (void) pair_set_mark(call->fd, PAIR_MARK_UNREPORTED, false);
         (void) call_return(call, 0);
 }
 

@@ -3,10 +3,11 @@
 
 /*
  * The connection that is being given to an accept(2). For as long as that takes
- * a note of it, with a copy, lies in a queue that is in the descriptor store:
- * should the daemon be killed then, the next one finds out whether the caller
- * got it, and gives it to him or takes it off its lists. There is never more
- * than one.
+ * a note of it, with a copy, lies in a queue that is in the descriptor store;
+ * of one that is pending, and so in the spool anyhow, the note lies in the
+ * memory of the calls (trap/call.h). Should the daemon be killed then, the next
+ * one finds out whether the caller got it, and gives it to him or takes it off
+ * its lists. There is never more than one.
  */
 
 #include "trap/accept.h"

@@ -33,13 +33,16 @@ enum {
 
 /*
  * For how long after an epoll_create(2) was let through a process is looked
- * at anew each time: the kernel makes the set after we answered.
+ * at anew each time: the kernel makes the set after we answered. It has made
+ * it when the same thread makes another call.
  */
 #define SCAN_WINDOW_USEC (1 * USEC_PER_SEC)
 
 struct EpollProcess {
         pid_t tgid; /* the key */
         bool scanned;
+        pid_t creator;       /* the thread whose epoll_create(2) was let through last; 0: none */
+        bool many_create;    /* another one's was, too, before that one was heard of again */
         uint64_t scan_until; /* CLOCK_MONOTONIC, µs */
         uint64_t scan_again; /* not before this, CLOCK_MONOTONIC, µs */
         size_t n;
@@ -204,8 +207,8 @@ void epoll_forget(Trap *trap) {
         }
 }
 
-/* Finds the epoll sets among the descriptors of the caller. */
-static void scan(EpollProcess *p, pid_t tid) {
+/* Finds the epoll sets among the descriptors of the caller. Returns false if it is not the time for it. */
+static bool scan(EpollProcess *p, pid_t tid) {
         struct dirent *entry;
         char path[64];
         DIR *dir;
@@ -215,13 +218,13 @@ static void scan(EpollProcess *p, pid_t tid) {
 
         /* A process with very many descriptors must not take more than a small part of our time. */
         if (begin < p->scan_again)
-                return;
+                return false;
         p->n = 0;
         p->scanned = true;
         (void) snprintf(path, sizeof(path), "/proc/%i/fd", tid);
         dir = opendir(path);
         if (!dir)
-                return;
+                return true;
         while (p->n < SETS_PER_PROCESS_MAX && (entry = readdir(dir))) {
                 static const char eventpoll[] = "anon_inode:[eventpoll]";
                 char target[64];
@@ -234,6 +237,25 @@ static void scan(EpollProcess *p, pid_t tid) {
         (void) closedir(dir);
         took = now_usec(CLOCK_THREAD_CPUTIME_ID) - cpu;
         p->scan_again = took <= SCAN_SHORT_USEC ? 0 : begin + took * SCAN_PAUSE;
+        return true;
+}
+
+/* Looks for the sets of the caller, if there may be new ones. */
+static void look_for_sets(EpollProcess *p, pid_t tid) {
+        const bool made = tid == p->creator && !p->many_create;
+
+        if (p->scan_until == 0 && p->scanned)
+                return;
+        if (!made && p->scan_until > 0 && now_usec(CLOCK_MONOTONIC) < p->scan_until) {
+                (void) scan(p, tid);
+                return;
+        }
+        /* All that were let through are made: the last look until there are new ones. */
+        if (!scan(p, tid))
+                return;
+        p->scan_until = 0;
+        p->creator = 0;
+        p->many_create = false;
 }
 
 /* A search for the sets that hold a file: in another thread, as an app can hold a set's lock (call_run_bounded()). */
@@ -310,13 +332,7 @@ void epoll_replace(Call *call, int old_fd, int new_fd) {
         p = find_process(trap, tgid);
         if (!p)
                 return;
-        if (!p->scanned || now_usec(CLOCK_MONOTONIC) < p->scan_until)
-                scan(p, tid);
-        else if (p->scan_until > 0) {
-                /* The window is over: the last look until there are new sets. */
-                p->scan_until = 0;
-                scan(p, tid);
-        }
+        look_for_sets(p, tid);
         if (p->n == 0)
                 return;
         search.n = p->n;
@@ -337,7 +353,12 @@ void handle_epoll_create(Call *call) {
         tgid = call_get_tgid(call);
         if (tgid >= 0)
                 p = find_process(trap, tgid);
-        if (p)
+        if (p) {
+                const pid_t tid = (pid_t) call->slot->notif.pid;
+
                 p->scan_until = now_usec(CLOCK_MONOTONIC) + SCAN_WINDOW_USEC;
+                p->many_create = p->many_create || (p->creator != 0 && p->creator != tid);
+                p->creator = tid;
+        }
         (void) call_continue(call);
 }

@@ -64,6 +64,8 @@ static const int trapped_options[] = {
 static const int noted_options[] = {
         SO_TIMESTAMPNS,      SO_TIMESTAMPING, SO_MAX_PACING_RATE, SO_PEEK_OFF,  SO_RXQ_OVFL,
         SO_SELECT_ERR_QUEUE, SO_NO_CHECK,     SO_DEBUG,           SO_BUSY_POLL, SO_PREFER_BUSY_POLL,
+        SO_OOBINLINE,        SO_RCVLOWAT,     SO_PRIORITY,        SO_DONTROUTE, SO_TIMESTAMP,
+        SO_BROADCAST,
 };
 
 /*

@@ -211,6 +211,15 @@ static Trap *find_owner(Trap *trap, uint64_t netns) {
         return NULL;
 }
 
+Listener *listener_find(const Call *call) {
+        uint64_t cookie;
+        socklen_t size = sizeof(cookie);
+
+        if (getsockopt(call->fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) < 0)
+                return NULL;
+        return switch_find_listener(call->trap->sw, cookie);
+}
+
 static int get(Call *call, SocketJob *j, Listener **ret) {
         Switch *sw = call->trap->sw;
         ListenerRecord record = {};

@@ -20,6 +20,9 @@
  */
 int listener_get(Call *call, Listener **ret);
 
+/* One that is known already, or NULL. */
+Listener *listener_find(const Call *call);
+
 /* Does what listen(2) does, for the socket of the call. Returns the same, or a negative errno of listen(2). */
 int listener_listen(Call *call, int backlog);
 

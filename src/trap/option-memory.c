@@ -39,7 +39,7 @@ struct OptionEntry {
         UT_hash_handle hh; /* in the order of their making */
 };
 
-/* Options with a plain value, which are handed over: the bit of one is its place here. */
+/* Options with a plain value, which are handed over if they were ever set: the bit of one is its place here (bit_of()). */
 static const struct {
         int level, option;
 } inherited[] = {
@@ -68,26 +68,32 @@ static const struct {
         { IPPROTO_IP, IP_CHECKSUM },        { IPPROTO_IPV6, IPV6_FREEBIND },
         { IPPROTO_IPV6, IPV6_MINHOPCOUNT }, { IPPROTO_IPV6, IPV6_MULTICAST_HOPS },
         { SOL_SOCKET, SO_REUSEPORT },       { SOL_SOCKET, SO_ZEROCOPY },
+        { SOL_SOCKET, SO_REUSEADDR },
         /* Those that a Unix socket keeps, too, and that are rare enough to be trapped only to know of them. */
         { SOL_SOCKET, SO_TIMESTAMPNS },     { SOL_SOCKET, SO_TIMESTAMPING },
         { SOL_SOCKET, SO_MAX_PACING_RATE }, { SOL_SOCKET, SO_PEEK_OFF },
         { SOL_SOCKET, SO_RXQ_OVFL },        { SOL_SOCKET, SO_SELECT_ERR_QUEUE },
         { SOL_SOCKET, SO_NO_CHECK },        { SOL_SOCKET, SO_DEBUG },
         { SOL_SOCKET, SO_BUSY_POLL },       { SOL_SOCKET, SO_PREFER_BUSY_POLL },
+        { SOL_SOCKET, SO_OOBINLINE },       { SOL_SOCKET, SO_RCVLOWAT },
+        { SOL_SOCKET, SO_PRIORITY },        { SOL_SOCKET, SO_DONTROUTE },
+        { SOL_SOCKET, SO_TIMESTAMP },       { SOL_SOCKET, SO_BROADCAST },
 };
-static_assert(ELEMENTSOF(inherited) <= 64, "one bit each");
 
-/* Those of socket(7) that are not trapped, as a Unix socket has them too: always looked at. */
+/* The last ones, which are the rarest, share a bit. */
+static uint64_t bit_of(size_t i) {
+        return UINT64_C(1) << MIN2(i, (size_t) 63);
+}
+
+/* Those that are not trapped, as a Unix socket has them too and programs set them often: always looked at. */
 static const struct {
         int option;
         size_t size;
 } common[] = {
-        { SO_KEEPALIVE, sizeof(int) },          { SO_LINGER, sizeof(struct linger) },
-        { SO_RCVTIMEO, sizeof(struct timeval) }, { SO_SNDTIMEO, sizeof(struct timeval) },
-        { SO_OOBINLINE, sizeof(int) },          { SO_RCVLOWAT, sizeof(int) },
-        { SO_PRIORITY, sizeof(int) },           { SO_DONTROUTE, sizeof(int) },
-        { SO_TIMESTAMP, sizeof(int) },          { SO_REUSEADDR, sizeof(int) },
-        { SO_BROADCAST, sizeof(int) },
+        { SO_KEEPALIVE, sizeof(int) },
+        { SO_LINGER, sizeof(struct linger) },
+        { SO_RCVTIMEO, sizeof(struct timeval) },
+        { SO_SNDTIMEO, sizeof(struct timeval) },
 };
 
 /* What the mark of a pair's end keeps. */
@@ -136,13 +142,13 @@ bool option_is_plain(int level, int option) {
 void option_memory_note(Trap *trap, int level, int option) {
         for (size_t i = 0; i < ELEMENTSOF(inherited); i++)
                 if (inherited[i].level == level && inherited[i].option == option)
-                        trap->options_set |= UINT64_C(1) << i;
+                        trap->options_set |= bit_of(i);
 }
 
 bool option_memory_noted(const Trap *trap, int level, int option) {
         for (size_t i = 0; i < ELEMENTSOF(inherited); i++)
                 if (inherited[i].level == level && inherited[i].option == option)
-                        return trap->options_set & (UINT64_C(1) << i);
+                        return trap->options_set & bit_of(i);
         return false;
 }
 
@@ -206,12 +212,11 @@ size_t option_memory_get(Trap *trap, int fd, int level, int option, void *value,
 }
 
 /* The kernel doubles what is set (socket(7)), and changes what was not set by itself. */
-static void inherit_buffer(int from, int to, int option, int lock) {
-        int locks = 0, size = 0;
+static void inherit_buffer(int from, int to, int option) {
         socklen_t n = sizeof(int);
+        int size = 0;
 
-        if (getsockopt(from, SOL_SOCKET, SO_BUF_LOCK, &locks, &n) < 0 || !(locks & lock) ||
-            getsockopt(from, SOL_SOCKET, option, &size, &n) < 0)
+        if (getsockopt(from, SOL_SOCKET, option, &size, &n) < 0)
                 return;
         size /= 2;
         (void) setsockopt(to, SOL_SOCKET, option, &size, sizeof(size));
@@ -224,16 +229,22 @@ static bool is_zero(const uint8_t *value, size_t size) {
 }
 
 static void inherit_common(int from, int to) {
-        inherit_buffer(from, to, SO_SNDBUF, SOCK_SNDBUF_LOCK);
-        inherit_buffer(from, to, SO_RCVBUF, SOCK_RCVBUF_LOCK);
+        socklen_t n = sizeof(int);
+        int locks = 0;
+
+        (void) getsockopt(from, SOL_SOCKET, SO_BUF_LOCK, &locks, &n);
+        if (locks & SOCK_SNDBUF_LOCK)
+                inherit_buffer(from, to, SO_SNDBUF);
+        if (locks & SOCK_RCVBUF_LOCK)
+                inherit_buffer(from, to, SO_RCVBUF);
         for (size_t i = 0; i < ELEMENTSOF(common); i++) {
                 uint8_t value[OPTION_VALUE_MAX];
                 socklen_t size = (socklen_t) common[i].size;
 
                 if (getsockopt(from, SOL_SOCKET, common[i].option, value, &size) < 0)
                         continue;
-                /* All are 0 by default but SO_RCVLOWAT, which is 1. */
-                if (is_zero(value, size) || (common[i].option == SO_RCVLOWAT && value[0] == 1 && !value[1]))
+                /* All are 0 by default. */
+                if (is_zero(value, size))
                         continue;
                 (void) setsockopt(to, SOL_SOCKET, common[i].option, value, size);
         }
@@ -246,7 +257,7 @@ void option_memory_inherit(Trap *trap, const Trap *setter, int from, int to, boo
                 uint8_t value[OPTION_VALUE_MAX];
                 socklen_t size = sizeof(value);
 
-                if (!(setter->options_set & (UINT64_C(1) << i)) || getsockopt(from, level, option, value, &size) < 0)
+                if (!(setter->options_set & bit_of(i)) || getsockopt(from, level, option, value, &size) < 0)
                         continue;
                 /* Some share a place with others, and to set 0 would undo those. */
                 if (option_is_common(level, option) && is_zero(value, size))
