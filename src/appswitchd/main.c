@@ -72,6 +72,8 @@ static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *info,
 
         (void) sd_notify(0, "STOPPING=1");
         read_own_job(m->bus, job);
+        if (strcmp(job, "stop") == 0)
+                manager_retire(m);
         if (strcmp(job, "stop") != 0 || m->n_apps == 0)
                 return sd_event_exit(m->event, 0);
 

@@ -208,6 +208,7 @@ static const struct {
         { "EgressDevice", offsetof(Config, exit), parse_egress_device, "the name of a network device, up to 15 characters" },
         { "ExposeFrom", offsetof(Config, expose_from), parse_networks, "any, localhost, or a list of up to 64 networks and addresses, separated by commas" },
         { "ExposedPortsPerUserMax", offsetof(Config, exposed_ports_per_user_max), parse_maximum, "1 to 65536" },
+        { "HostNames", offsetof(Config, host_names), parse_yes_no, "yes or no" },
         { "LogLevel", offsetof(Config, log_level), parse_log_level,
           "emerg, alert, crit, err, warning, notice, info or debug" },
 };
@@ -230,6 +231,7 @@ int config_init(Config *config) {
                 { "Egress", "no" },
                 { "ExposeFrom", "any" },
                 { "ExposedPortsPerUserMax", "256" },
+                { "HostNames", "no" },
                 { "LogLevel", "info" },
         };
 

@@ -26,6 +26,7 @@ typedef struct Config {
         Networks expose_from; /* the same */
         Exit exit;            /* EgressSource=, EgressDevice= */
         unsigned exposed_ports_per_user_max;
+        bool host_names; /* the host itself may ask for names */
         int log_level;
 } Config;
 

@@ -271,6 +271,16 @@ void feed_add_app(Feed *feed, const Party *party, int udp, int tcp) {
         feed_send(feed, &m, (const int[]){ udp, tcp }, 2);
 }
 
+void feed_add_host(Feed *feed, int udp, int tcp) {
+        DnsFeedMessage m = feed_message(DNS_FEED_HOST_ADD, DNS_FEED_HOST);
+
+        feed_send(feed, &m, (const int[]){ udp, tcp }, 2);
+}
+
+void feed_remove_host(Feed *feed) {
+        feed_remove_app(feed, DNS_FEED_HOST);
+}
+
 void feed_add_pattern(Feed *feed, const char *id, const char *pattern) {
         DnsFeedMessage m = feed_message(DNS_FEED_APP_PATTERN, id);
 

@@ -44,6 +44,10 @@ void feed_unset_names(Feed *feed, const Identity *identity);
 void feed_unset_name(Feed *feed, const char *name);
 void feed_add_app(Feed *feed, const Party *party, int udp, int tcp);
 
+/* By which the host itself asks (core/host-names.h). */
+void feed_add_host(Feed *feed, int udp, int tcp);
+void feed_remove_host(Feed *feed);
+
 /* The app that was added may look up names outside that match (model/name.h), too; "*" for all. */
 void feed_add_pattern(Feed *feed, const char *id, const char *pattern);
 

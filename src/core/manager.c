@@ -16,6 +16,7 @@
 #include "basic/log.h"
 #include "core/app.h"
 #include "core/fence.h"
+#include "core/host-names.h"
 #include "core/permitted.h"
 #include "core/policy-load.h"
 #include "core/services.h"
@@ -111,6 +112,7 @@ static void feed_on_snapshot(Feed *feed, void *userdata) {
         for (App *app = m->apps; app; app = app->hh.next)
                 if (app->dns_udp >= 0)
                         feed_add_app(feed, &app->party, app->dns_udp, app->dns_tcp);
+        host_names_tell(m->host_names, feed);
 }
 
 static const FeedHooks feed_hooks = {
@@ -276,6 +278,11 @@ static int restore(Manager *m) {
         }
         if (r >= 0)
                 restore_listeners(m, &stored);
+        if (r >= 0) {
+                const int udp = stored_take(&stored, HOST_NAMES_UDP_FD_NAME), tcp = stored_take(&stored, HOST_NAMES_TCP_FD_NAME);
+
+                r = host_names_new(m, udp, tcp, &m->host_names);
+        }
         stored_done(&stored);
         return r;
 }
@@ -371,6 +378,7 @@ Manager *manager_free(Manager *m) {
         services_done(m);
         m->hooks = (ManagerHooks){};
         m->feed = feed_free(m->feed);
+        m->host_names = host_names_free(m->host_names);
         m->census = census_free(m->census);
         connections_cut_abandon(m);
         switch_leave(&m->sw);
@@ -391,6 +399,12 @@ Manager *manager_free(Manager *m) {
         sd_event_unref(m->event);
         free(m);
         return NULL;
+}
+
+void manager_retire(Manager *m) {
+        if (m->host_names)
+                feed_remove_host(m->feed);
+        host_names_withdraw(m->host_names);
 }
 
 int manager_reload(Manager *m, char **ret_message) {

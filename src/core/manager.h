@@ -17,6 +17,7 @@ typedef struct Services Services;
 typedef struct Census Census;
 typedef struct Load Load;
 typedef struct Cut Cut;
+typedef struct HostNames HostNames;
 typedef struct Manager Manager;
 
 /* What the bus face wants to hear. All are optional as long as it is not there. */
@@ -44,6 +45,7 @@ struct Manager {
         Switch sw;
         Scopes *scopes;
         Feed *feed;
+        HostNames *host_names; /* or NULL; core/host-names.h */
         HostRoutes *host_routes; /* NULL: they cannot be asked */
         Services *services; /* core/services.h */
         ServiceTable service_table;
@@ -74,6 +76,9 @@ int manager_new(sd_event *event, sd_bus *bus, Manager **ret);
  */
 Manager *manager_free(Manager *m);
 DEFINE_CLEANUP(Manager *, manager_free)
+
+/* The service is stopped for good: what of it is the host's, and would stay, is withdrawn. */
+void manager_retire(Manager *m);
 
 /*
  * Reads again what can be read again: virtual services. Returns 0; or -EBADMSG,

@@ -140,6 +140,13 @@ static void target_find(const Names *names, const NameViewer *viewer, const char
                 t->exists = true;
 }
 
+/* Of the host's questions only those that nobody else could answer are ours: refused, it asks its other servers. */
+static bool is_for_host(const Names *names, const char *name) {
+        DnsFeedAddress address;
+
+        return name_below(name, names->domain) || (reverse_parse(name, &address) == 0 && names_is_virtual(names, &address));
+}
+
 /* Adds one record; takes `owner` and the `n` fields of data, also when it fails (a field that is NULL). */
 static int add_record(Answer *a, ldns_pkt_section section, ldns_rdf *owner, ldns_rr_type type,
                       ldns_rdf **rdfs, size_t n) {
@@ -368,6 +375,8 @@ ssize_t answer_query(const Names *names, const NameViewer *viewer, AnswerTranspo
                 return rcode == -EBADMSG ? 0 : rcode;
         if (rcode == 0)
                 rcode = question_check(&q);
+        if (rcode == 0 && viewer->host && !is_for_host(names, q.name))
+                rcode = LDNS_RCODE_REFUSED;
 
         a.packet = packet = ldns_pkt_new();
         if (!packet)

@@ -14,6 +14,9 @@
  * - Anything else does not exist: NXDOMAIN, at once. So does what the asker may
  *   not know of (NameSight).
  *
+ * The host itself is answered for the domain and for virtual addresses alone, by
+ * all names; the rest is REFUSED.
+ *
  * Every answer is authoritative, also on names outside the domain: in an app's
  * namespace there is no other DNS, the whole tree is ours. So a denial carries
  * the SOA of the zone that encloses the name: of the domain, or else of the

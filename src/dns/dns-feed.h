@@ -31,6 +31,9 @@
 
 #define DNS_FEED_SOCKET "/run/appswitch/dnsd"
 
+/* The host among the apps: no id of one. It knows of all names, and asks for nothing else. */
+#define DNS_FEED_HOST "@host"
+
 enum {
         DNS_FEED_NAME_MAX = 253,
         DNS_FEED_ADDRESSES_MAX = 8,
@@ -52,6 +55,7 @@ typedef enum DnsFeedType {
         DNS_FEED_APP_VIEW,    /* name: id of an app that was added: has this view now; identity, view */
         DNS_FEED_APP_PATTERN, /* name: id of an app that was added; pattern: it may look up such names outside, too */
         DNS_FEED_APP_REMOVE,  /* name: id of an app; its sockets are closed */
+        DNS_FEED_HOST_ADD,    /* name: DNS_FEED_HOST; fds: by which the host itself asks, as those of an app */
         DNS_FEED_RESOLVERS,   /* list, n_servers: the host's name servers, as many; no search domain */
         DNS_FEED_SEARCH,      /* name: one more search domain of the host */
         DNS_FEED_UPSTREAM,    /* fds: the socket that was wanted; list, server, stream */

@@ -113,12 +113,15 @@ static int apply_name_unset(Feed *feed, FeedInput *in) {
 }
 
 static int apply_app_add(Feed *feed, FeedInput *in) {
-        const NameViewer viewer = {in->message.identity, in->message.view};
+        const bool host = in->message.type == DNS_FEED_HOST_ADD;
+        const NameViewer viewer = {in->message.identity, in->message.view, host};
         const char *id = in->message.name;
         int r;
 
         if (viewer.view >= DNS_FEED_VIEWS_MAX)
                 return bad(-EBADMSG, "view of an app is not known");
+        if (host != (strcmp(id, DNS_FEED_HOST) == 0))
+                return bad(-EBADMSG, "an app has the id of the host, or the host that of an app");
         in->n_fds = 0; /* server_add() takes them over */
         r = server_add(feed->server, id, &viewer, in->fds[0], in->fds[1]);
         if (r == -EINVAL)
@@ -131,7 +134,7 @@ static int apply_app_add(Feed *feed, FeedInput *in) {
 }
 
 static int apply_app_view(Feed *feed, FeedInput *in) {
-        const NameViewer viewer = {in->message.identity, in->message.view};
+        const NameViewer viewer = {in->message.identity, in->message.view, false};
 
         if (viewer.view >= DNS_FEED_VIEWS_MAX)
                 return bad(-EBADMSG, "view of an app is not known");
@@ -175,6 +178,8 @@ static const struct {
                                          ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT), 0},
                 [DNS_FEED_APP_ADD] = {apply_app_add, ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT),
                                       FEED_APP_SOCKETS},
+                [DNS_FEED_HOST_ADD] = {apply_app_add, ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT),
+                                       FEED_APP_SOCKETS},
                 [DNS_FEED_APP_VIEW] = {apply_app_view, ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT), 0},
                 [DNS_FEED_APP_PATTERN] = {apply_app_pattern,
                                           ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT), 0},

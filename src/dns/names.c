@@ -344,7 +344,7 @@ int names_unset(Names *names, const char *name) {
 }
 
 bool name_is_seen(const Name *name, const NameViewer *viewer) {
-        return name->sight.identity == viewer->identity ||
+        return viewer->host || name->sight.identity == viewer->identity ||
                         (name->sight.views[viewer->view / 64] >> (viewer->view % 64) & 1);
 }
 

@@ -39,6 +39,7 @@ typedef struct NameSight {
 typedef struct NameViewer {
         uint64_t identity;
         uint32_t view; /* less than DNS_FEED_VIEWS_MAX */
+        bool host;     /* no app: knows of all names, whatever the rest says */
 } NameViewer;
 
 /* One address of a name; `next` leads to the other names with the same address, in the order they came. */

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
-#include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
-#include <linux/if_addr.h>
-#include <linux/if_link.h>
-#include <linux/rtnetlink.h>
-#include <net/if.h>
+#include <linux/icmp.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
-#include <linux/icmp.h> /* after net/if.h: both say what the flags of a device are */
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,6 +12,7 @@
 #include "basic/fd.h"
 #include "exec/network.h"
 #include "transport/dial.h"
+#include "transport/rtnl.h"
 
 enum {
         LOOPBACK_IFINDEX = 1, /* in a new namespace */
@@ -31,80 +27,10 @@ enum {
         TCP_BACKLOG = 128,
 };
 
-typedef struct mnl_socket MnlSocket;
-
-static inline MnlSocket *mnl_socket_closer(MnlSocket *nl) {
-        (void) mnl_socket_close(nl);
-        return NULL;
-}
-DEFINE_CLEANUP(MnlSocket *, mnl_socket_closer)
-
-typedef struct Request {
-        union {
-                struct nlmsghdr header;
-                char buf[512];
-        };
-        struct nlmsghdr *n;
-} Request;
-
-static void *request_init(Request *r, uint16_t type, uint16_t flags, size_t extra) {
-        memset(r, 0, sizeof(*r));
-        r->n = mnl_nlmsg_put_header(r->buf);
-        r->n->nlmsg_type = type;
-        r->n->nlmsg_flags = (uint16_t) (NLM_F_REQUEST | NLM_F_ACK | flags);
-        return mnl_nlmsg_put_extra_header(r->n, extra);
-}
-
-/* One request, one answer: there are a dozen of them in the life of an app. */
-static int request_send(MnlSocket *nl, Request *r) {
-        char answer[1024];
-        ssize_t n;
-
-        if (mnl_socket_sendto(nl, r->n, r->n->nlmsg_len) < 0)
-                return -errno;
-        n = mnl_socket_recvfrom(nl, answer, sizeof(answer));
-        if (n < 0)
-                return -errno;
-        if (mnl_cb_run(answer, (size_t) n, 0, mnl_socket_get_portid(nl), NULL, NULL) < 0)
-                return -errno;
-        return 0;
-}
-
-static size_t address_size(const Address *a) {
-        return a->family == AF_INET ? 4 : 16;
-}
-
-static int link_up(MnlSocket *nl) {
-        struct ifinfomsg *link;
-        Request r;
-
-        link = request_init(&r, RTM_NEWLINK, 0, sizeof(*link));
-        link->ifi_index = LOOPBACK_IFINDEX;
-        link->ifi_flags = IFF_UP;
-        link->ifi_change = IFF_UP;
-        return request_send(nl, &r);
-}
-
-static int add_address(MnlSocket *nl, const Address *a) {
-        struct ifaddrmsg *address;
-        Request r;
-
-        address = request_init(&r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*address));
-        address->ifa_family = (uint8_t) a->family;
-        address->ifa_prefixlen = (uint8_t) (address_size(a) * 8);
-        /* No duplicate address detection: nobody else is on this link. */
-        address->ifa_flags = IFA_F_PERMANENT | IFA_F_NODAD;
-        address->ifa_scope = address_is_link_local(a) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-        address->ifa_index = LOOPBACK_IFINDEX;
-        mnl_attr_put(r.n, IFA_LOCAL, address_size(a), a->bytes);
-        mnl_attr_put(r.n, IFA_ADDRESS, address_size(a), a->bytes);
-        return request_send(nl, &r);
-}
-
-static struct fib_rule_hdr *rule_init(Request *r, int family, uint8_t table, uint32_t priority) {
+static struct fib_rule_hdr *rule_init(RtnlRequest *r, int family, uint8_t table, uint32_t priority) {
         struct fib_rule_hdr *rule;
 
-        rule = request_init(r, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*rule));
+        rule = rtnl_request_init(r, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*rule));
         rule->family = (uint8_t) family;
         rule->table = table;
         rule->action = FR_ACT_TO_TBL;
@@ -116,36 +42,36 @@ static struct fib_rule_hdr *rule_init(Request *r, int family, uint8_t table, uin
  * Routing rule: what is of a protocol, and goes to a port if one is given, is looked up in a table of its own
  * (FRA_IP_PROTO and FRA_DPORT_RANGE, since Linux 4.17).
  */
-static int add_protocol_rule(MnlSocket *nl, int family, uint8_t protocol, uint16_t port, uint8_t table,
+static int add_protocol_rule(RtnlSocket *nl, int family, uint8_t protocol, uint16_t port, uint8_t table,
                              uint32_t priority) {
-        Request r;
+        RtnlRequest r;
 
         rule_init(&r, family, table, priority);
         mnl_attr_put_u8(r.n, FRA_IP_PROTO, protocol);
         if (port > 0)
                 mnl_attr_put(r.n, FRA_DPORT_RANGE, sizeof(struct fib_rule_port_range),
                              &(struct fib_rule_port_range){ port, port });
-        return request_send(nl, &r);
+        return rtnl_request_send(nl, &r);
 }
 
 /* Whatever has a mark: with one of its own (SO_MARK) a listener answers by that one, not by ours. */
-static int add_dial_rule(MnlSocket *nl, int family) {
+static int add_dial_rule(RtnlSocket *nl, int family) {
         struct fib_rule_hdr *rule;
-        Request r;
+        RtnlRequest r;
 
         rule = rule_init(&r, family, TABLE_DIAL, RULE_DIAL_PRIORITY);
         rule->flags = FIB_RULE_INVERT;
         mnl_attr_put_u32(r.n, FRA_FWMARK, 0);
         mnl_attr_put_u32(r.n, FRA_FWMASK, UINT32_MAX);
-        return request_send(nl, &r);
+        return rtnl_request_send(nl, &r);
 }
 
 /* Makes everything local in a table. The source, if there is one, is where answers find back to. */
-static int add_local_route(MnlSocket *nl, int family, uint8_t table, const Address *source) {
+static int add_local_route(RtnlSocket *nl, int family, uint8_t table, const Address *source) {
         struct rtmsg *route;
-        Request r;
+        RtnlRequest r;
 
-        route = request_init(&r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*route));
+        route = rtnl_request_init(&r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*route));
         route->rtm_family = (uint8_t) family;
         route->rtm_table = table;
         route->rtm_protocol = RTPROT_STATIC;
@@ -153,11 +79,11 @@ static int add_local_route(MnlSocket *nl, int family, uint8_t table, const Addre
         route->rtm_type = RTN_LOCAL;
         mnl_attr_put_u32(r.n, RTA_OIF, LOOPBACK_IFINDEX);
         if (source)
-                mnl_attr_put(r.n, RTA_PREFSRC, address_size(source), source->bytes);
-        return request_send(nl, &r);
+                mnl_attr_put(r.n, RTA_PREFSRC, rtnl_address_size(source), source->bytes);
+        return rtnl_request_send(nl, &r);
 }
 
-static int route_dns(MnlSocket *nl, const Address *source) {
+static int route_dns(RtnlSocket *nl, const Address *source) {
         int r;
 
         r = add_protocol_rule(nl, source->family, IPPROTO_UDP, PORT_DOMAIN, TABLE_DOMAIN, RULE_DOMAIN_PRIORITY);
@@ -169,7 +95,7 @@ static int route_dns(MnlSocket *nl, const Address *source) {
         return add_local_route(nl, source->family, TABLE_DOMAIN, source);
 }
 
-static int route_dialed(MnlSocket *nl, int family) {
+static int route_dialed(RtnlSocket *nl, int family) {
         int r;
 
         r = add_dial_rule(nl, family);
@@ -180,7 +106,7 @@ static int route_dialed(MnlSocket *nl, int family) {
  * The kernel answers for the app's own addresses alone, which it finds in another table. (For IPv4, that is: see
  * network_open_sockets().) So what is left is for the raw sockets.
  */
-static int route_echo_requests(MnlSocket *nl, const Address *source) {
+static int route_echo_requests(RtnlSocket *nl, const Address *source) {
         uint8_t protocol = source->family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
         int r;
 
@@ -207,16 +133,16 @@ static int set_sysctls(const Sysctl *sysctls, size_t n) {
 }
 
 /* A new namespace whose `lo` is up, and a socket to say more about it. */
-static int enter_namespace(MnlSocket **ret) {
-        _cleanup_(mnl_socket_closerp) MnlSocket *nl = NULL;
+static int enter_namespace(RtnlSocket **ret) {
+        _cleanup_(rtnl_closep) RtnlSocket *nl = NULL;
         int r;
 
         if (unshare(CLONE_NEWNET) < 0)
                 return -errno;
-        nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-        if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0)
-                return -errno;
-        r = link_up(nl);
+        r = rtnl_open(&nl);
+        if (r < 0)
+                return r;
+        r = rtnl_link_up(nl, LOOPBACK_IFINDEX);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(nl);
@@ -232,7 +158,7 @@ int network_enter_new(const ExecNetwork *network) {
                 { "/proc/sys/net/ipv4/fwmark_reflect", "1" },
         };
         static const Sysctl sysctls6[] = { { "/proc/sys/net/ipv6/fwmark_reflect", "1" } };
-        _cleanup_(mnl_socket_closerp) MnlSocket *nl = NULL;
+        _cleanup_(rtnl_closep) RtnlSocket *nl = NULL;
         bool routed4 = false, routed6 = false;
         int r;
 
@@ -243,7 +169,7 @@ int network_enter_new(const ExecNetwork *network) {
                 const Address *a = &network->addresses[i];
                 bool *routed = a->family == AF_INET ? &routed4 : &routed6;
 
-                r = add_address(nl, a);
+                r = rtnl_add_address(nl, LOOPBACK_IFINDEX, a, address_is_link_local(a) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE);
                 if (r >= 0 && !*routed) {
                         r = route_dns(nl, a);
                         if (r >= 0)

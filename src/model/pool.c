@@ -41,6 +41,38 @@ int pool_parse(const char *s, Pool *ret) {
         return 0;
 }
 
+/* Of the first `n` labels, each of `bits` bits of the network: the last one comes first. */
+static void format_zone(const Pool *pool, unsigned n, unsigned bits, unsigned last, char *buf, size_t size) {
+        const bool v4 = pool->address.family == AF_INET;
+        size_t l = 0;
+
+        for (unsigned i = n; i-- > 0;) {
+                const uint8_t byte = pool->address.bytes[i * bits / 8];
+                const unsigned label = i == n - 1 ? last : v4 ? byte : i % 2 == 0 ? byte >> 4 : byte & 0xf;
+
+                l += (size_t) snprintf(buf + l, size - l, v4 ? "%u." : "%x.", label);
+        }
+        (void) snprintf(buf + l, size - l, v4 ? "in-addr.arpa" : "ip6.arpa");
+}
+
+int pool_reverse_zones(const Pool *pool, PoolZoneFunction add, void *userdata) {
+        const unsigned bits = pool->address.family == AF_INET ? 8 : 4;
+        const unsigned n = (pool->prefix + bits - 1) / bits, n_zones = 1U << (n * bits - pool->prefix);
+        const uint8_t byte = pool->address.bytes[(n - 1) * bits / 8];
+        const unsigned first = bits == 8 ? byte : n % 2 == 1 ? byte >> 4 : byte & 0xf;
+        char zone[2 * 32 + sizeof("ip6.arpa")];
+
+        for (unsigned i = 0; i < n_zones; i++) {
+                int r;
+
+                format_zone(pool, n, bits, first + i, zone, sizeof(zone));
+                r = add(zone, userdata);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 Address pool_candidate(const Pool *pool, const char *name, unsigned try) {
         unsigned host_bits = address_bits(&pool->address) - pool->prefix;
         uint64_t host = hash_name(name, try), mask;

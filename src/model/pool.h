@@ -20,6 +20,16 @@ enum { POOL_TRIES_MAX = 64 };
  */
 int pool_parse(const char *s, Pool *ret);
 
+/* Takes one name. Returns 0 or a negative errno, which ends it. */
+typedef int (*PoolZoneFunction)(const char *zone, void *userdata);
+
+/*
+ * The reverse zones (RFC 1035, 3.5; RFC 3596, 2.5) that together are just the
+ * pool, up to 128, without a dot at the end. Returns 0 or what `add`
+ * returned.
+ */
+int pool_reverse_zones(const Pool *pool, PoolZoneFunction add, void *userdata);
+
 /*
  * The candidate number `try` (from 0) for a name. The first and the last
  * address of the pool (network and broadcast) are never given.

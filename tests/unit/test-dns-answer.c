@@ -13,6 +13,9 @@
 static const NameSight everybody = { .identity = 1 };
 static const NameViewer somebody = { .identity = 1 };
 
+static const NameViewer host = { .host = true };
+
+static const NameViewer *viewer = &somebody;
 static Names *names;
 static uint8_t query[QUERY_SIZE_MAX], answer[ANSWER_SIZE_MAX];
 static size_t query_size;
@@ -45,6 +48,7 @@ static void setup(void) {
 }
 
 static void teardown(void) {
+        viewer = &somebody;
         ldns_pkt_free(packet);
         names = names_free(names);
 }
@@ -72,7 +76,7 @@ static ldns_pkt *query_new(const char *name, ldns_rr_type type) {
 static void send_query(AnswerTransport transport) {
         ldns_pkt_free(packet);
         packet = NULL;
-        answer_size = answer_query(names, &somebody, transport, query, query_size, answer);
+        answer_size = answer_query(names, viewer, transport, query, query_size, answer);
         ck_assert_int_ge(answer_size, 0);
         if (answer_size > 0) {
                 ck_assert_int_eq(ldns_wire2pkt(&packet, answer, (size_t) answer_size), LDNS_STATUS_OK);
@@ -131,6 +135,45 @@ static const char *soa(void) {
 
 #define V6_REVERSE "0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa"
 #define V6_LOOPBACK "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa"
+
+/* The host knows of all names, by the domain, and is sent elsewhere for everything else. */
+START_TEST(test_host) {
+        static const struct {
+                const char *name;
+                ldns_rr_type type;
+                int rcode;
+                const char *records;
+        } table[] = {
+                { "web.ax.internal", LDNS_RR_TYPE_A, LDNS_RCODE_NOERROR, "A 198.18.0.10" },
+                { "secret.ax.internal", LDNS_RR_TYPE_A, LDNS_RCODE_NOERROR, "A 198.18.0.30" },
+                { "none.ax.internal", LDNS_RR_TYPE_A, LDNS_RCODE_NXDOMAIN, "" },
+                { "ax.internal", LDNS_RR_TYPE_A, LDNS_RCODE_NOERROR, "" },
+                { "30.0.18.198.in-addr.arpa", LDNS_RR_TYPE_PTR, LDNS_RCODE_NOERROR, "PTR secret.ax.internal." },
+                { "31.0.18.198.in-addr.arpa", LDNS_RR_TYPE_PTR, LDNS_RCODE_NXDOMAIN, "" },
+                { "1.2.0.192.in-addr.arpa", LDNS_RR_TYPE_PTR, LDNS_RCODE_REFUSED, "" },
+                { "18.198.in-addr.arpa", LDNS_RR_TYPE_PTR, LDNS_RCODE_REFUSED, "" },
+                { "web", LDNS_RR_TYPE_A, LDNS_RCODE_REFUSED, "" },
+                { "localhost", LDNS_RR_TYPE_A, LDNS_RCODE_REFUSED, "" },
+                { "internal", LDNS_RR_TYPE_A, LDNS_RCODE_REFUSED, "" },
+                { "www.example.com", LDNS_RR_TYPE_A, LDNS_RCODE_REFUSED, "" },
+                { ".", LDNS_RR_TYPE_NS, LDNS_RCODE_REFUSED, "" },
+        };
+        static const DnsFeedPool pools[] = { { { AF_INET, { 198, 18 } }, 15 }, { { AF_INET6, { 0xfd } }, 64 } };
+        static const NameSight nobody = { .identity = 2 };
+        static const DnsFeedAddress secret = { AF_INET, { 198, 18, 0, 30 } };
+
+        ck_assert_int_eq(names_set_pools(names, pools), 0);
+        ck_assert_int_eq(names_set(names, "secret", &secret, 1, &nobody), 0);
+        ask("secret.ax.internal", LDNS_RR_TYPE_A);
+        ck_assert_int_eq(rcode(), LDNS_RCODE_NXDOMAIN);
+        viewer = &host;
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                ask(table[i].name, table[i].type);
+                ck_assert_msg(rcode() == table[i].rcode, "%s: %i", table[i].name, rcode());
+                ck_assert_str_eq(records(), table[i].records);
+        }
+}
+END_TEST
 
 /* Each kind of name and type has the RCODE, the records and the SOA that it should. */
 START_TEST(test_answers) {
@@ -477,6 +520,7 @@ int main(void) {
 
         tcase_add_checked_fixture(tcase, setup, teardown);
         tcase_add_test(tcase, test_answers);
+        tcase_add_test(tcase, test_host);
         tcase_add_test(tcase, test_echo);
         tcase_add_test(tcase, test_odd_labels);
         tcase_add_test(tcase, test_edns);

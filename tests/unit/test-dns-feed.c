@@ -452,6 +452,17 @@ START_TEST(test_bad_sockets) {
         send_sockets(message(DNS_FEED_APP_ADD, ""), fds, 2);
         ck_assert_int_eq(feed->state, FEED_CLOSED);
 
+        /* No app is the host, and the host no app. */
+        reconnect();
+        begin();
+        send_sockets(message(DNS_FEED_APP_ADD, DNS_FEED_HOST), fds, 2);
+        ck_assert_int_eq(feed->state, FEED_CLOSED);
+
+        reconnect();
+        begin();
+        send_sockets(message(DNS_FEED_HOST_ADD, "app"), fds, 2);
+        ck_assert_int_eq(feed->state, FEED_CLOSED);
+
         wrong[0] = fds[1];
         wrong[1] = fds[0];
         reconnect();

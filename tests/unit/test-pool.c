@@ -220,7 +220,44 @@ START_TEST(test_spread) {
 }
 END_TEST
 
+static int count_zone(const char *zone, void *userdata) {
+        char *all = userdata;
+
+        (void) snprintf(all + strlen(all), 8192 - strlen(all), "%s%s", *all ? " " : "", zone);
+        return strcmp(zone, "130.2.0.192.in-addr.arpa") == 0 ? -E2BIG : 0;
+}
+
+/* The reverse zones are just those of the pool, also where it ends within a label. */
+START_TEST(test_reverse_zones) {
+        static const struct {
+                const char *pool, *zones;
+        } table[] = {
+                { "10.0.0.0/8", "10.in-addr.arpa" },
+                { "198.18.0.0/15", "18.198.in-addr.arpa 19.198.in-addr.arpa" },
+                { "192.0.2.0/24", "2.0.192.in-addr.arpa" },
+                { "10.1.16.0/23", "16.1.10.in-addr.arpa 17.1.10.in-addr.arpa" },
+                { "fdaa:a55:317c::/64", "0.0.0.0.c.7.1.3.5.5.a.0.a.a.d.f.ip6.arpa" },
+                { "fd00::/32", "0.0.0.0.0.0.d.f.ip6.arpa" },
+                { "fd00:0:10::/46", "0.1.0.0.0.0.0.0.0.0.d.f.ip6.arpa 1.1.0.0.0.0.0.0.0.0.d.f.ip6.arpa "
+                                    "2.1.0.0.0.0.0.0.0.0.d.f.ip6.arpa 3.1.0.0.0.0.0.0.0.0.d.f.ip6.arpa" },
+        };
+        char zones[8192];
+        Pool p;
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                p = pool(table[i].pool);
+                zones[0] = '\0';
+                ck_assert_int_eq(pool_reverse_zones(&p, count_zone, zones), 0);
+                ck_assert_str_eq(zones, table[i].zones);
+        }
+        p = pool("192.0.2.128/25");
+        zones[0] = '\0';
+        ck_assert_int_eq(pool_reverse_zones(&p, count_zone, zones), -E2BIG);
+        ck_assert_str_eq(zones, "128.2.0.192.in-addr.arpa 129.2.0.192.in-addr.arpa 130.2.0.192.in-addr.arpa");
+}
+END_TEST
+
 int main(void) {
         return UNIT_RUN("pool", NULL, NULL, test_parse, test_parse_bad, test_contains, test_fixed,
-                        test_candidates_usable, test_candidates_cover, test_spread);
+                        test_candidates_usable, test_candidates_cover, test_spread, test_reverse_zones);
 }
