@@ -7,6 +7,7 @@
 #include "basic/text.h"
 #include "bus/app-bus.h"
 #include "bus/names-bus.h"
+#include "bus/resolved-bus.h"
 #include "bus/rights.h"
 #include "bus/tagging.h"
 #include "core/errors.h"
@@ -178,6 +179,10 @@ static int method_stop(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         App *app = userdata;
 
         return app_bus_stop(app->manager, m, app->id);
+}
+
+static int method_list_resolved(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return resolved_bus_list(userdata, m);
 }
 
 static int method_kill(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -352,6 +357,8 @@ static const sd_bus_vtable app_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Kill", SD_BUS_ARGS("s", whom, "i", signal), SD_BUS_NO_RESULT, method_kill,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Drain", SD_BUS_ARGS("b", draining), SD_BUS_NO_RESULT, method_drain,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListResolved", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sst)", addresses), method_list_resolved,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetTags", SD_BUS_ARGS("as", tags, "b", cut), SD_BUS_NO_RESULT, method_set_tags,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/error-status.h"
 #include "cli/processes.h"
+#include "cli/resolved.h"
 #include "cli/terminal.h"
 #include "basic/text.h"
 
@@ -108,7 +109,7 @@ static void print_processes(const char *cgroup, const ProcessList *list) {
                 printf("%*s  … and more\n", LABEL_WIDTH + 2, "");
 }
 
-static int print_app(const App *app, const char *cgroup, const ProcessList *processes, bool colors) {
+static int print_app(const App *app, char *const *resolved, const char *cgroup, const ProcessList *processes, bool colors) {
         _cleanup_free_ char *command = strv_join(app->command, " "), *escaped = NULL, *shortcut = NULL;
         char leader[16], balance[64], counters[80];
 
@@ -127,6 +128,8 @@ static int print_app(const App *app, const char *cgroup, const ProcessList *proc
         }
         if (app->egress)
                 print_lines("Egress", app->egress);
+        if (resolved)
+                print_lines("Resolved", resolved);
         (void) snprintf(balance, sizeof(balance), "%s, weight %u%s", app->strategy ?: "?", app->weight,
                         app->draining ? ", draining" : "");
         print_line("Balance", balance);
@@ -175,6 +178,7 @@ static int show_app(sd_bus *bus, const App *app, bool first, bool colors, json_o
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_process_list_ ProcessList processes = {};
         _cleanup_free_ char *cgroup = NULL;
+        _cleanup_strv_ char **resolved = NULL;
         int r;
 
         r = unit_get_cgroup(bus, app->unit, &cgroup, &error);
@@ -186,7 +190,8 @@ static int show_app(sd_bus *bus, const App *app, bool first, bool colors, json_o
                 return json_append(array, status_to_json(app, cgroup, &processes)) < 0 ? log_oom() : 0;
         if (!first)
                 putchar('\n');
-        return print_app(app, cgroup, &processes, colors);
+        resolved = resolved_get(bus, app->id);
+        return print_app(app, resolved, cgroup, &processes, colors);
 }
 
 /* Whether one of the words, or no word at all, means the app. */

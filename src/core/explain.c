@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "basic/clock.h"
+#include "basic/text.h"
 #include "core/app.h"
 #include "core/explain.h"
 #include "model/name.h"
@@ -16,7 +17,7 @@ void explanation_done(Explanation *e) {
         *e = (Explanation){};
 }
 
-static int _printf_(2, 3) say(char **ret, const char *format, ...) {
+static int _printf_(2, 3) tell(char **ret, const char *format, ...) {
         va_list ap;
         char *s;
         int r;
@@ -65,14 +66,14 @@ static int explain_name(Manager *m, const Party *client, const Identity *identit
         e->resolves = !m->config.hide_names || route_may_see(&m->directory, client, identity);
         if (identity->n_names == 0) {
                 e->resolves = false;
-                return say(&e->name_reason, "%s has no name", name);
+                return tell(&e->name_reason, "%s has no name", name);
         }
         if (!e->resolves)
-                return say(&e->name_reason, "The name %s does not resolve for %s, which may connect to no port of it (HideNames=)",
+                return tell(&e->name_reason, "The name %s does not resolve for %s, which may connect to no port of it (HideNames=)",
                            identity_name(identity), client->id);
         if (identity == client->identity)
-                return say(&e->name_reason, "The name %s resolves for %s, whose own it is", identity_name(identity), client->id);
-        return say(&e->name_reason, m->config.hide_names ? "The name %s resolves for %s, which may connect to some port of it"
+                return tell(&e->name_reason, "The name %s resolves for %s, whose own it is", identity_name(identity), client->id);
+        return tell(&e->name_reason, m->config.hide_names ? "The name %s resolves for %s, which may connect to some port of it"
                                                          : "The name %s resolves for %s, as for everybody (HideNames=no)",
                    identity_name(identity), client->id);
 }
@@ -86,13 +87,13 @@ static int explain_nobody(Manager *m, const Party *client, const Identity *ident
 
         e->verdict = "no-backend";
         if (!server)
-                return say(&e->reason, "Nobody listens on port %u there", port);
+                return tell(&e->reason, "Nobody listens on port %u there", port);
         e->allowed = route_may_connect(&m->directory, client, server, port, &decision);
         e->rule = decision.rule;
         route.rule = decision.rule;
         route.verdict = e->allowed ? ROUTE_NO_BACKEND : ROUTE_REFUSED;
         e->tag = tags_shared(&client->tags, &server->tags) ?: "";
-        return say(&e->reason, "Nobody listens on port %u of %s; if somebody did, it would be %s: %s", port, server->id,
+        return tell(&e->reason, "Nobody listens on port %u of %s; if somebody did, it would be %s: %s", port, server->id,
                    e->allowed ? "allowed" : "refused",
                    client->identity == identity ? "it is the app itself" : route_reason(&route, reason));
 }
@@ -114,29 +115,97 @@ static int explain_route(Manager *m, const Party *client, const Identity *identi
                 e->backend = route->backend ? route->backend->party->id : "";
                 (void) endpoint_format(&route->target, route->target.address.family, e->target);
                 if (client->identity == server->identity)
-                        return say(&e->reason, "%s may connect to %s, which it is itself", client->id, endpoint);
+                        return tell(&e->reason, "%s may connect to %s, which it is itself", client->id, endpoint);
                 e->tag = tags_shared(&client->tags, &server->tags) ?: "";
-                return say(&e->reason, "%s may connect to %s of %s: they share the tag %s, and %s", client->id, endpoint,
+                return tell(&e->reason, "%s may connect to %s of %s: they share the tag %s, and %s", client->id, endpoint,
                            server->id, e->tag, reason);
         case ROUTE_REFUSED:
                 e->verdict = "refused";
                 e->tag = route->refused ? "" : tags_shared(&client->tags, &route->refused_by->tags) ?: "";
-                return say(&e->reason, "%s may not connect to %s of %s: %s", client->id, endpoint, route->refused_by->id, reason);
+                return tell(&e->reason, "%s may not connect to %s of %s: %s", client->id, endpoint, route->refused_by->id, reason);
         case ROUTE_NO_BACKEND:
                 return explain_nobody(m, client, identity, to->port, e);
         case ROUTE_NO_HOST:
                 e->verdict = "no-host";
-                return say(&e->reason, "Nobody has the address %s", endpoint);
+                return tell(&e->reason, "Nobody has the address %s", endpoint);
         case ROUTE_NATIVE:
                 e->allowed = true;
                 e->verdict = "native";
-                return say(&e->reason, "Port %u is that of the name service, which every app has for itself", to->port);
+                return tell(&e->reason, "Port %u is that of the name service, which every app has for itself", to->port);
+        case ROUTE_OUTSIDE:
+                e->allowed = true;
+                e->verdict = "outside";
+                (void) strcpy(e->target, endpoint);
+                return tell(&e->reason, "%s may connect to %s, which is outside: %s", client->id, endpoint, reason);
+        case ROUTE_NO_EGRESS:
+                e->verdict = "no-egress";
+                return tell(&e->reason, "%s may not connect to %s, which is outside: %s", client->id, endpoint, reason);
         case ROUTE_NO_ROUTE:
         case _ROUTE_VERDICT_MAX:
         default:
                 e->verdict = "no-route";
-                return say(&e->reason, "%s is outside, where apps cannot connect to", endpoint);
+                return tell(&e->reason, "%s is outside, where %s cannot connect to: %s", endpoint, client->id, reason);
         }
+}
+
+/* The addresses that a name of the outside resolved to for the client, and that it may connect to now. NULL: out of memory. */
+static char *list_permits(const Party *client, const char *name, uint64_t now) {
+        _cleanup_strv_ char **v = NULL;
+        char address[ADDRESS_STRING_MAX];
+
+        for (size_t i = 0; i < client->permits.n; i++) {
+                const Permit *p = &client->permits.list[i];
+
+                if (p->until > now && strcmp(p->name, name) == 0 &&
+                    strv_append(&v, address_format(&p->address, address)) < 0)
+                        return NULL;
+        }
+        return strv_join(v, ", ");
+}
+
+/* A name that nobody of the apps has. */
+static int explain_outside(Manager *m, const Party *client, const char *text, uint16_t port, Explanation *e) {
+        const Egress *egress = client->egress;
+        _cleanup_free_ char *name = strdup(text), *item = NULL, *addresses = NULL;
+        const EgressItem *found, *other;
+        const char *patterns[EGRESS_ITEMS_MAX];
+        size_t n;
+
+        if (!name)
+                return -ENOMEM;
+        name_normalize(name);
+        n = strlen(name);
+        if (n > 0 && name[n - 1] == '.')
+                name[n - 1] = '\0';
+        n = egress_name_patterns(egress, patterns);
+        for (size_t i = 0; i < n && !e->resolves; i++)
+                e->resolves = name_pattern_matches(patterns[i], name);
+        if (!e->resolves) {
+                e->verdict = "no-name";
+                return tell(&e->reason, "Nobody has the name '%s', so it does not resolve%s", text,
+                           n > 0 ? ", nor does the Egress= of the app have it" : "");
+        }
+        if (tell(&e->name_reason, "%s may look the name %s up outside", client->id, name) < 0)
+                return -ENOMEM;
+        found = egress_find_name(egress, name, port);
+        if (found) {
+                item = egress_item_to_string(found);
+                addresses = list_permits(client, name, now_usec(CLOCK_MONOTONIC));
+                if (!item || !addresses)
+                        return -ENOMEM;
+                e->allowed = true;
+                e->verdict = "outside";
+                return tell(&e->reason, "%s may connect to port %u of %s, which is outside: its Egress= has %s%s%s", client->id, port,
+                           name, item, *addresses ? ", and it resolved to " : ", once it looks it up", addresses);
+        }
+        e->allowed = egress->all;
+        e->verdict = egress->all ? "outside" : "no-egress";
+        if (egress->all)
+                return tell(&e->reason, "%s may connect to port %u of %s, which is outside: its Egress= is yes", client->id, port, name);
+        other = egress_find_name(egress, name, 0);
+        item = other ? egress_item_to_string(other) : NULL;
+        return tell(&e->reason, "%s may not connect to port %u of %s, which is outside, for its name: its Egress= has %s%s", client->id,
+                   port, name, item ?: "networks", item ? ", but for other ports" : ", by which addresses are permitted, and not this name");
 }
 
 /* By name: at the address that something listens on. */
@@ -177,8 +246,7 @@ int explain(Manager *m, const char *client_text, const char *service, uint16_t p
                 app = manager_find_app(m, service);
                 identity = app ? app->party.identity : find_name(m, service);
                 if (!identity) {
-                        e.verdict = "no-name";
-                        r = say(&e.reason, "Nobody has the name '%s', so it does not resolve", service);
+                        r = explain_outside(m, client, service, port, &e);
                         if (r >= 0)
                                 *ret = TAKE(e, (Explanation){});
                         return r;

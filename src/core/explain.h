@@ -7,8 +7,8 @@
 #include "model/route.h"
 
 typedef struct Explanation {
-        bool allowed;        /* by tags and rules; whether somebody listens is another matter */
-        const char *verdict; /* "connects", "refused", "no-backend", "no-host", "no-route", "native", "no-name" */
+        bool allowed;        /* by tags and rules, or by Egress=; whether somebody listens is another matter */
+        const char *verdict; /* "connects", "refused", "no-backend", "no-host", "no-route", "native", "no-name", "outside", "no-egress" */
         char *reason;        /* a sentence */
         const char *tag;     /* that they share, or "" */
         const Rule *rule;    /* that decides, or NULL */
