@@ -13,25 +13,16 @@
 #include "basic/log.h"
 #include "core/app.h"
 #include "core/census.h"
-#include "core/holders.h"
+#include "core/census-job.h"
+#include "core/census-match.h"
 #include "core/load.h"
-#include "model/route.h"
-#include "transport/sock-diag.h"
+#include "model/virtual-service.h"
 #include "trap/dialer.h"
-#include "trap/pending.h"
 
 enum {
-        ENDS_MAX = 2 * CENSUS_CONNECTIONS_MAX,
-        SPACE_ENDS_MAX = 40000, /* TCP sockets of one app: it must not hide the connections of others */
-        SOCKETS_PER_TURN = 16,  /* that are made in namespaces */
+        SOCKETS_PER_TURN = 16, /* that are made in namespaces */
         MATCHES_PER_TURN = 1000,
         LATE_MAX = 4, /* times that counting bytes was held up; then it is not done any more */
-        PORT_DOMAIN = 53,
-        /* As the kernel numbers the states of TCP. */
-        STATE_ESTABLISHED = 1,
-        STATE_SYN_SENT = 2,
-        STATE_SYN_RECV = 3,
-        STATE_NEW_SYN_RECV = 12,
 };
 
 /* Snapshots are not begun more often. */
@@ -70,335 +61,6 @@ App *manager_find_number(Manager *m, uint64_t number) {
         return trap ? trap->userdata : NULL;
 }
 
-/* A namespace that is to be looked into. */
-typedef struct Space {
-        uint64_t number; /* of the app */
-        int netlink;
-        bool count;
-} Space;
-
-/* What the thread does. It has nothing else, and nobody else has it. */
-typedef struct Job {
-        int netlink; /* of the daemon's own namespace */
-        Space *spaces;
-        size_t n_spaces;
-        atomic_uint_fast64_t progress, at; /* at: the number of the app that is looked at */
-
-        /* The result. */
-        CensusConnection *connections;
-        size_t n_connections, allocated;
-        bool truncated;
-        int error;
-
-        /* While it is made. */
-        DiagTcp *tcp;
-        size_t n_tcp, tcp_allocated;
-        DiagPair *pairs;
-        size_t n_pairs, pairs_allocated;
-} Job;
-
-static void job_free(void *p) {
-        Job *j = p;
-
-        if (!j)
-                return;
-        safe_close(j->netlink);
-        for (size_t i = 0; i < j->n_spaces; i++)
-                safe_close(j->spaces[i].netlink);
-        free(j->spaces);
-        free(j->connections);
-        free(j->tcp);
-        free(j->pairs);
-        free(j);
-}
-
-static bool grow(void *array, size_t n, size_t *allocated, size_t size) {
-        void **p = array, *grown;
-        size_t more = MAX2(2 * n, (size_t) 64);
-
-        if (n < *allocated)
-                return true;
-        grown = reallocarray(*p, more, size);
-        if (!grown)
-                return false;
-        *p = grown;
-        *allocated = more;
-        return true;
-}
-
-static int job_add(Job *j, const CensusConnection *c) {
-        if (j->n_connections >= CENSUS_CONNECTIONS_MAX) {
-                j->truncated = true;
-                return 0;
-        }
-        if (!grow(&j->connections, j->n_connections, &j->allocated, sizeof(*j->connections)))
-                return -ENOMEM;
-        j->connections[j->n_connections++] = *c;
-        return 0;
-}
-
-static int on_tcp(const DiagTcp *end, void *userdata) {
-        Job *j = userdata;
-
-        atomic_fetch_add(&j->progress, 1);
-        /* What is asked of the name service, which is in every namespace. */
-        if (end->local.port == PORT_DOMAIN || end->peer.port == PORT_DOMAIN)
-                return 0;
-        if (j->n_tcp >= SPACE_ENDS_MAX) {
-                j->truncated = true;
-                return 1;
-        }
-        if (!grow(&j->tcp, j->n_tcp, &j->tcp_allocated, sizeof(*j->tcp)))
-                return -ENOMEM;
-        j->tcp[j->n_tcp++] = *end;
-        return 0;
-}
-
-static int on_pair(const DiagPair *end, void *userdata) {
-        Job *j = userdata;
-
-        atomic_fetch_add(&j->progress, 1);
-        if (j->n_pairs >= ENDS_MAX) {
-                j->truncated = true;
-                return 1;
-        }
-        if (!grow(&j->pairs, j->n_pairs, &j->pairs_allocated, sizeof(*j->pairs)))
-                return -ENOMEM;
-        j->pairs[j->n_pairs++] = *end;
-        return 0;
-}
-
-static int compare_endpoints(const Endpoint *a, const Endpoint *b) {
-        return memcmp(a, b, sizeof(*a));
-}
-
-/* The two ends of one connection are beside each other, whichever comes first. */
-static int compare_tcp(const void *a, const void *b) {
-        const DiagTcp *x = a, *y = b;
-        const bool x_turned = compare_endpoints(&x->local, &x->peer) > 0, y_turned = compare_endpoints(&y->local, &y->peer) > 0;
-        int c = compare_endpoints(x_turned ? &x->peer : &x->local, y_turned ? &y->peer : &y->local);
-
-        if (c == 0)
-                c = compare_endpoints(x_turned ? &x->local : &x->peer, y_turned ? &y->local : &y->peer);
-        return c ?: (int) x_turned - (int) y_turned;
-}
-
-static CensusState tcp_state(int a, int b) {
-        const int states[] = { a, b };
-        CensusState state = CENSUS_ESTABLISHED;
-
-        for (size_t i = 0; i < ELEMENTSOF(states); i++)
-                switch (states[i]) {
-                case STATE_ESTABLISHED:
-                        break;
-                case STATE_SYN_SENT:
-                case STATE_SYN_RECV:
-                case STATE_NEW_SYN_RECV:
-                        return CENSUS_WAITING;
-                default:
-                        state = CENSUS_CLOSING;
-                }
-        return state;
-}
-
-/* Which of the ends is the server's is found out in the loop, where it is known who listens. */
-static int add_tcp(Job *j, uint64_t space, const DiagTcp *a, const DiagTcp *b) {
-        CensusConnection c = {
-                .tcp = true,
-                .space = space,
-                .from = a->local,
-                .to = a->peer,
-                .at = a->peer,
-                .client_inode = a->inode,
-                .server_inode = b ? b->inode : 0,
-                .state = tcp_state(a->state, b ? b->state : a->state),
-                .counted = a->counted || (b && b->counted),
-        };
-
-        /* What an end received is data alone; what was acknowledged counts its end, too. */
-        c.bytes_in = a->counted ? a->received : b ? b->acked : 0;
-        c.bytes_out = b && b->counted ? b->received : a->acked;
-        /* The kernel sees it off, nobody has it any more. */
-        if (c.client_inode == 0 && c.server_inode == 0)
-                return 0;
-        return job_add(j, &c);
-}
-
-static int list_space(Job *j, const Space *space) {
-        static const int families[] = { AF_INET, AF_INET6 };
-        int r = 0;
-
-        j->n_tcp = 0;
-        for (size_t i = 0; r == 0 && i < ELEMENTSOF(families); i++)
-                r = diag_list_tcp(space->netlink, families[i], space->count, on_tcp, j);
-        if (r < 0)
-                return r;
-        if (j->n_tcp > 0)
-                qsort(j->tcp, j->n_tcp, sizeof(*j->tcp), compare_tcp);
-        r = 0;
-        for (size_t i = 0, n; r >= 0 && i < j->n_tcp; i += n) {
-                const DiagTcp *a = &j->tcp[i], *b = i + 1 < j->n_tcp ? &j->tcp[i + 1] : NULL;
-
-                if (b && (compare_endpoints(&a->local, &b->peer) != 0 || compare_endpoints(&a->peer, &b->local) != 0))
-                        b = NULL;
-                n = b ? 2 : 1;
-                r = add_tcp(j, space->number, a, b);
-        }
-        return r;
-}
-
-/* Servers' ends first; then by inode. */
-static int compare_pairs(const void *a, const void *b) {
-        const DiagPair *x = a, *y = b;
-
-        if (x->name.type != y->name.type)
-                return x->name.type == SOCKET_NAME_SERVER ? -1 : 1;
-        return x->inode < y->inode ? -1 : x->inode > y->inode;
-}
-
-static int add_pair(Job *j, const DiagPair *client, const DiagPair *server) {
-        CensusConnection c = { .state = client && server ? CENSUS_ESTABLISHED : CENSUS_CLOSING };
-
-        if (server) {
-                c.client = server->name.peer_app;
-                c.server = server->name.local_app;
-                c.from = server->name.peer;
-                c.to = c.at = server->name.local;
-                c.server_inode = server->inode;
-        }
-        if (client) {
-                c.from = client->name.local;
-                c.to = client->name.peer;
-                if (!server)
-                        c.at = c.to;
-                c.client_inode = client->inode;
-        }
-        return job_add(j, &c);
-}
-
-static int merge_pairs(Job *j) {
-        const DiagPair *clients;
-        size_t n_servers = 0, n_clients;
-        _cleanup_free_ bool *seen = NULL;
-        int r = 0;
-
-        if (j->n_pairs == 0)
-                return 0;
-        qsort(j->pairs, j->n_pairs, sizeof(*j->pairs), compare_pairs);
-        while (n_servers < j->n_pairs && j->pairs[n_servers].name.type == SOCKET_NAME_SERVER)
-                n_servers++;
-        clients = j->pairs + n_servers;
-        n_clients = j->n_pairs - n_servers;
-        seen = calloc(n_clients + 1, sizeof(*seen));
-        if (!seen)
-                return -ENOMEM;
-        for (size_t i = 0; r >= 0 && i < n_servers; i++) {
-                const DiagPair key = { .name.type = SOCKET_NAME_CLIENT, .inode = j->pairs[i].peer }, *client = NULL;
-
-                if (key.inode != 0 && n_clients > 0)
-                        client = bsearch(&key, clients, n_clients, sizeof(*clients), compare_pairs);
-                if (client)
-                        seen[client - clients] = true;
-                r = add_pair(j, client, &j->pairs[i]);
-        }
-        for (size_t i = 0; r >= 0 && i < n_clients; i++)
-                if (!seen[i])
-                        r = add_pair(j, &clients[i], NULL);
-        return r;
-}
-
-static int compare_connections(const void *a, const void *b) {
-        const CensusConnection *x = a, *y = b;
-        int c = compare_endpoints(&x->from, &y->from);
-
-        return c ?: compare_endpoints(&x->at, &y->at);
-}
-
-/*
- * What waits in the queue of a listener for a pair is no connection of its own.
- * Pairs are the later ones, as TCP connections were listed before them, so that
- * for each there is its pair.
- */
-static void drop_stand_ins(Job *j, size_t n_tcp) {
-        CensusConnection *pairs = j->connections + n_tcp;
-        const size_t n_pairs = j->n_connections - n_tcp;
-        size_t n = 0;
-
-        if (n_pairs == 0 || n_tcp == 0)
-                return;
-        qsort(pairs, n_pairs, sizeof(*pairs), compare_connections);
-        for (size_t i = 0; i < n_tcp; i++) {
-                const CensusConnection *c = &j->connections[i], turned = { .from = c->to, .at = c->from }, *pair = NULL;
-
-                if (c->server_inode == 0)
-                        pair = bsearch(c, pairs, n_pairs, sizeof(*pairs), compare_connections);
-                if (!pair && c->client_inode == 0)
-                        pair = bsearch(&turned, pairs, n_pairs, sizeof(*pairs), compare_connections);
-                if (!pair || (pair->server != 0 && pair->server != c->space))
-                        j->connections[n++] = *c;
-        }
-        memmove(j->connections + n, pairs, n_pairs * sizeof(*pairs));
-        j->n_connections = n + n_pairs;
-}
-
-static void job_run(void *p) {
-        Job *j = p;
-        size_t n_tcp;
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && i < j->n_spaces; i++) {
-                atomic_store(&j->at, j->spaces[i].number);
-                r = list_space(j, &j->spaces[i]);
-                /* A namespace whose last process is gone meanwhile is no error. */
-                j->spaces[i].netlink = safe_close(j->spaces[i].netlink);
-        }
-        atomic_store(&j->at, 0);
-        n_tcp = j->n_connections;
-        if (r >= 0)
-                r = diag_list_pairs(j->netlink, on_pair, j);
-        if (r >= 0)
-                r = merge_pairs(j);
-        if (r >= 0)
-                drop_stand_ins(j, n_tcp);
-        j->error = MIN2(r, 0);
-}
-
-/* The search for instances. */
-typedef struct Search {
-        HoldersApp *apps;
-        size_t n_apps;
-        uint32_t *inodes;
-        uint64_t *numbers; /* what is found */
-        size_t n, n_left;
-} Search;
-
-static void search_free(void *p) {
-        Search *s = p;
-
-        if (!s)
-                return;
-        for (size_t i = 0; i < s->n_apps; i++)
-                free(s->apps[i].unit);
-        free(s->apps);
-        free(s->inodes);
-        free(s->numbers);
-        free(s);
-}
-
-static bool on_holder(size_t i, uint64_t app, pid_t pid, int fd, void *userdata) {
-        Search *s = userdata;
-
-        if (s->numbers[i] == 0)
-                s->n_left--;
-        s->numbers[i] = app;
-        return s->n_left > 0;
-}
-
-static void search_run(void *p) {
-        Search *s = p;
-
-        holders_search(s->apps, s->n_apps, false, s->inodes, s->n, on_holder, s);
-}
 
 typedef struct Request {
         CensusDepth depth;
@@ -425,7 +87,7 @@ struct Census {
         uint64_t begun, next; /* when it was begun, when another one may be (CLOCK_MONOTONIC) */
         sd_event_source *turn, *timer;
         Errand *errand;
-        Job *job;
+        CensusJob *job;
         uint64_t progress;  /* as it was when it was looked at last */
         unsigned n_late;
         Snapshot *snapshot; /* while it is matched */
@@ -446,7 +108,7 @@ static void census_end(Census *c, int error) {
 
         /* The job is the thread's for as long as that is at it. */
         if (!c->errand)
-                job_free(c->job);
+                census_job_free(c->job);
         c->job = NULL;
         c->errand = errand_abandon(c->errand);
         c->timer = sd_event_source_disable_unref(c->timer);
@@ -482,10 +144,38 @@ static int take_own_socket(Census *c) {
         return fd < 0 ? -errno : switch_take_diag_socket(&c->manager->sw, fd);
 }
 
+/* Notes whose processes may have sockets of the host's namespace. */
+static int begin_host(Census *c) {
+        Manager *m = c->manager;
+        CensusJob *j = c->job;
+
+        if (!m->sw.views || (c->depth < CENSUS_FULL && !load_looks_outside(m->load)))
+                return 0;
+        j->apps = calloc(m->n_apps + 1, sizeof(*j->apps));
+        j->late = calloc(m->n_apps + 1, sizeof(*j->late));
+        if (!j->apps || !j->late)
+                return -ENOMEM;
+        for (const App *app = m->apps; app; app = app->hh.next) {
+                char *unit = app->trap ? strdup(app->unit) : NULL;
+
+                if (!app->trap)
+                        continue;
+                if (!unit)
+                        return -ENOMEM;
+                j->apps[j->n_apps++] = (HoldersApp){ unit, app->number };
+                if (app->not_counted)
+                        j->late[j->n_late++] = app->number;
+        }
+        holders_sort(j->apps, j->n_apps);
+        for (External *e = m->directory.externals; e; e = e->hh.next)
+                e->chosen_before = e->chosen_since;
+        return 0;
+}
+
 /* Notes which namespaces there are. */
 static int begin_job(Census *c) {
         Manager *m = c->manager;
-        Job *j;
+        CensusJob *j;
 
         j = c->job = calloc(1, sizeof(*j));
         if (!j)
@@ -497,14 +187,14 @@ static int begin_job(Census *c) {
         for (App *app = m->apps; app; app = app->hh.next) {
                 app->chosen_before = app->party.chosen_since;
                 if (app->trap && (c->depth == CENSUS_FULL || load_matters(m->load, app)))
-                        j->spaces[j->n_spaces++] = (Space){
+                        j->spaces[j->n_spaces++] = (CensusSpace){
                                 .number = app->number,
                                 .netlink = -EBADF,
                                 .count = c->depth == CENSUS_FULL && c->n_late < LATE_MAX && !app->not_counted,
                         };
         }
         j->netlink = take_own_socket(c);
-        return j->netlink < 0 ? j->netlink : 0;
+        return j->netlink < 0 ? j->netlink : begin_host(c);
 }
 
 static void census_begin(Census *c) {
@@ -541,7 +231,7 @@ static void census_go_on(Census *c) {
 }
 
 static void job_done(void *p, void *userdata);
-static const ErrandType job_type = { job_run, job_done, job_free };
+static const ErrandType job_type = { census_job_run, job_done, census_job_free };
 
 static int on_stuck_timer(sd_event_source *s, uint64_t usec, void *userdata);
 
@@ -603,7 +293,7 @@ static int on_stuck_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 
 static void job_done(void *p, void *userdata) {
         Census *c = userdata;
-        Job *j = p;
+        CensusJob *j = p;
         int r = j->error;
 
         c->errand = NULL;
@@ -617,6 +307,8 @@ static void job_done(void *p, void *userdata) {
         if (r >= 0) {
                 for (App *app = c->manager->apps; app; app = app->hh.next)
                         app->n_seen = 0;
+                for (External *e = c->manager->directory.externals; e; e = e->hh.next)
+                        e->n_seen = 0;
                 *c->snapshot = (Snapshot){
                         .n_refs = 1,
                         .connections = TAKE_PTR(j->connections),
@@ -635,10 +327,10 @@ static void job_done(void *p, void *userdata) {
 
 static int make_sockets(Census *c) {
         Manager *m = c->manager;
-        Job *j = c->job;
+        CensusJob *j = c->job;
 
         for (unsigned i = 0; i < SOCKETS_PER_TURN && c->at < j->n_spaces; i++) {
-                Space *space = &j->spaces[c->at];
+                CensusSpace *space = &j->spaces[c->at];
                 const App *app = manager_find_number(m, space->number);
                 int fd = app ? switch_take_diag_socket(&m->sw, app->trap->member_fd) : -ESRCH;
 
@@ -653,163 +345,16 @@ static int make_sockets(Census *c) {
         return c->at < j->n_spaces ? 0 : start_thread(c);
 }
 
-static bool listens_on(const Trap *trap, uint16_t port) {
-        for (const Listener *l = trap->listeners; l; l = l->next)
-                if (l->backend.bound.port == port)
-                        return true;
-        return false;
-}
-
-static void turn_around(CensusConnection *k) {
-        const Endpoint from = k->from;
-        const uint32_t inode = k->client_inode;
-        const uint64_t out = k->bytes_out;
-
-        k->from = k->to;
-        k->to = k->at = from;
-        k->client_inode = k->server_inode;
-        k->server_inode = inode;
-        k->bytes_out = k->bytes_in;
-        k->bytes_in = out;
-}
-
-/* A TCP connection in the namespace of its server: makes `from` the client's end of it. */
-static void orient(CensusConnection *k, const App *server) {
-        if (!route_is_own(&server->party, &k->from.address))
-                return;
-        if (!route_is_own(&server->party, &k->to.address)) {
-                turn_around(k);
-                return;
-        }
-        /* Within the identity: the server listens; if both do, ephemeral ports are high. */
-        if (listens_on(server->trap, k->to.port) != listens_on(server->trap, k->from.port)) {
-                if (listens_on(server->trap, k->from.port))
-                        turn_around(k);
-        } else if (k->from.port < k->to.port)
-                turn_around(k);
-}
-
-/* The app that has an address, if there is just one. */
-static uint64_t find_number(const Identity *identity, bool *ret_ambiguous) {
-        if (!identity || !identity->parties)
-                return 0;
-        if (identity->parties->next) {
-                *ret_ambiguous = true;
-                return 0;
-        }
-        return CONTAINER_OF(identity->parties, App, party)->number;
-}
-
-static const Identity *identity_of(Manager *m, const Address *a, const App *fellow) {
-        if (address_is_loopback(a))
-                return fellow ? fellow->party.identity : NULL;
-        return directory_find_address(&m->directory, a);
-}
-
-/* Finds out who has the connection. Returns false if it is none. */
-static bool match(Manager *m, CensusConnection *k) {
-        App *server;
-        bool ambiguous = false;
-
-        if (k->tcp) {
-                server = manager_find_number(m, k->space);
-                if (!server)
-                        return false;
-                orient(k, server);
-                k->server = k->space;
-                if (pending_find(server->trap, &k->from, &k->at))
-                        return false;
-                if (k->server_inode == 0 && k->state == CENSUS_ESTABLISHED)
-                        k->state = CENSUS_WAITING;
-        } else if (k->server == 0)
-                k->server = find_number(identity_of(m, &k->at.address, NULL), &ambiguous);
-        server = manager_find_number(m, k->server);
-        if (k->client == 0)
-                k->client = find_number(identity_of(m, &k->from.address, server), &k->is_ambiguous);
-        if (!k->tcp && server && k->state == CENSUS_ESTABLISHED && pending_find(server->trap, &k->from, &k->at))
-                k->state = CENSUS_WAITING;
-        k->own = k->client != 0 && k->client == k->server;
-        if (server && !k->own)
-                server->n_seen++;
-        return true;
-}
-
-static int add_app(Search *s, const App *app) {
-        char *unit = strdup(app->unit);
-
-        if (!unit)
-                return -ENOMEM;
-        s->apps[s->n_apps++] = (HoldersApp){ unit, app->number };
-        return 0;
-}
-
-static int compare_inodes(const void *a, const void *b) {
-        const uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
-
-        return x < y ? -1 : x > y;
-}
-
-/* Whether there are connections of whose client only the identity is known: in `ret` who may be looked for. */
-static int make_search(Census *c, Search **ret) {
-        Manager *m = c->manager;
-        Search *s;
-        size_t n = 0;
-        int r = 0;
-
-        *ret = NULL;
-        for (size_t i = 0; i < c->snapshot->n_connections; i++)
-                n += c->snapshot->connections[i].is_ambiguous && c->snapshot->connections[i].client_inode != 0;
-        if (n == 0)
-                return 0;
-        s = calloc(1, sizeof(*s));
-        if (!s)
-                return -ENOMEM;
-        s->apps = calloc(m->n_apps + 1, sizeof(*s->apps));
-        s->inodes = calloc(n, sizeof(*s->inodes));
-        s->numbers = calloc(n, sizeof(*s->numbers));
-        if (!s->apps || !s->inodes || !s->numbers)
-                r = -ENOMEM;
-        /* Those that share their identity are the only ones that can be meant. */
-        for (const App *app = m->apps; r >= 0 && app; app = app->hh.next)
-                if (app->party.identity && app->party.identity->n_parties > 1)
-                        r = add_app(s, app);
-        if (r < 0) {
-                search_free(s);
-                return r;
-        }
-        for (size_t i = 0; i < c->snapshot->n_connections; i++) {
-                const CensusConnection *k = &c->snapshot->connections[i];
-
-                if (k->is_ambiguous && k->client_inode != 0)
-                        s->inodes[s->n++] = k->client_inode;
-        }
-        s->n_left = s->n;
-        holders_sort(s->apps, s->n_apps);
-        qsort(s->inodes, s->n, sizeof(*s->inodes), compare_inodes);
-        *ret = s;
-        return 1;
-}
-
 static void search_done(void *p, void *userdata) {
         Census *c = userdata;
-        const Search *s = p;
 
         c->errand = NULL;
-        for (size_t i = 0; i < c->snapshot->n_connections; i++) {
-                CensusConnection *k = &c->snapshot->connections[i];
-                const uint32_t *at;
-
-                if (!k->is_ambiguous || k->client_inode == 0)
-                        continue;
-                at = bsearch(&k->client_inode, s->inodes, s->n, sizeof(*s->inodes), compare_inodes);
-                k->client = at ? s->numbers[at - s->inodes] : 0;
-                k->own = k->client != 0 && k->client == k->server;
-        }
+        census_search_apply(p, c->snapshot);
         census_end(c, 0);
         census_go_on(c);
 }
 
-static const ErrandType search_type = { search_run, search_done, search_free };
+static const ErrandType search_type = { census_search_run, search_done, census_search_free };
 
 static int on_search_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
         Census *c = userdata;
@@ -822,11 +367,11 @@ static int on_search_timeout(sd_event_source *s, uint64_t usec, void *userdata) 
 
 static void match_some(Census *c) {
         Snapshot *s = c->snapshot;
-        Search *search = NULL;
+        CensusSearch *search = NULL;
         int r = 0;
 
         for (unsigned i = 0; i < MATCHES_PER_TURN && c->at < s->n_connections; i++)
-                if (match(c->manager, &s->connections[c->at]))
+                if (census_match(c->manager, &s->connections[c->at]))
                         c->at++;
                 else
                         s->connections[c->at] = s->connections[--s->n_connections];
@@ -834,12 +379,12 @@ static void match_some(Census *c) {
                 return;
         (void) set_turns(c, false);
         if (c->depth == CENSUS_FULL)
-                r = make_search(c, &search);
+                r = census_search_new(c->manager, c->snapshot, &search);
         if (r > 0) {
                 c->phase = PHASE_SEARCHING;
                 r = errand_start(c->manager->event, &search_type, search, c, &c->errand);
                 if (r < 0)
-                        search_free(search);
+                        census_search_free(search);
                 else
                         r = sd_event_add_time_relative(c->manager->event, &c->timer, CLOCK_MONOTONIC, 2 * STUCK_USEC, 0,
                                                        on_search_timeout, c);
@@ -910,3 +455,4 @@ int census_request(Census *c, CensusDepth depth, CensusDone done, void *userdata
         census_go_on(c);
         return 0;
 }
+

@@ -13,6 +13,8 @@
  * address which identity it is of. Which instance, that the name of a pair
  * says; of a TCP connection the server is whose namespace it is in, and the
  * client is looked for among the processes of the instances (core/holders.h).
+ * So is who has what is in the host's namespace: connections to the outside and
+ * those by an exposed port.
  */
 
 #include "core/manager.h"
@@ -34,6 +36,7 @@ const char *census_state_to_string(CensusState state);
 
 typedef struct CensusConnection {
         bool tcp; /* else a pair */
+        bool outside; /* one end is none of this host's apps, the other one a socket of the host's namespace */
         bool own; /* of an app with itself */
         CensusState state;
         uint64_t client, server; /* numbers of the apps; 0: not known, or not of this host */

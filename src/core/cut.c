@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -77,19 +74,11 @@ static void cut_end(Cut *c, int error) {
         free(c);
 }
 
-/* The number can be another file's by now. */
 static bool shut_down(pid_t pid, int number, uint32_t inode) {
-        _cleanup_close_ int process = -EBADF, fd = -EBADF;
-        struct stat st;
+        _cleanup_close_ int fd = holders_copy(pid, number, inode);
 
-        process = (int) syscall(SYS_pidfd_open, pid, 0);
-        if (process < 0)
-                return false;
-        fd = (int) syscall(SYS_pidfd_getfd, process, number, 0);
-        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode) || st.st_ino != inode)
-                return false;
         /* ENOTCONN: it has ended, as wanted. */
-        return shutdown(fd, SHUT_RDWR) >= 0 || errno == ENOTCONN;
+        return fd >= 0 && (shutdown(fd, SHUT_RDWR) >= 0 || errno == ENOTCONN);
 }
 
 static bool on_holder(size_t i, uint64_t app, pid_t pid, int fd, void *userdata) {

@@ -4,9 +4,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <systemd/sd-login.h>
 #include <unistd.h>
 
+#include "basic/fd.h"
 #include "core/holders.h"
 
 typedef struct Search {
@@ -112,4 +115,18 @@ void holders_search(const HoldersApp *apps, size_t n_apps, bool others, const ui
                         break;
         }
         (void) closedir(dir);
+}
+
+int holders_copy(pid_t pid, int number, uint32_t inode) {
+        _cleanup_close_ int process = -EBADF, fd = -EBADF;
+        struct stat st;
+
+        process = (int) syscall(SYS_pidfd_open, pid, 0);
+        if (process < 0)
+                return -errno;
+        fd = (int) syscall(SYS_pidfd_getfd, process, number, 0);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        /* The number can be another file's by now. */
+        return S_ISSOCK(st.st_mode) && st.st_ino == inode ? TAKE_FD(fd) : -ESTALE;
 }

@@ -23,6 +23,12 @@ typedef struct HoldersApp {
 void holders_sort(HoldersApp *apps, size_t n);
 
 /*
+ * A copy of a descriptor of a process, if it still is that of the socket with
+ * this inode. Returns it or a negative errno.
+ */
+int holders_copy(pid_t pid, int number, uint32_t inode);
+
+/*
  * Calls `found` for each descriptor of a socket that is one of the inodes
  * (sorted, `n` of them) with its index there, and goes on for as long as that
  * returns true. With `others` the processes that belong to no app of `apps` are

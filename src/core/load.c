@@ -2,6 +2,7 @@
 
 #include "core/app.h"
 #include "core/load.h"
+#include "model/virtual-service.h"
 
 /* While there are connections that can end. */
 #define REFRESH_USEC (1 * USEC_PER_SEC)
@@ -62,6 +63,11 @@ static void on_snapshot(Snapshot *snapshot, int error, void *userdata) {
                 app->party.chosen_since -= MIN2(app->party.chosen_since, app->chosen_before);
                 any = any || app->n_seen > 0;
         }
+        for (External *e = snapshot && load->services ? load->manager->directory.externals : NULL; e; e = e->hh.next) {
+                e->connections = e->n_seen;
+                e->chosen_since -= MIN2(e->chosen_since, e->chosen_before);
+                any = any || e->n_seen > 0;
+        }
         if (TAKE(load->again, false))
                 request(load);
         else if (any || !snapshot)
@@ -83,6 +89,22 @@ void load_connected(Load *load, const Identity *identity) {
                 request(load);
         else
                 refresh_later(load);
+}
+
+void load_connected_outside(Load *load) {
+        if (load->services)
+                request(load);
+        else
+                refresh_later(load);
+}
+
+bool load_looks_outside(const Load *load) {
+        if (load->services && load->manager->directory.externals)
+                return true;
+        for (const App *app = load->manager->apps; app; app = app->hh.next)
+                if (app->n_exposes > 0 && load_matters(load, app))
+                        return true;
+        return false;
 }
 
 int load_new(Manager *m, Load **ret) {

@@ -18,5 +18,11 @@ Load *load_free(Load *load);
 /* An app with this identity got a connection. */
 void load_connected(Load *load, const Identity *identity);
 
+/* A backend outside got one. */
+void load_connected_outside(Load *load);
+
+/* Whether connections that are in the host's namespace count for that. */
+bool load_looks_outside(const Load *load);
+
 /* Whether the app is one of those that are chosen by it. */
 bool load_matters(const Load *load, const App *app);

@@ -70,6 +70,14 @@ static void sw_on_connected(Trap *client, Trap *server, const Endpoint *to, void
         load_connected(m->load, identity);
 }
 
+static void sw_on_connected_outside(Trap *client, uint64_t external, void *userdata) {
+        Manager *m = userdata;
+
+        ((App *) client->userdata)->n_out++;
+        if (external != 0)
+                load_connected_outside(m->load);
+}
+
 static void sw_on_refused(Trap *client, const Refusal *refusal, void *userdata) {
         Manager *m = userdata;
 
@@ -99,6 +107,7 @@ static const SwitchHooks switch_hooks = {
         .listener_begins = sw_on_listener_begins,
         .listener_ends = sw_on_listener_ends,
         .connected = sw_on_connected,
+        .connected_outside = sw_on_connected_outside,
         .refused = sw_on_refused,
         .hear_names = sw_hear_names,
 };

@@ -34,7 +34,7 @@ static void offer_externals(const RouteRequest *q, VirtualService *service, size
                 balance_offer(balance,
                               &(Candidate){
                                               .weight = WEIGHT_DEFAULT,
-                                              .load = 0, /* nobody counts them */
+                                              .load = (uint64_t) external->connections + external->chosen_since,
                                               .key = external->key,
                                               .turn = &external->turns[i],
                                               .rest = &external->rest,
@@ -107,7 +107,7 @@ void route_service(const RouteRequest *q, VirtualService *service, Route *route)
         const PortMapping *mapping = service_settings_find_port(&service->settings, q->to.port);
         bool allowed = q->tried && q->tried->n > 0;
         const Rule *refusal = NULL;
-        const External *external;
+        External *external;
         PolicyDecision decision;
         Balance balance;
         void *chosen;
@@ -145,6 +145,8 @@ void route_service(const RouteRequest *q, VirtualService *service, Route *route)
         if (external) {
                 route->verdict = ROUTE_EXTERNAL;
                 route->external = external;
+                if (q->counts)
+                        external->chosen_since++;
                 route->target = external->selector->endpoint;
         } else
                 choose_member(q, chosen, mapping->backend_port, route);

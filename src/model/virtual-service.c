@@ -33,6 +33,16 @@ External *directory_find_external(Directory *d, uint64_t id) {
         return external;
 }
 
+External *directory_find_external_at(const Directory *d, const Address *service, const Endpoint *at) {
+        const Identity *identity = directory_find_address((Directory *) d, service);
+        const VirtualService *s = identity ? identity->service : NULL;
+
+        for (size_t i = 0; s && i < s->n_externals; i++)
+                if (endpoint_equal(&s->externals[i]->selector->endpoint, at))
+                        return s->externals[i];
+        return NULL;
+}
+
 static void remove_externals(Directory *d, VirtualService *service) {
         while (service->n_externals > 0) {
                 External *external = service->externals[--service->n_externals];

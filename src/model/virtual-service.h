@@ -48,6 +48,8 @@ struct External {
         uint64_t id; /* unique, not that of a Backend either, and never used again */
         uint64_t key;
         Rest rest;
+        unsigned connections, chosen_since; /* as those of a Party */
+        unsigned n_seen, chosen_before;     /* in the census that is under way (core/census.h) */
         unsigned slow;        /* trap/outside.c: connects that are not waited for, as one took long */
         UT_hash_handle hh;    /* by id */
         Turn turns[];         /* for each port */
@@ -105,3 +107,6 @@ unsigned directory_count_services(const Directory *d, uid_t uid);
 
 /* The backend outside with this id, or NULL if it is gone. */
 External *directory_find_external(Directory *d, uint64_t id);
+
+/* The backend outside that is there, of the virtual service with this address. */
+External *directory_find_external_at(const Directory *d, const Address *service, const Endpoint *at);

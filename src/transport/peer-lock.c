@@ -13,7 +13,7 @@ typedef struct Note {
         uint16_t family;
         uint16_t local_family, local_port;
         uint16_t peer_family, peer_port;
-        uint16_t zero;
+        uint16_t accepted;
         uint8_t local[16], peer[16];
         uint64_t hash; /* of all that comes before it */
 } Note;
@@ -84,6 +84,7 @@ static void add_note(Program *p, const PeerView *view) {
                 .local_port = view->local.port,
                 .peer_family = view->peer.address.family,
                 .peer_port = view->peer.port,
+                .accepted = view->accepted,
         };
 
         memcpy(note.local, view->local.address.bytes, sizeof(note.local));
@@ -147,6 +148,7 @@ int peer_lock_get_view(int fd, const Endpoint *local, const Endpoint *peer, Peer
                 .family = note.family,
                 .local = { .address.family = note.local_family, .port = note.local_port },
                 .peer = { .address.family = note.peer_family, .port = note.peer_port },
+                .accepted = note.accepted,
         };
         memcpy(ret->local.address.bytes, note.local, sizeof(note.local));
         memcpy(ret->peer.address.bytes, note.peer, sizeof(note.peer));

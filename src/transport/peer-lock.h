@@ -20,11 +20,12 @@
 
 #include "model/address.h"
 
-/* What a client sees of his connection. */
+/* What an app sees of its connection. */
 typedef struct PeerView {
-        int family;     /* of the socket that he made */
+        int family;     /* of the socket that it made, or listens with */
         Endpoint local; /* port 0: the one that the kernel says */
         Endpoint peer;
+        bool accepted;  /* it is the server; else it connected */
 } PeerView;
 
 /*

@@ -255,6 +255,13 @@ static uint64_t cookie_of(int fd) {
         return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) < 0 ? 0 : cookie;
 }
 
+static void note_connection(Trap *client, uint64_t external) {
+        Switch *sw = client->sw;
+
+        sw->n_connections++;
+        sw->hooks->connected_outside(client, external, sw->userdata);
+}
+
 /* Gives the socket to who does not wait. Ends the call, or returns a negative errno. */
 static int give(Connect *c, const Attempt *a, Progress progress) {
         Trap *trap = c->call->trap;
@@ -267,7 +274,7 @@ static int give(Connect *c, const Attempt *a, Progress progress) {
                 note_success(c, a->external);
         else
                 watch(c, a);
-        trap->sw->n_connections++;
+        note_connection(trap, a->external);
         if (call_fail(c->call, -EINPROGRESS) < 0)
                 trap->unreported = cookie_of(a->fd);
         return 0;
@@ -280,7 +287,7 @@ static void report(Connect *c, const Attempt *a) {
         ProgressJob j = { .fd = a->fd, .look = LOOK_LAST };
 
         note_success(c, a->external);
-        trap->sw->n_connections++;
+        note_connection(trap, a->external);
         if (call_return(c->call, 0) >= 0)
                 (void) call_run_bounded(&call, progress_run, &j, sizeof(j));
 }

@@ -69,6 +69,8 @@ typedef struct SwitchHooks {
         void (*listener_ends)(Listener *listener, void *userdata);
         /* A connection to another app was made, or refused; `to` is what the server is called in it. */
         void (*connected)(Trap *client, Trap *server, const Endpoint *to, void *userdata);
+        /* One to the outside was made; `external` is the id of the backend, 0 if it is none. */
+        void (*connected_outside)(Trap *client, uint64_t external, void *userdata);
         void (*refused)(Trap *client, const Refusal *refusal, void *userdata);
         /* An app may not be let out yet: whatever name has been resolved for one by now is to be known (Party.permits). */
         void (*hear_names)(void *userdata);

@@ -31,7 +31,7 @@ unmute() {
     host ip -n ax-outside route del blackhole 198.51.100.1/32
 }
 at_exit() {
-    host_sh 'for s in main six mixed nobody apps; do
+    host_sh 'for s in main six mixed nobody apps least; do
             busctl call io.appswitch1 /io/appswitch1 io.appswitch1.Manager RemoveVirtualService s "outside-$s"
         done
         systemctl stop ax-outside-echo ax-outside-echo6 ax-outside-far ax-outside-nginx ax-outside-redis ax-outside-host
@@ -254,6 +254,55 @@ sleep 0.3
 host ax kill --signal=TERM "$APP"
 wait_until 10 host grep -q bad "$APP_LOG"
 is "$(said "$APP_LOG")" $'held\nbad: []' 'and keep their names over a restart'
+
+### they are looked at, cut and counted as those between apps
+# seen APP EXPRESSION: of those of the app in `ax list connections`, `x`.
+seen() {
+    host ax list connections --json=short | /usr/bin/python3 -c 'import json, sys
+x = [c for c in json.load(sys.stdin) if c["client"] == sys.argv[1]]
+print(eval(sys.argv[2]))' "$@"
+}
+start_app --name outside-client --ip "$OWN4" --ip "$OWN6" -- python3 "$PROGRAMS/hold.py" "$V4" 7 5 1000
+held=$APP held_log=$APP_LOG
+ok 'connections are held' wait_until 20 host grep -q connected "$held_log"
+is "$(seen "$held" '{(c["client_address"], c["server"], c["address"], c["port"], c["transport"], c["state"], c["own"]) for c in x}')" \
+    "{('$OWN4', '', '$V4', 7, 'tcp', 'established', False)}" 'they are listed as the app sees them'
+sent() {
+    [[ $(seen "$held" '[(c["bytes_out"], c["bytes_in"] > 1000) for c in x]') == \
+        "$(/usr/bin/python3 -c 'print([(1000, True)] * 5)')" ]]
+}
+ok 'each with its bytes' wait_until 20 sent
+host systemctl restart appswitchd
+ok 'the daemon is back' wait_until 20 host ax list
+is "$(seen "$held" 'len(x)')" 5 'a new daemon knows them'
+is "$(host busctl call io.appswitch1 /io/appswitch1 io.appswitch1.Manager CutConnections s "$held")" 'uu 5 0' 'they can be cut'
+ok 'which is their end' wait_until 20 host grep -q '^closed 5$' "$held_log"
+is "$(seen "$held" 'len(x)')" 0 'and they are no more'
+stop_app "$held"
+host busctl call io.appswitch1 /io/appswitch1 io.appswitch1.Manager CreateVirtualService 'sa{sv}b' outside-least 4 \
+    Addresses as 1 198.18.53.10 Ports as 1 7 Backends as 2 192.0.2.2:7 192.0.2.2:8 Strategy s least-connections true >/dev/null ||
+    bail 'make a virtual service'
+# What the outside has of connections on a port.
+outside_has() {
+    host ip netns exec ax-outside ss -Htn state established sport = ":$1" | wc -l
+}
+start_app --name outside-many -- python3 "$PROGRAMS/hold.py" 198.18.53.10 7 8
+many=$APP
+ok 'connections to the one with the fewest are held' wait_until 20 host grep -q connected "$APP_LOG"
+is "$(outside_has 7) $(outside_has 8)" '4 4' 'half of them at each'
+# Those of one backend end; then it is its turn, until they are even.
+host ip netns exec ax-outside ss -K state established sport = :7 >/dev/null
+ok 'those of one backend end' wait_until 20 host grep -q '^closed 4$' "$APP_LOG"
+even() {
+    start_app --name outside-more -- python3 "$PROGRAMS/hold.py" 198.18.53.10 7 4
+    wait_until 10 host grep -q connected "$APP_LOG"
+    [[ "$(outside_has 7) $(outside_has 8)" == '4 4' ]] && return
+    stop_app "$APP"
+    return 1
+}
+ok 'and it gets the next ones' wait_until 60 even
+stop_app "$APP"
+stop_app "$many"
 
 ### nothing else is to be reached with it
 mute
