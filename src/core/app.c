@@ -389,6 +389,15 @@ static void app_answer_echo(App *app, int v4, int v6) {
                 (void) log_warning_errno(r, "%s: failed to answer pings, ignoring: %m", app->id);
 }
 
+void app_tell_feed(App *app, Feed *feed) {
+        const char *patterns[EGRESS_ITEMS_MAX];
+        const size_t n = egress_name_patterns(&app->egress, patterns);
+
+        feed_add_app(feed, &app->party, app->dns_udp, app->dns_tcp);
+        for (size_t i = 0; i < n; i++)
+                feed_add_pattern(feed, app->id, patterns[i]);
+}
+
 static void launch_on_network(Launch *launch, uint64_t netns, const int sockets[static _NETWORK_SOCKET_MAX],
                               void *userdata) {
         App *app = userdata;
@@ -399,7 +408,7 @@ static void launch_on_network(Launch *launch, uint64_t netns, const int sockets[
         app->dns_tcp = sockets[NETWORK_DNS_TCP];
         app_answer_echo(app, sockets[NETWORK_ECHO4], sockets[NETWORK_ECHO6]);
         feed_set_names(m->feed, app->party.identity);
-        feed_add_app(m->feed, &app->party, app->dns_udp, app->dns_tcp);
+        app_tell_feed(app, m->feed);
         app->has_network = true;
         start_maybe_go(app);
 }

@@ -110,6 +110,9 @@ struct App {
 int app_start(Manager *m, const AppRequest *request, AppStarted started, void *userdata, App **ret,
               const char **ret_error, char **ret_message);
 
+/* Tells appswitch-dnsd of the app and what it may look up. */
+void app_tell_feed(App *app, Feed *feed);
+
 /* Asks for the end of the app's scope. `ended` is called when it is gone. Returns 0 or a negative errno. */
 int app_stop(App *app, AppEnded ended, void *userdata);
 

@@ -175,6 +175,10 @@ static int parse_networks(const char *value, void *to) {
         return 0;
 }
 
+static int parse_name_servers(const char *value, void *to) {
+        return name_servers_parse(value, to);
+}
+
 static int parse_log_level(const char *value, void *to) {
         int level = log_level_from_string(value);
 
@@ -209,6 +213,7 @@ static const struct {
         { "ExposeFrom", offsetof(Config, expose_from), parse_networks, "any, localhost, or a list of up to 64 networks and addresses, separated by commas" },
         { "ExposedPortsPerUserMax", offsetof(Config, exposed_ports_per_user_max), parse_maximum, "1 to 65536" },
         { "HostNames", offsetof(Config, host_names), parse_yes_no, "yes or no" },
+        { "DNSForward", offsetof(Config, dns_forward), parse_name_servers, "host, or a list of up to 8 addresses of name servers" },
         { "LogLevel", offsetof(Config, log_level), parse_log_level,
           "emerg, alert, crit, err, warning, notice, info or debug" },
 };

@@ -3,6 +3,7 @@
 
 /* The configuration: appswitchd.conf(5) and its drop-ins. */
 
+#include "core/resolv-conf.h"
 #include "model/balance.h"
 #include "model/egress.h"
 #include "model/pool.h"
@@ -27,6 +28,7 @@ typedef struct Config {
         Exit exit;            /* EgressSource=, EgressDevice= */
         unsigned exposed_ports_per_user_max;
         bool host_names; /* the host itself may ask for names */
+        NameServers dns_forward; /* which servers know the names of the outside; none: those of the host */
         int log_level;
 } Config;
 

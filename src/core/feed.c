@@ -89,8 +89,26 @@ static int report_resolved(Feed *feed, const DnsFeedReport *report) {
         return 0;
 }
 
+static int report_wanted(Feed *feed, const DnsFeedReport *report) {
+        _cleanup_close_ int fd = -EBADF;
+        DnsFeedMessage m;
+
+        if (report->server >= DNS_FEED_SERVERS_MAX || report->stream > 1)
+                return -EBADMSG;
+        fd = feed->hooks->connect(report->list, report->server, report->stream, feed->userdata);
+        if (fd < 0)
+                (void) log_debug_errno(fd, "Failed to connect to a name server of the host: %m");
+        m = feed_message(fd < 0 ? DNS_FEED_NO_UPSTREAM : DNS_FEED_UPSTREAM, "");
+        m.list = report->list;
+        m.server = report->server;
+        m.stream = report->stream;
+        feed_send(feed, &m, &fd, fd < 0 ? 0 : 1);
+        return 0;
+}
+
 static int (*const report_handlers[])(Feed *feed, const DnsFeedReport *report) = {
         [DNS_REPORT_RESOLVED] = report_resolved,
+        [DNS_REPORT_WANTED] = report_wanted,
 };
 
 /* Hears one report. Returns 1; 0 if there is none yet; -ECONNRESET at the end; -EBADMSG. */
@@ -285,6 +303,14 @@ void feed_add_pattern(Feed *feed, const char *id, const char *pattern) {
         DnsFeedMessage m = feed_message(DNS_FEED_APP_PATTERN, id);
 
         (void) snprintf(m.pattern, sizeof(m.pattern), "%s", pattern);
+        feed_send(feed, &m, NULL, 0);
+}
+
+void feed_set_resolvers(Feed *feed, uint64_t list, unsigned n_servers) {
+        DnsFeedMessage m = feed_message(DNS_FEED_RESOLVERS, "");
+
+        m.list = list;
+        m.n_servers = n_servers;
         feed_send(feed, &m, NULL, 0);
 }
 

@@ -17,6 +17,11 @@ typedef struct FeedHooks {
         /* Asks the owner to tell all it knows, by feed_set_names() and feed_add_app(). */
         void (*snapshot)(Feed *feed, void *userdata);
         /*
+         * Makes a socket for dnsd to one of the host's name servers
+         * (core/resolvers.h). Returns it or a negative errno.
+         */
+        int (*connect)(uint64_t list, unsigned server, bool stream, void *userdata);
+        /*
          * What a name that an app may look up outside resolved to, for `ttl`
          * seconds. It comes from strangers by way of a process that may be
          * theirs: whether the app is there and has a pattern for the name is
@@ -50,6 +55,9 @@ void feed_remove_host(Feed *feed);
 
 /* The app that was added may look up names outside that match (model/name.h), too; "*" for all. */
 void feed_add_pattern(Feed *feed, const char *id, const char *pattern);
+
+/* There are as many name servers of the host, which this number stands for. */
+void feed_set_resolvers(Feed *feed, uint64_t list, unsigned n_servers);
 
 /* The app has another view (model/visibility.h) than it was told. */
 void feed_set_view(Feed *feed, const Party *party);

@@ -11,7 +11,7 @@
 #include "core/host-link.h"
 #include "core/host-names.h"
 
-#define ADDRESS_TEXT "127.0.0.97"
+#define ADDRESS_TEXT DNS_HOST_STUB_ADDRESS
 
 #define RESOLVED_NAME "org.freedesktop.resolve1"
 #define RESOLVED_PATH "/org/freedesktop/resolve1"

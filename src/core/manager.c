@@ -19,6 +19,7 @@
 #include "core/host-names.h"
 #include "core/permitted.h"
 #include "core/policy-load.h"
+#include "core/resolvers.h"
 #include "core/services.h"
 #include "core/cut.h"
 #include "core/load.h"
@@ -112,6 +113,14 @@ static const SwitchHooks switch_hooks = {
         .hear_names = sw_hear_names,
 };
 
+static void on_resolvers_changed(void *userdata) {
+        Manager *m = userdata;
+        uint64_t list;
+        const unsigned n = resolvers_count(m->resolvers, &list);
+
+        feed_set_resolvers(m->feed, list, n);
+}
+
 static void feed_on_snapshot(Feed *feed, void *userdata) {
         Manager *m = userdata;
 
@@ -120,13 +129,21 @@ static void feed_on_snapshot(Feed *feed, void *userdata) {
                         feed_set_names(feed, e->identity);
         for (App *app = m->apps; app; app = app->hh.next)
                 if (app->dns_udp >= 0)
-                        feed_add_app(feed, &app->party, app->dns_udp, app->dns_tcp);
+                        app_tell_feed(app, feed);
         host_names_tell(m->host_names, feed);
+        on_resolvers_changed(m);
+}
+
+static int feed_on_connect(uint64_t list, unsigned server, bool stream, void *userdata) {
+        Manager *m = userdata;
+
+        return resolvers_connect(m->resolvers, list, server, stream);
 }
 
 static const FeedHooks feed_hooks = {
         .snapshot = feed_on_snapshot,
         .resolved = permitted_hear,
+        .connect = feed_on_connect,
 };
 
 /* What the descriptor store gave back. Those that are not taken are closed and dropped from it. */
@@ -373,6 +390,9 @@ int manager_new(sd_event *event, sd_bus *bus, Manager **ret) {
         r = services_load(m);
         if (r < 0)
                 return log_error_errno(r, "Failed to load the virtual services: %m");
+        r = resolvers_new(event, bus, &m->config.dns_forward, on_resolvers_changed, m, &m->resolvers);
+        if (r < 0)
+                return r;
         r = feed_new(event, &m->config, &feed_hooks, m, &m->feed);
         if (r < 0)
                 return r;
@@ -388,6 +408,7 @@ Manager *manager_free(Manager *m) {
         m->hooks = (ManagerHooks){};
         m->feed = feed_free(m->feed);
         m->host_names = host_names_free(m->host_names);
+        m->resolvers = resolvers_free(m->resolvers);
         m->census = census_free(m->census);
         connections_cut_abandon(m);
         switch_leave(&m->sw);

@@ -15,6 +15,7 @@ typedef struct App App;
 typedef struct HostRoutes HostRoutes; /* transport/host-route.h */
 typedef struct Services Services;
 typedef struct Census Census;
+typedef struct Resolvers Resolvers;
 typedef struct Load Load;
 typedef struct Cut Cut;
 typedef struct HostNames HostNames;
@@ -47,6 +48,7 @@ struct Manager {
         Feed *feed;
         HostNames *host_names; /* or NULL; core/host-names.h */
         HostRoutes *host_routes; /* NULL: they cannot be asked */
+        Resolvers *resolvers; /* core/resolvers.h */
         Services *services; /* core/services.h */
         ServiceTable service_table;
         Census *census;

@@ -34,6 +34,8 @@ enum {
 typedef struct Target {
         const char *zone; /* that encloses the name: the domain, or "" for the root */
         bool exists;
+        bool is_outside; /* a name that others know, if anybody */
+        bool is_outside_address; /* a reverse name that others know */
         bool is_apex; /* it is the zone's own name */
         bool is_loopback;
         bool is_loopback_address;   /* the reverse name of 127.0.0.1 or ::1 */
@@ -88,6 +90,8 @@ static void target_find_reverse(const Names *names, const NameViewer *viewer, co
                         t->is_loopback_address = true;
         t->reverse = names_find_address(names, address, viewer);
         t->exists = t->reverse || t->is_loopback_address;
+        t->is_outside_address = !t->exists && !names_is_virtual(names, address) &&
+                        !(address->family == AF_INET && address->bytes[0] == 127);
 }
 
 static void target_find_table(const Names *names, const NameViewer *viewer, const char *name, Target *t) {
@@ -104,7 +108,7 @@ static void target_find(const Names *names, const NameViewer *viewer, const char
         *t = (Target){.zone = ""};
 
         if (*name == '\0') {
-                t->is_apex = t->exists = true;
+                t->is_apex = t->exists = t->is_outside = true;
                 return;
         }
         if (name_below(name, "localhost")) {
@@ -120,8 +124,10 @@ static void target_find(const Names *names, const NameViewer *viewer, const char
                 target_find_reverse(names, viewer, &address, t);
                 return;
         }
-        if (r != -ENOENT)
+        if (r != -ENOENT) {
+                t->is_outside_address = true; /* RFC 2317 has other labels there */
                 return;
+        }
 
         end = name_below(name, names->domain);
         if (end) {
@@ -138,6 +144,7 @@ static void target_find(const Names *names, const NameViewer *viewer, const char
         target_find_table(names, viewer, name, t);
         if (name_below(names->domain, name))
                 t->exists = true;
+        t->is_outside = !t->exists;
 }
 
 /* Of the host's questions only those that nobody else could answer are ours: refused, it asks its other servers. */
@@ -362,14 +369,25 @@ static size_t answer_limit(const Query *q, AnswerTransport transport) {
         return MIN2(size, (size_t) ANSWER_UDP_SIZE_MAX);
 }
 
-ssize_t answer_query(const Names *names, const NameViewer *viewer, AnswerTransport transport, const uint8_t *query,
-                     size_t size, uint8_t *ret) {
+/* Is the answer to be had outside? If not for him who asks, that is noted. */
+static bool target_is_asked_outside(const Target *t, const Patterns *patterns, const Query *q, Answered *answered) {
+        if (!t->is_outside && !t->is_outside_address)
+                return false;
+        strcpy(answered->name, q->name);
+        answered->outside = t->is_outside ? patterns_match(patterns, q->name) : patterns->all;
+        answered->refused = !answered->outside && !t->exists;
+        return answered->outside;
+}
+
+ssize_t answer_query(const Names *names, const NameViewer *viewer, const Patterns *patterns, AnswerTransport transport,
+                     const uint8_t *query, size_t size, Answered *ret_answered, uint8_t *ret) {
         _cleanup_(query_donep) Query q;
         _cleanup_(pkt_freep) ldns_pkt *packet = NULL;
         Answer a = {.names = names, .viewer = viewer, .query = &q};
         ssize_t r;
         int rcode;
 
+        *ret_answered = (Answered){};
         rcode = query_parse(&q, query, size);
         if (rcode < 0)
                 return rcode == -EBADMSG ? 0 : rcode;
@@ -377,6 +395,7 @@ ssize_t answer_query(const Names *names, const NameViewer *viewer, AnswerTranspo
                 rcode = question_check(&q);
         if (rcode == 0 && viewer->host && !is_for_host(names, q.name))
                 rcode = LDNS_RCODE_REFUSED;
+        ret_answered->limit = answer_limit(&q, transport);
 
         a.packet = packet = ldns_pkt_new();
         if (!packet)
@@ -386,16 +405,18 @@ ssize_t answer_query(const Names *names, const NameViewer *viewer, AnswerTranspo
                 Target t;
 
                 target_find(names, viewer, q.name, &t);
+                if (target_is_asked_outside(&t, patterns, &q, ret_answered))
+                        return 0;
                 r = answer_target(&a, &t);
         }
         if (r < 0)
                 return r;
 
-        r = answer_encode(&a, answer_limit(&q, transport), ret);
+        r = answer_encode(&a, ret_answered->limit, ret);
         if (r == -EMSGSIZE) {
                 r = answer_truncate(&a);
                 if (r >= 0)
-                        r = answer_encode(&a, answer_limit(&q, transport), ret);
+                        r = answer_encode(&a, ret_answered->limit, ret);
         }
         return r;
 }

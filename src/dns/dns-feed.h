@@ -33,6 +33,8 @@
 
 /* The host among the apps: no id of one. It knows of all names, and asks for nothing else. */
 #define DNS_FEED_HOST "@host"
+/* Where dnsd answers the host, if it was told to: never a server that it asks. */
+#define DNS_HOST_STUB_ADDRESS "127.0.0.97"
 
 enum {
         DNS_FEED_NAME_MAX = 253,
@@ -41,7 +43,6 @@ enum {
         DNS_FEED_VIEWS_MAX = 4096,
         DNS_FEED_PATTERNS_MAX = 64,    /* of an app */
         DNS_FEED_SERVERS_MAX = 8,      /* name servers of the host */
-        DNS_FEED_SEARCH_MAX = 32,      /* search domains of the host */
         DNS_REPORT_ADDRESSES_MAX = 16, /* in one report; more take several */
         DNS_FEED_VERSION = 3,
 };
@@ -56,8 +57,7 @@ typedef enum DnsFeedType {
         DNS_FEED_APP_PATTERN, /* name: id of an app that was added; pattern: it may look up such names outside, too */
         DNS_FEED_APP_REMOVE,  /* name: id of an app; its sockets are closed */
         DNS_FEED_HOST_ADD,    /* name: DNS_FEED_HOST; fds: by which the host itself asks, as those of an app */
-        DNS_FEED_RESOLVERS,   /* list, n_servers: the host's name servers, as many; no search domain */
-        DNS_FEED_SEARCH,      /* name: one more search domain of the host */
+        DNS_FEED_RESOLVERS,   /* list, n_servers: the host's name servers, as many */
         DNS_FEED_UPSTREAM,    /* fds: the socket that was wanted; list, server, stream */
         DNS_FEED_NO_UPSTREAM, /* none can be had for now; list, server, stream */
         _DNS_FEED_TYPE_MAX,

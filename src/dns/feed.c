@@ -26,6 +26,41 @@ static void input_done(FeedInput *in) {
         in->n_fds = 0;
 }
 
+/* Whatever may be lost is told again by the snapshot. */
+static int feed_report(Feed *feed, const DnsFeedReport *message) {
+        if (feed->state != FEED_CURRENT)
+                return -ENOTCONN;
+        return send_with_fds(feed->fd, message, sizeof(*message), NULL, 0, MSG_DONTWAIT);
+}
+
+static int feed_on_wanted(uint64_t list, unsigned server, bool stream, void *userdata) {
+        const DnsFeedReport message = {.type = DNS_REPORT_WANTED, .list = list, .server = server, .stream = stream};
+
+        return feed_report(userdata, &message);
+}
+
+static int feed_on_resolved(const char *app_id, const char *name, const ResponseAddresses *addresses, void *userdata) {
+        size_t n;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < addresses->n; i += n) {
+                DnsFeedReport message = {.type = DNS_REPORT_RESOLVED, .ttl = addresses->ttl};
+
+                n = MIN2(addresses->n - i, (size_t) DNS_REPORT_ADDRESSES_MAX);
+                message.n_addresses = (uint32_t) n;
+                memcpy(message.addresses, addresses->addresses + i, n * sizeof(message.addresses[0]));
+                strcpy(message.app, app_id);
+                strcpy(message.name, name);
+                r = feed_report(userdata, &message);
+        }
+        return r;
+}
+
+static const ForwardReports feed_reports = {
+                .wanted = feed_on_wanted,
+                .resolved = feed_on_resolved,
+};
+
 Feed *feed_new(sd_event *event, Names *names, Server *server) {
         Feed *feed = calloc(1, sizeof(*feed));
 
@@ -35,6 +70,7 @@ Feed *feed_new(sd_event *event, Names *names, Server *server) {
         feed->names = names;
         feed->server = server;
         feed->listen_fd = feed->fd = -EBADF;
+        forward_set_reports(server->forward, &feed_reports, feed);
         return feed;
 }
 
@@ -80,6 +116,7 @@ static int apply_commit(Feed *feed, FeedInput *in) {
         names_commit(feed->names);
         server_commit(feed->server);
         feed->state = FEED_CURRENT;
+        forward_resume(feed->server->forward);
         return 0;
 }
 
@@ -163,6 +200,24 @@ static int apply_app_remove(Feed *feed, FeedInput *in) {
         return 0;
 }
 
+static int apply_resolvers(Feed *feed, FeedInput *in) {
+        if (in->message.n_servers > DNS_FEED_SERVERS_MAX)
+                return bad(-EBADMSG, "too many name servers");
+        forward_set_servers(feed->server->forward, in->message.list, in->message.n_servers);
+        return 0;
+}
+
+static int apply_upstream(Feed *feed, FeedInput *in) {
+        const DnsFeedMessage *m = &in->message;
+        const bool none = m->type == DNS_FEED_NO_UPSTREAM;
+
+        if (m->server >= DNS_FEED_SERVERS_MAX || m->stream > 1)
+                return bad(-EBADMSG, "socket to a name server is not as it was wanted");
+        in->n_fds = 0; /* forward_receive() takes it over */
+        forward_receive(feed->server->forward, m->list, m->server, m->stream, none ? -EHOSTUNREACH : in->fds[0]);
+        return 0;
+}
+
 #define ALLOWED_IN(state) (1U << (state))
 
 static const struct {
@@ -183,6 +238,10 @@ static const struct {
                 [DNS_FEED_APP_VIEW] = {apply_app_view, ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT), 0},
                 [DNS_FEED_APP_PATTERN] = {apply_app_pattern,
                                           ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT), 0},
+                [DNS_FEED_RESOLVERS] = {apply_resolvers, ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT),
+                                        0},
+                [DNS_FEED_UPSTREAM] = {apply_upstream, ALLOWED_IN(FEED_CURRENT), 1},
+                [DNS_FEED_NO_UPSTREAM] = {apply_upstream, ALLOWED_IN(FEED_CURRENT), 0},
                 [DNS_FEED_APP_REMOVE] = {apply_app_remove,
                                          ALLOWED_IN(FEED_SNAPSHOT) | ALLOWED_IN(FEED_CURRENT), 0},
 };
@@ -193,7 +252,7 @@ static int feed_apply(Feed *feed, FeedInput *in, size_t size) {
 
         if (size != sizeof(*m))
                 return bad(-EBADMSG, "size");
-        if (m->type >= _DNS_FEED_TYPE_MAX || !feed_table[m->type].apply)
+        if (m->type >= _DNS_FEED_TYPE_MAX)
                 return bad(-EBADMSG, "type is not known");
         if (!memchr(m->name, '\0', sizeof(m->name)))
                 return bad(-EBADMSG, "name does not end");

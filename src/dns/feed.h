@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * The receiving end of dns-feed.h: takes appswitchd's connection and applies
- * its messages to the names and the server. One connection is current; a new
- * one replaces it, and without one everything stays as it is.
+ * Our end of dns-feed.h: takes appswitchd's connection, applies its messages to
+ * the names and the server, and reports to it what the lookups of the server
+ * want and find. One connection is current; a new one replaces it, and without
+ * one everything stays as it is.
  *
  * appswitchd is trusted, but every field of every message is checked all the
  * same. A message that is wrong ends the connection, with one line in the log

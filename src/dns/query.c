@@ -4,75 +4,15 @@
 #include <string.h>
 
 #include "dns/query.h"
+#include "dns/wire.h"
 
-enum {
-        RECORD_FIXED_SIZE = 10,  /* type, class, ttl, length of the data */
-        QUESTION_FIXED_SIZE = 4, /* type, class */
-        OPTION_FIXED_SIZE = 4,   /* code, length */
-};
-
-/*
- * Steps over the name at `*pos`; a pointer ends it (RFC 1035, 4.1.4), if there
- * may be one. Returns 0 or LDNS_RCODE_FORMERR.
- */
-static int skip_name(const uint8_t *data, size_t size, size_t *pos, bool may_point) {
-        size_t begin = *pos, p = begin;
-
-        while (p < size) {
-                uint8_t label = data[p];
-
-                if (label >= 0xc0) {
-                        if (!may_point || size - p < 2)
-                                break;
-                        *pos = p + 2;
-                        return 0;
-                }
-                if (label > LDNS_MAX_LABELLEN)
-                        break;
-                p += 1U + label;
-                if (p - begin > LDNS_MAX_DOMAINLEN)
-                        break;
-                if (label == 0) {
-                        *pos = p;
-                        return 0;
-                }
-        }
-        return LDNS_RCODE_FORMERR;
-}
-
-static char octet_to_text(uint8_t octet) {
-        if (octet >= 'A' && octet <= 'Z')
-                return (char) (octet - 'A' + 'a');
-        if (octet <= ' ' || octet == '.' || octet >= 0x7f)
-                return '?';
-        return (char) octet;
-}
-
-/* The name as text; it is known to be no longer than LDNS_MAX_DOMAINLEN octets on the wire, 253 as text. */
-static void name_to_text(const ldns_rdf *qname, char *ret) {
-        const uint8_t *p = ldns_rdf_data(qname);
-        char *q = ret;
-
-        while (*p > 0) {
-                uint8_t label = *p++;
-
-                if (q > ret)
-                        *q++ = '.';
-                while (label-- > 0)
-                        *q++ = octet_to_text(*p++);
-        }
-        *q = '\0';
-}
+enum { OPTION_FIXED_SIZE = 4 }; /* code, length */
 
 static int question_parse(Query *q, const uint8_t *data, size_t size, size_t *pos) {
         size_t begin = *pos;
         ldns_status status;
-        int r;
 
-        r = skip_name(data, size, pos, false);
-        if (r != 0)
-                return r;
-        if (size - *pos < QUESTION_FIXED_SIZE)
+        if (wire_skip_name(data, size, pos, false) < 0 || size - *pos < WIRE_QUESTION_FIXED)
                 return LDNS_RCODE_FORMERR;
 
         status = ldns_wire2dname(&q->qname, data, size, &begin);
@@ -80,10 +20,10 @@ static int question_parse(Query *q, const uint8_t *data, size_t size, size_t *po
                 q->qname = NULL;
                 return status == LDNS_STATUS_MEM_ERR ? -ENOMEM : LDNS_RCODE_FORMERR;
         }
-        name_to_text(q->qname, q->name);
+        wire_name_to_text(ldns_rdf_data(q->qname), q->name);
         q->qtype = ldns_read_uint16(data + *pos);
         q->qclass = ldns_read_uint16(data + *pos + 2);
-        *pos += QUESTION_FIXED_SIZE;
+        *pos += WIRE_QUESTION_FIXED;
         return 0;
 }
 
@@ -103,41 +43,31 @@ static bool options_are_valid(const uint8_t *data, size_t size) {
         return true;
 }
 
-static int opt_parse(Query *q, const uint8_t *fixed, const uint8_t *data, size_t size, bool owner_is_root) {
-        if (q->edns || !owner_is_root || !options_are_valid(data, size))
+static int opt_parse(Query *q, const uint8_t *data, const WireRecord *record) {
+        const uint8_t *ttl = data + record->ttl; /* RFC 6891, 6.1.3: another meaning here */
+
+        if (q->edns || data[record->owner] != 0 || !options_are_valid(data + record->data, record->data_size))
                 return LDNS_RCODE_FORMERR;
         q->edns = true;
-        q->edns_size = ldns_read_uint16(fixed + 2);
-        q->edns_version = fixed[5];
-        q->edns_do = fixed[6] & 0x80;
+        q->edns_size = record->class;
+        q->edns_version = ttl[1];
+        q->edns_do = ttl[2] & 0x80;
         return 0;
 }
 
 static int records_parse(Query *q, const uint8_t *data, size_t size, size_t *pos, unsigned n,
                          bool is_additional) {
         for (; n > 0; n--) {
-                bool owner_is_root = *pos < size && data[*pos] == 0;
-                const uint8_t *fixed;
-                size_t length;
+                WireRecord record;
                 int r;
 
-                r = skip_name(data, size, pos, true);
-                if (r != 0)
-                        return r;
-                if (size - *pos < RECORD_FIXED_SIZE)
+                if (wire_read_record(data, size, pos, &record) < 0)
                         return LDNS_RCODE_FORMERR;
-                fixed = data + *pos;
-                *pos += RECORD_FIXED_SIZE;
-                length = ldns_read_uint16(fixed + 8);
-                if (size - *pos < length)
-                        return LDNS_RCODE_FORMERR;
-
-                if (is_additional && ldns_read_uint16(fixed) == LDNS_RR_TYPE_OPT) {
-                        r = opt_parse(q, fixed, data + *pos, length, owner_is_root);
+                if (is_additional && record.type == LDNS_RR_TYPE_OPT) {
+                        r = opt_parse(q, data, &record);
                         if (r != 0)
                                 return r;
                 }
-                *pos += length;
         }
         return 0;
 }
@@ -153,6 +83,7 @@ int query_parse(Query *q, const uint8_t *data, size_t size) {
         q->opcode = LDNS_OPCODE_WIRE(data);
         q->recursion_desired = LDNS_RD_WIRE(data);
         q->checking_disabled = LDNS_CD_WIRE(data);
+        q->authentic_data = LDNS_AD_WIRE(data);
 
         /* Other operations have other sections, so nothing after the header is known to be a question. */
         if (q->opcode != LDNS_PACKET_QUERY)

@@ -27,13 +27,12 @@ typedef struct Query {
         uint8_t opcode;
         bool recursion_desired;
         bool checking_disabled;
+        bool authentic_data; /* RFC 6840, 5.7: the asker understands the bit in an answer */
 
         ldns_rdf *qname; /* as it was sent, case included; NULL if there is no question that can be echoed */
         uint16_t qtype;
         uint16_t qclass;
-        /* The same name as text: lower case, no dot at its end, empty for the root. An octet that no name in
-         * our table can have (a dot inside a label, say) is '?' here. */
-        char name[DNS_FEED_NAME_MAX + 1];
+        char name[DNS_FEED_NAME_MAX + 1]; /* the same as text: wire_name_to_text() */
 
         bool edns; /* there was a well-formed OPT record */
         uint8_t edns_version;

@@ -11,6 +11,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "basic/clock.h"
 #include "basic/fd.h"
 #include "basic/log.h"
 #include "dns/server.h"
@@ -18,6 +19,10 @@
 /* A listener whose accept4(2) fails for want of memory or descriptors stays readable: let it not spin. */
 #define ACCEPT_RATE_INTERVAL (1 * USEC_PER_SEC)
 enum { ACCEPT_RATE_BURST = 1000 };
+
+/* Records of names that an app may not look up. */
+#define REFUSED_WINDOW (60 * USEC_PER_SEC)
+enum { REFUSED_PER_WINDOW = 5 };
 
 static App *app_free(App *app) {
         if (!app)
@@ -28,12 +33,18 @@ static App *app_free(App *app) {
         sd_event_source_disable_unref(app->tcp_source);
         safe_close(app->udp);
         safe_close(app->tcp);
-        patterns_done(&app->patterns);
+        forward_leave(app->server->forward, &app->client);
         free(app);
         return NULL;
 }
 
 DEFINE_CLEANUP(App *, app_free)
+
+static void server_reply(ForwardClient *client, const ForwardPeer *peer, uint8_t *data, size_t size);
+
+static const ForwardHooks forward_hooks = {
+                .reply = server_reply,
+};
 
 Server *server_new(sd_event *event, const Names *names) {
         Server *server = calloc(1, sizeof(*server));
@@ -42,7 +53,8 @@ Server *server_new(sd_event *event, const Names *names) {
                 return NULL;
         server->event = sd_event_ref(event);
         server->names = names;
-        return server;
+        server->forward = forward_new(event, names, &forward_hooks);
+        return server->forward ? server : server_free(server);
 }
 
 static void server_drop(Server *server, App *app) {
@@ -57,6 +69,7 @@ Server *server_free(Server *server) {
                 return NULL;
         HASH_ITER(hh, server->apps, app, tmp)
                 server_drop(server, app);
+        forward_free(server->forward);
         sd_event_unref(server->event);
         free(server);
         return NULL;
@@ -137,6 +150,53 @@ static int datagram_send(int fd, const uint8_t *buf, size_t size, const struct i
         return sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+/* What had to be asked outside. */
+static void server_reply(ForwardClient *client, const ForwardPeer *peer, uint8_t *data, size_t size) {
+        App *app = CONTAINER_OF(client, App, client);
+        int r;
+
+        if (peer->stream) {
+                stream_reply(peer->stream, data, size);
+                return;
+        }
+        r = datagram_send(app->udp, data, size, &peer->to, &peer->from);
+        if (r < 0)
+                log_debug_errno(r, "Failed to answer a query of app %s, ignoring: %m", app->id);
+}
+
+/* One record for a name that the app may not look up, up to a number of them in a time. */
+static void log_refused(App *app, const char *name) {
+        const uint64_t window = now_usec(CLOCK_MONOTONIC) / REFUSED_WINDOW;
+        char app_field[32 + DNS_FEED_NAME_MAX], name_field[32 + DNS_FEED_NAME_MAX];
+
+        if (window != app->refused_window) {
+                app->refused_window = window;
+                app->n_refused = 0;
+        }
+        if (++app->n_refused > REFUSED_PER_WINDOW)
+                return;
+        (void) snprintf(app_field, sizeof(app_field), "APPSWITCH_APP=%s", app->id);
+        (void) snprintf(name_field, sizeof(name_field), "APPSWITCH_NAME=%s", name);
+        (void) log_fields(LOG_INFO, 0, (const char *const[]){app_field, name_field, NULL},
+                          "%s may not look up %s outside%s.", app->id, name,
+                          app->n_refused == REFUSED_PER_WINDOW ? "; more such records are left out for a while" : "");
+}
+
+ssize_t server_answer(App *app, AnswerTransport transport, const uint8_t *query, size_t size, const ForwardPeer *peer,
+                      bool *ret_later, uint8_t *ret) {
+        Server *server = app->server;
+        Answered answered;
+        ssize_t l;
+
+        l = answer_query(server->names, &app->viewer, &app->client.patterns, transport, query, size, &answered, ret);
+        if (answered.refused)
+                log_refused(app, answered.name);
+        if (answered.outside)
+                l = forward_ask(server->forward, &app->client, query, size, answered.limit, peer, ret);
+        *ret_later = answered.outside && l == 0;
+        return l;
+}
+
 /*
  * A datagram that cannot be answered is lost, as datagrams are: the app asks
  * again. A longer one than QUERY_SIZE_MAX is cut, which makes it malformed.
@@ -146,12 +206,12 @@ static int app_on_udp(sd_event_source *source, int fd, uint32_t revents, void *u
         Server *server = app->server;
 
         for (unsigned i = 0; i < SERVER_UDP_BUDGET; i++) {
-                struct sockaddr_in6 from;
-                struct in6_addr to;
+                ForwardPeer peer = {};
                 ssize_t l;
+                bool later;
                 int r;
 
-                l = datagram_receive(fd, server->query, sizeof(server->query), &from, &to);
+                l = datagram_receive(fd, server->query, sizeof(server->query), &peer.from, &peer.to);
                 if (l == -EAGAIN)
                         break;
                 if (l < 0) {
@@ -159,10 +219,10 @@ static int app_on_udp(sd_event_source *source, int fd, uint32_t revents, void *u
                                         app->id);
                         continue;
                 }
-                l = answer_query(server->names, &app->viewer, ANSWER_UDP, server->query, (size_t) l, server->answer);
+                l = server_answer(app, ANSWER_UDP, server->query, (size_t) l, &peer, &later, server->answer);
                 if (l == 0)
                         continue;
-                r = l < 0 ? (int) l : datagram_send(fd, server->answer, (size_t) l, &to, &from);
+                r = l < 0 ? (int) l : datagram_send(fd, server->answer, (size_t) l, &peer.to, &peer.from);
                 if (r < 0)
                         log_debug_errno(r, "Failed to answer a query of app %s, ignoring: %m", app->id);
         }
@@ -277,6 +337,7 @@ static int app_new(Server *server, const char *id, int udp, int tcp, App **ret) 
                 return -ENOMEM;
         }
         app->server = server;
+        app->client.id = app->id;
         app->udp = udp;
         app->tcp = tcp;
         app->generation = server->generation;
@@ -332,7 +393,7 @@ int server_add_pattern(Server *server, const char *id, const char *pattern) {
         HASH_FIND_STR(server->apps, id, app);
         if (!app)
                 return -ENOENT;
-        return patterns_add(&app->patterns, pattern);
+        return patterns_add(&app->client.patterns, pattern);
 }
 
 int server_remove(Server *server, const char *id) {

@@ -22,7 +22,7 @@
 #include <uthash.h>
 
 #include "dns/answer.h"
-#include "dns/patterns.h"
+#include "dns/forward.h"
 #include "dns/stream.h"
 
 enum {
@@ -40,7 +40,9 @@ struct App {
         Server *server;
         uint64_t generation;
         NameViewer viewer; /* which names it may know of */
-        Patterns patterns; /* which names it may look up outside */
+        ForwardClient client; /* what it looks up outside */
+        uint64_t refused_window; /* rate limit of the records of names that it may not */
+        unsigned n_refused;
         int udp, tcp;
         sd_event_source *udp_source, *tcp_source;
         Stream *streams;
@@ -51,6 +53,7 @@ struct App {
 struct Server {
         sd_event *event;
         const Names *names;
+        Forward *forward;
         uint64_t generation;
         App *apps;
         Stream *streams;
@@ -84,6 +87,14 @@ int server_set_viewer(Server *server, const char *id, const NameViewer *viewer);
 
 /* The app may look up names outside that match, too (dns/patterns.h). Errors: -ENOENT, or of patterns_add(). */
 int server_add_pattern(Server *server, const char *id, const char *pattern);
+
+/*
+ * Answers a query of the app: at once if possible, to `ret` (room for
+ * ANSWER_SIZE_MAX), and returns the size; 0 if no answer is due, or if it will
+ * go to `peer`, which `ret_later` tells. Errors: -ENOMEM.
+ */
+ssize_t server_answer(App *app, AnswerTransport transport, const uint8_t *query, size_t size, const ForwardPeer *peer,
+                      bool *ret_later, uint8_t *ret);
 
 /* Closes the sockets and connections of the app. Errors: -ENOENT. */
 int server_remove(Server *server, const char *id);

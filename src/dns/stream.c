@@ -16,6 +16,8 @@ DEFINE_CLEANUP(Stream *, stream_free)
 Stream *stream_free(Stream *s) {
         if (!s)
                 return NULL;
+        if (s->waits)
+                forward_forget_stream(&s->app->client, s);
         if (s->app) {
                 Server *server = s->app->server;
 
@@ -134,15 +136,18 @@ static int stream_write(Stream *s, const uint8_t *data, size_t size) {
         return sd_event_source_set_io_events(s->io, EPOLLOUT);
 }
 
-/* Answers the message in `in`. Returns as stream_write(); 1 also when no answer is due. */
+/* Answers the message in `in`. Returns as stream_write(), 0 also if the answer has to be had outside; 1 when none is
+ * due. */
 static int stream_answer(Stream *s) {
-        Server *server = s->app->server;
-        uint8_t *buf = server->answer;
+        const ForwardPeer peer = {.stream = s};
+        uint8_t *buf = s->app->server->answer;
         ssize_t l;
 
-        l = answer_query(server->names, &s->app->viewer, ANSWER_TCP, s->in + STREAM_LENGTH_SIZE, s->n_in - STREAM_LENGTH_SIZE,
-                         buf + STREAM_LENGTH_SIZE);
+        l = server_answer(s->app, ANSWER_TCP, s->in + STREAM_LENGTH_SIZE, s->n_in - STREAM_LENGTH_SIZE, &peer,
+                          &s->waits, buf + STREAM_LENGTH_SIZE);
         s->n_in = 0;
+        if (s->waits)
+                return sd_event_source_set_io_events(s->io, 0);
         if (l <= 0)
                 return l < 0 ? (int) l : 1;
         ldns_write_uint16(buf, (uint16_t) l);
@@ -166,12 +171,27 @@ static int stream_on_io(sd_event_source *source, int fd, uint32_t revents, void 
         Stream *s = userdata;
         int r;
 
-        r = stream_turn(s);
+        /* Whoever hangs up does not wait for an answer. */
+        r = s->waits ? -ECONNRESET : stream_turn(s);
         if (r < 0) {
                 log_debug_errno(r, "TCP connection of app %s ends: %m", s->app->id);
                 stream_free(s);
         }
         return 0;
+}
+
+void stream_reply(Stream *s, uint8_t *data, size_t size) {
+        int r;
+
+        s->waits = false;
+        ldns_write_uint16(data - STREAM_LENGTH_SIZE, (uint16_t) size);
+        r = sd_event_source_set_io_events(s->io, EPOLLIN);
+        if (r >= 0)
+                r = stream_write(s, data - STREAM_LENGTH_SIZE, STREAM_LENGTH_SIZE + size);
+        if (r < 0) {
+                log_debug_errno(r, "TCP connection of app %s ends: %m", s->app->id);
+                stream_free(s);
+        }
 }
 
 static int stream_on_idle(sd_event_source *source, uint64_t usec, void *userdata) {

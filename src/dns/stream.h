@@ -7,7 +7,7 @@
  *
  * A stream never reads beyond the message it is at, so nothing waits in user
  * space that epoll would not tell of, and it reads no further query while an
- * answer is not written: what a slow or hostile app can make it hold is one
+ * answer has to be had outside or is not written: what a slow or hostile app can make it hold is one
  * query and one answer. It ends at the end of file, at any error, at a message
  * longer than QUERY_SIZE_MAX or shorter than a header, and STREAM_IDLE_USEC
  * after the last message went through.
@@ -43,6 +43,7 @@ struct Stream {
 
         uint8_t *out; /* what is left of an answer, or NULL */
         size_t out_size, out_sent;
+        bool waits; /* for stream_reply() */
 };
 
 /*
@@ -51,6 +52,9 @@ struct Stream {
  * errno (-ENOMEM, or of epoll_ctl(2)).
  */
 int stream_new(App *app, int fd);
+
+/* The answer that had to be had outside: its length goes in front of it. The stream may be freed in here. */
+void stream_reply(Stream *s, uint8_t *data, size_t size);
 
 /* Closes the connection and takes the stream out of both lists. */
 Stream *stream_free(Stream *s);

@@ -47,8 +47,9 @@ bool egress_equal(const Egress *a, const Egress *b);
 int egress_copy(const Egress *egress, Egress *ret);
 
 /*
- * Writes the patterns of names of the outside that the app may look up, "*"
- * for all, and returns how many there are. They stay those of `egress`. With a
- * network in it an app may look up whatever it likes: addresses come from names.
+ * Writes the patterns of names of the outside that the app may look up, each
+ * name of a rule and "*" for all, and returns how many there are. They stay those
+ * of `egress`. With a network in it an app may look up whatever it likes: addresses
+ * come from names. What is resolved is told for the names of rules alone.
  */
 size_t egress_name_patterns(const Egress *egress, const char *ret[static EGRESS_ITEMS_MAX]);

@@ -8,7 +8,7 @@
  * fuzz-dns-answer/. To look for new ones:
  *
  *   clang -fsanitize=fuzzer,address,undefined -g -O1 -D_GNU_SOURCE -Isrc -o fuzz-dns-answer
- *       tests/fuzz/fuzz-dns-answer.c src/dns/{answer,names,query,reverse}.c -lldns
+ *       tests/fuzz/fuzz-dns-answer.c src/dns/{answer,names,patterns,query,reverse,wire}.c src/model/name.c -lldns
  *   mkdir new && ./fuzz-dns-answer -max_len=4096 new tests/fuzz/fuzz-dns-answer
  */
 
@@ -21,6 +21,8 @@
 /* The view that names are told for. */
 static const NameSight sight = { .identity = 1, .views = { 1 } };
 static const NameViewer viewer = { .identity = 2, .view = 0 };
+static const Patterns patterns; /* nothing may be looked up outside */
+static Answered answered;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -68,13 +70,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (size > QUERY_SIZE_MAX)
                 return 0;
 
-        l = answer_query(names, &viewer, ANSWER_UDP, data, size, answer);
+        l = answer_query(names, &viewer, &patterns, ANSWER_UDP, data, size, &answered, answer);
         if (l < 0)
                 abort();
         if (l > 0)
                 check_answer(data, (size_t) l, ANSWER_UDP_SIZE_MAX);
 
-        l = answer_query(names, &viewer, ANSWER_TCP, data, size, answer);
+        l = answer_query(names, &viewer, &patterns, ANSWER_TCP, data, size, &answered, answer);
         if (l < 0)
                 abort();
         if (l > 0)

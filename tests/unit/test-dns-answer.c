@@ -21,6 +21,8 @@ static uint8_t query[QUERY_SIZE_MAX], answer[ANSWER_SIZE_MAX];
 static size_t query_size;
 static ssize_t answer_size;
 static ldns_pkt *packet;
+static Patterns patterns;
+static Answered answered;
 
 static void set(const char *name, const char *first, const char *second) {
         const char *texts[] = {first, second};
@@ -76,7 +78,7 @@ static ldns_pkt *query_new(const char *name, ldns_rr_type type) {
 static void send_query(AnswerTransport transport) {
         ldns_pkt_free(packet);
         packet = NULL;
-        answer_size = answer_query(names, viewer, transport, query, query_size, answer);
+        answer_size = answer_query(names, viewer, &patterns, transport, query, query_size, &answered, answer);
         ck_assert_int_ge(answer_size, 0);
         if (answer_size > 0) {
                 ck_assert_int_eq(ldns_wire2pkt(&packet, answer, (size_t) answer_size), LDNS_STATUS_OK);
@@ -501,6 +503,66 @@ START_TEST(test_opcode_class) {
 }
 END_TEST
 
+static void ask_as(const char *name, ldns_rr_type type) {
+        query_is(query_new(name, type));
+        send_query(ANSWER_UDP);
+}
+
+static void assert_outside(const char *name, ldns_rr_type type) {
+        ask_as(name, type);
+        ck_assert_msg(answered.outside && !answered.refused && answer_size == 0, "%s", name);
+}
+
+static void assert_refused(const char *name, ldns_rr_type type) {
+        ask_as(name, type);
+        ck_assert_msg(!answered.outside && answered.refused, "%s", name);
+        ck_assert_int_eq(rcode(), LDNS_RCODE_NXDOMAIN);
+}
+
+static void assert_ours(const char *name, ldns_rr_type type, int expected) {
+        ask_as(name, type);
+        ck_assert_msg(!answered.outside && !answered.refused, "%s", name);
+        ck_assert_int_eq(rcode(), expected);
+}
+
+/* What is ours stays ours whatever may be looked up outside; what is not, goes there only as far as it may. */
+START_TEST(test_outside) {
+        static const DnsFeedPool pools[] = {{{AF_INET, {198, 18}}, 15}, {{AF_INET6, {0xfd}}, 64}};
+
+        ck_assert_int_eq(names_set_pools(names, pools), 0);
+        assert_refused("www.example.test", LDNS_RR_TYPE_A);
+        ck_assert_str_eq(answered.name, "www.example.test");
+        assert_refused("7.2.0.192.in-addr.arpa", LDNS_RR_TYPE_PTR);
+        assert_ours(".", LDNS_RR_TYPE_NS, 0);
+
+        ck_assert_int_eq(patterns_add(&patterns, "*.example.test"), 0);
+        assert_outside("www.example.test", LDNS_RR_TYPE_A);
+        assert_outside("WWW.Example.TEST", LDNS_RR_TYPE_SRV);
+        assert_refused("example.test", LDNS_RR_TYPE_A);
+        assert_refused("www.example.org", LDNS_RR_TYPE_A);
+        assert_refused("7.2.0.192.in-addr.arpa", LDNS_RR_TYPE_PTR);
+        assert_ours(".", LDNS_RR_TYPE_NS, 0);
+
+        ck_assert_int_eq(patterns_add(&patterns, "*"), 0);
+        assert_outside("www.example.org", LDNS_RR_TYPE_A);
+        assert_outside("intranet", LDNS_RR_TYPE_A);
+        assert_outside(".", LDNS_RR_TYPE_DNSKEY);
+        assert_outside("7.2.0.192.in-addr.arpa", LDNS_RR_TYPE_PTR);
+        assert_outside("0-31.2.0.192.in-addr.arpa", LDNS_RR_TYPE_PTR);
+        assert_outside("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", LDNS_RR_TYPE_PTR);
+        assert_ours("web", LDNS_RR_TYPE_A, 0);
+        assert_ours("web", LDNS_RR_TYPE_MX, 0);
+        assert_ours("shop", LDNS_RR_TYPE_A, 0);
+        assert_ours("none.ax.internal", LDNS_RR_TYPE_A, LDNS_RCODE_NXDOMAIN);
+        assert_ours("internal", LDNS_RR_TYPE_A, 0);
+        assert_ours("x.localhost", LDNS_RR_TYPE_A, 0);
+        assert_ours("1.0.0.127.in-addr.arpa", LDNS_RR_TYPE_PTR, 0);
+        assert_ours("9.0.0.127.in-addr.arpa", LDNS_RR_TYPE_PTR, LDNS_RCODE_NXDOMAIN);
+        assert_ours("99.0.18.198.in-addr.arpa", LDNS_RR_TYPE_PTR, LDNS_RCODE_NXDOMAIN);
+        patterns_done(&patterns);
+}
+END_TEST
+
 /* Before the first snapshot there is no domain, and nothing is below the empty one. */
 START_TEST(test_no_domain) {
         names_free(names);
@@ -530,6 +592,7 @@ int main(void) {
         tcase_add_test(tcase, test_silence);
         tcase_add_test(tcase, test_formerr);
         tcase_add_test(tcase, test_opcode_class);
+        tcase_add_test(tcase, test_outside);
         tcase_add_test(tcase, test_no_domain);
         suite_add_tcase(suite, tcase);
         srunner_run_all(runner, CK_NORMAL);

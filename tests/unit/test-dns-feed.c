@@ -273,16 +273,16 @@ START_TEST(test_patterns) {
         app_add("app");
         strcpy(m.pattern, "*.example.test");
         send_message(m);
-        ck_assert(patterns_match(&app_find("app")->patterns, "www.example.test"));
-        ck_assert(!patterns_match(&app_find("app")->patterns, "example.test"));
+        ck_assert(patterns_match(&app_find("app")->client.patterns, "www.example.test"));
+        ck_assert(!patterns_match(&app_find("app")->client.patterns, "example.test"));
         strcpy(m.pattern, "*");
         send_message(m);
-        ck_assert(patterns_match(&app_find("app")->patterns, "example.test"));
-        ck_assert(!patterns_name(&app_find("app")->patterns, "example.test"));
+        ck_assert(patterns_match(&app_find("app")->client.patterns, "example.test"));
+        ck_assert(!patterns_name(&app_find("app")->client.patterns, "example.test"));
         strcpy(m.name, "nobody");
         send_message(m);
         app_add("app");
-        ck_assert(!patterns_match(&app_find("app")->patterns, "www.example.test"));
+        ck_assert(!patterns_match(&app_find("app")->client.patterns, "www.example.test"));
 
         /* One too many is left out, what is no pattern ends the connection. */
         strcpy(m.name, "app");
@@ -290,8 +290,8 @@ START_TEST(test_patterns) {
                 snprintf(m.pattern, sizeof(m.pattern), "n%u", i);
                 send_message(m);
         }
-        ck_assert(patterns_match(&app_find("app")->patterns, "n63"));
-        ck_assert(!patterns_match(&app_find("app")->patterns, "n64"));
+        ck_assert(patterns_match(&app_find("app")->client.patterns, "n63"));
+        ck_assert(!patterns_match(&app_find("app")->client.patterns, "n64"));
         ck_assert_int_eq(feed->state, FEED_SNAPSHOT);
         strcpy(m.pattern, "*.*.test");
         send_message(m);
