@@ -97,13 +97,26 @@ int dialer_take_diag(Dialer *dialer, int member) {
         return r < 0 ? r : fd;
 }
 
-int dial_state(int fd) {
+static int tcp_state(int fd) {
         uint8_t state; /* the first byte of TCP_INFO (tcp(7)) */
         socklen_t size = sizeof(state);
 
-        if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &size) < 0)
-                return -errno;
-        return state == TCP_ESTABLISHED ? DIAL_CONNECTED : state == TCP_SYN_SENT ? DIAL_WAITS : DIAL_REFUSED;
+        return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &size) < 0 ? -errno : state;
+}
+
+int dial_state(int fd) {
+        int state = tcp_state(fd);
+
+        if (state < 0)
+                return state;
+        /* A server that does not need us for its accept can have closed it by now. */
+        return state == TCP_CLOSE ? DIAL_REFUSED : state == TCP_SYN_SENT ? DIAL_WAITS : DIAL_CONNECTED;
+}
+
+bool dial_is_queued(int fd) {
+        int state = tcp_state(fd);
+
+        return state == TCP_ESTABLISHED || state == TCP_SYN_SENT;
 }
 
 int dial(int fd, const Endpoint *from, const Endpoint *to, int family) {

@@ -81,6 +81,9 @@ int dial(int fd, const Endpoint *from, const Endpoint *to, int family);
 /* What has become of it by now: a DialState or a negative errno. */
 int dial_state(int fd);
 
+/* Whether nobody has accepted and closed it. */
+bool dial_is_queued(int fd);
+
 /*
  * Makes a dialed socket one that can be given to the app of the client: it
  * waits, ends in an orderly way, and will never be connected to anything else,

@@ -253,13 +253,6 @@ static Listener *find_listener(Trap *trap, const Endpoint *to) {
         return NULL;
 }
 
-/* Whether what was dialed is still in the queue: what was accepted was closed since. */
-static bool is_queued(int dialed) {
-        int state = dialed < 0 ? -EBADF : dial_state(dialed);
-
-        return state == DIAL_CONNECTED || state == DIAL_WAITS;
-}
-
 /* What of a connection can be had back goes on as it is, the rest is forgotten. Takes the descriptors. */
 static void restore_entry(Trap *trap, const SpoolEntry *entry, int fds[static FD_QUEUE_FDS_MAX]) {
         Listener *l = find_listener(trap, &entry->local);
@@ -274,7 +267,7 @@ static void restore_entry(Trap *trap, const SpoolEntry *entry, int fds[static FD
                 spool_remove(trap, entry->id);
                 return;
         }
-        if (is_queued(fds[1])) {
+        if (dial_is_queued(fds[1])) {
                 enter(p, &entry->peer, &entry->local, fds[1]);
                 return;
         }

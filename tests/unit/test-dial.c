@@ -142,6 +142,21 @@ START_TEST(test_names) {
 }
 END_TEST
 
+/* A server that accepts by itself and closes at once has not refused; but it is in the queue no more. */
+START_TEST(test_closed_at_once) {
+        _cleanup_close_ int listener = listen_on("0.0.0.0", 80, AF_INET, 8), client = -EBADF, other = -EBADF;
+
+        ck_assert_int_eq(dial_new("198.18.0.10", 1000, APP4, 80, AF_INET, &client), DIAL_CONNECTED);
+        ck_assert(dial_is_queued(client));
+        safe_close(accept(listener, NULL, NULL));
+        ck_assert_int_eq(dial_state(client), DIAL_CONNECTED);
+        ck_assert(!dial_is_queued(client));
+        ck_assert_int_eq(dial_new("198.18.0.10", 1001, APP4, 81, AF_INET, &other), DIAL_REFUSED);
+        ck_assert(!dial_is_queued(other));
+        ck_assert(!dial_is_queued(-EBADF));
+}
+END_TEST
+
 /* The kernel says what becomes of it: refused, in the queue, or waiting for room there. */
 START_TEST(test_states) {
         _cleanup_close_ int refused = -EBADF, refused6 = -EBADF, first = -EBADF, waits = -EBADF, again = -EBADF;
@@ -280,5 +295,5 @@ int main(void) {
                 printf("A network namespace of our own needs root\n");
                 return UNIT_SKIPPED;
         }
-        return UNIT_RUN("dial", setup, teardown, test_names, test_states, test_locked, test_view, test_namespace, test_gone);
+        return UNIT_RUN("dial", setup, teardown, test_names, test_closed_at_once, test_states, test_locked, test_view, test_namespace, test_gone);
 }
