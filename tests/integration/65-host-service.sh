@@ -94,6 +94,8 @@ run shop -- redis-cli -h host -p 22 ping
 like "$STATUS $ERR" '^1 .*Connection refused' 'there are no other ports'
 run shop -- redis-cli -h 127.0.0.1 ping
 like "$STATUS $ERR" '^1 .*Connection refused' 'loopback is that of the app'
+run client --name stranger --egress yes -- redis-cli -h "$(host hostname -I | cut -d' ' -f1)" ping
+like "$STATUS $ERR" '^1 .*Permission denied' 'nor do addresses of the host lead there for who may go out'
 
 ### rules and what they say
 start_app --name shop-web --tag app=shop -- sleep infinity

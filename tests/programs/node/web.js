@@ -8,6 +8,7 @@
 //   node web.js post URL BYTES           prints whether the hash that comes back is right
 //   node web.js many URL CLIENTS EACH [keep]
 //                                        prints how many requests were answered rightly
+//   node web.js browse DOMAIN HOSTS EACH six connections to each of nN.DOMAIN; prints how many requests were answered rightly
 //   node web.js lookup NAME              dns.lookup (getaddrinfo) and dns.resolve4 (c-ares)
 'use strict';
 
@@ -76,6 +77,19 @@ async function many(url, clients, each, keep) {
     return right;
 }
 
+async function browse(domain, hosts, each) {
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 6 });
+    let right = 0;
+
+    await Promise.all(Array.from({ length: hosts * each }, async (_, k) => {
+        const path = `/n/${1 + k % hosts}/${k}`;
+        const answer = await request(`http://n${1 + k % hosts}.${domain}${path}`, { agent });
+        right += answer.trim() === path;
+    }));
+    agent.destroy();
+    return right;
+}
+
 async function main([word, where, ...rest]) {
     switch (word) {
     case 'serve':
@@ -91,6 +105,8 @@ async function main([word, where, ...rest]) {
     }
     case 'many':
         return console.log(await many(where, Number(rest[0]), Number(rest[1]), rest[2] === 'keep'));
+    case 'browse':
+        return console.log(await browse(where, Number(rest[0]), Number(rest[1])));
     case 'lookup':
         console.log((await dns.promises.lookup(where, { family: 4 })).address,
             (await dns.promises.resolve4(where)).join(' '));
