@@ -36,3 +36,20 @@ int caps_keep(uint64_t set) {
                 caps.data[i].permitted = caps.data[i].effective = (uint32_t) (set >> (32 * i));
         return syscall(SYS_capset, &h, caps.data) < 0 ? -errno : 0;
 }
+
+int caps_drop(uint64_t set) {
+        struct __user_cap_header_struct h = header();
+        Caps caps;
+
+        if (syscall(SYS_capget, &h, caps.data) < 0)
+                return -errno;
+        for (size_t i = 0; i < ELEMENTSOF(caps.data); i++) {
+                const uint32_t drop = (uint32_t) (set >> (32 * i));
+
+                caps.data[i].permitted &= ~drop;
+                caps.data[i].effective &= ~drop;
+                caps.data[i].inheritable &= ~drop;
+        }
+        h = header();
+        return syscall(SYS_capset, &h, caps.data) < 0 ? -errno : 0;
+}

@@ -16,5 +16,8 @@ int caps_suspend(Caps *ret);
 /* Takes them back. */
 void caps_resume(const Caps *caps);
 
+/* Gives up these for good (bits of 1 << CAP_…), also what execve(2) would inherit of them. Returns as caps_keep(). */
+int caps_drop(uint64_t set);
+
 /* Gives up for good all but these (bits of 1 << CAP_…). Returns 0 or a negative errno of capset(2). */
 int caps_keep(uint64_t set);

@@ -4,7 +4,7 @@
 /* Which polkit actions a call needs, with the details that rules can test (io.appswitch1(5)). */
 
 #include "bus/caller.h"
-#include "bus/outside-options.h"
+#include "model/outside-options.h"
 #include "core/manager.h"
 #include "model/service-settings.h"
 

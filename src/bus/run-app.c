@@ -12,7 +12,6 @@
 #include "basic/text.h"
 #include "bus/app-bus.h"
 #include "bus/rights.h"
-#include "bus/outside-options.h"
 #include "bus/run-app.h"
 #include "bus/tagging.h"
 #include "core/app.h"
@@ -313,11 +312,15 @@ static int option_tags(Run *run, sd_bus_message *m, sd_bus_error *error) {
 }
 
 /* One that is a list, which `set` takes. */
-static int read_outside(Run *run, sd_bus_message *m, int (*set)(OutsideOptions *, char **, sd_bus_error *), sd_bus_error *error) {
+static int read_outside(Run *run, sd_bus_message *m, int (*set)(OutsideOptions *, char **, char **), sd_bus_error *error) {
         _cleanup_strv_ char **values = NULL;
+        _cleanup_free_ char *message = NULL;
         int r = read_variant_words(run, m, false, &values, error);
 
-        return r < 0 ? r : set(&run->outside, values, error);
+        if (r < 0)
+                return r;
+        r = set(&run->outside, values, &message);
+        return message ? sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, message) : r;
 }
 
 static int option_expose(Run *run, sd_bus_message *m, sd_bus_error *error) {
@@ -611,7 +614,7 @@ static void on_authorized(sd_bus_message *m, const Caller *caller, void *userdat
         run->request.uid = caller->uid;
         run->request.pid = caller->pid;
         run->request.addresses = run->addresses;
-        outside_options_fill(&run->outside, &run->request);
+        run->request.outside = &run->outside;
         run->request.owner = run->stop_with_caller ? sd_bus_message_get_sender(m) : NULL;
         default_streams(run);
         r = app_start(run->manager, &run->request, on_started, run, &app, &error, &message);

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,6 +25,7 @@
 #include "core/permitted.h"
 #include "core/state.h"
 #include "transport/socket-name.h"
+#include "trap/listener.h"
 
 /* From the request to execve(2). */
 #define START_TIMEOUT_USEC (30 * USEC_PER_SEC)
@@ -68,6 +71,29 @@ static void store_fd(const App *app, const char *what, int fd, bool poll_it) {
         r = fd_store_add(name, fd, poll_it);
         if (r < 0)
                 (void) log_warning_errno(r, "%s: failed to store a descriptor, a restart will lose the app, ignoring: %m",
+                                         app->id);
+}
+
+/* Filters are known by their numbers: of a service there are several, of a scope it is the app's own. */
+static int store_filter(uint64_t number, int listener) {
+        char name[48];
+
+        (void) snprintf(name, sizeof(name), "app-%" PRIx64, number);
+        return fd_store_add(name, listener, true);
+}
+
+static void unstore_filter(uint64_t number) {
+        char name[48];
+
+        (void) snprintf(name, sizeof(name), "app-%" PRIx64, number);
+        (void) fd_store_remove(name);
+}
+
+static void save_record(const App *app) {
+        int r = app_record_save(app);
+
+        if (r < 0)
+                (void) log_warning_errno(r, "%s: failed to write its record, a restart will lose what is new in it, ignoring: %m",
                                          app->id);
 }
 
@@ -177,6 +203,8 @@ void app_end(App *app) {
                 return;
         }
         log_app(app, "ended");
+        for (const Filter *filter = app->service ? app->trap->filters : NULL; filter; filter = filter->next)
+                unstore_filter(filter->number);
         app_forget(app);
         if (app->manager->hooks.app_removed)
                 app->manager->hooks.app_removed(app);
@@ -186,8 +214,14 @@ void app_end(App *app) {
 }
 
 void app_filter_ended(App *app, uint64_t number) {
-        if (!app->trap->filters)
+        if (!app->service) {
                 app_end(app);
+                return;
+        }
+        unstore_filter(number);
+        /* What these processes listened on; the others have their own. */
+        trap_flush_listeners(app->trap);
+        save_record(app);
 }
 
 static void _printf_(3, 4) app_fail(App *app, const char *error, const char *format, ...) {
@@ -201,7 +235,7 @@ static void _printf_(3, 4) app_fail(App *app, const char *error, const char *for
         /* It may be on the other side of execve(2) already, and must not go on without us. */
         if (app->leader_pidfd >= 0)
                 (void) syscall(SYS_pidfd_send_signal, app->leader_pidfd, SIGKILL, NULL, 0);
-        if (app->in_scope)
+        if (app->in_scope && !app->service)
                 (void) scope_stop(app->manager->scopes, app->unit);
         if (app->started)
                 app->started(app, error, message ?: "Out of memory", app->userdata);
@@ -362,7 +396,8 @@ static void launch_on_user(Launch *launch, pid_t pid, uid_t uid, gid_t gid, void
                 app_fail(app, ERROR_LIMIT_REACHED, "Failed to look up the rules for the app: %s", strerror(-r));
                 return;
         }
-        r = scope_start(m->scopes, &(ScopeRequest){
+        app->in_scope = app->service;
+        r = app->service ? 0 : scope_start(m->scopes, &(ScopeRequest){
                 .unit = app->unit,
                 .slice = app->slice,
                 .description = app->description,
@@ -398,23 +433,8 @@ void app_tell_feed(App *app, Feed *feed) {
                 feed_add_pattern(feed, app->id, patterns[i]);
 }
 
-static void launch_on_network(Launch *launch, uint64_t netns, const int sockets[static _NETWORK_SOCKET_MAX],
-                              void *userdata) {
-        App *app = userdata;
-        Manager *m = app->manager;
-
-        app->netns = netns;
-        app->dns_udp = sockets[NETWORK_DNS_UDP];
-        app->dns_tcp = sockets[NETWORK_DNS_TCP];
-        app_answer_echo(app, sockets[NETWORK_ECHO4], sockets[NETWORK_ECHO6]);
-        feed_set_names(m->feed, app->party.identity);
-        app_tell_feed(app, m->feed);
-        app->has_network = true;
-        start_maybe_go(app);
-}
-
-/* Begins to serve the app. Takes the listener on success. */
-static int app_trap(App *app, int listener) {
+/* Begins to serve the app, by its filters. */
+static int app_trap(App *app) {
         int r;
 
         r = trap_new(&app->manager->sw, &app->party, app->number, app->dns_udp, app, &app->trap);
@@ -423,10 +443,7 @@ static int app_trap(App *app, int listener) {
         app->trap->shortcut = app->shortcut;
         /* Its DNS sockets are at home where the app is. */
         (void) socket_netns_cookie(app->dns_udp, &app->trap->netns);
-        r = trap_add_filter(app->trap, app->number, listener);
-        if (r < 0)
-                app->trap = trap_free(app->trap);
-        return r;
+        return 0;
 }
 
 static void store_sockets(const App *app) {
@@ -442,11 +459,93 @@ static void store_sockets(const App *app) {
                         store_fd(app, network_socket_to_string(i), sockets[i], false);
 }
 
+static void app_running(App *app) {
+        app->launch = launch_free(app->launch);
+        app->timeout = sd_event_source_disable_unref(app->timeout);
+        app->state = APP_RUNNING;
+        app->timestamp = now_usec(CLOCK_REALTIME);
+        save_record(app);
+        log_app(app, "started");
+        if (app->manager->hooks.app_new)
+                app->manager->hooks.app_new(app);
+        if (app->started)
+                app->started(app, NULL, NULL, app->userdata);
+        app->started = NULL;
+}
+
+/* The process that made the namespace has nothing more to do: those of the service are to come. */
+static void service_start_end(App *app) {
+        int r;
+
+        r = app_trap(app);
+        if (r < 0) {
+                app_fail(app, ERROR_UNIT_FAILED, "Failed to serve the app: %s", strerror(-r));
+                return;
+        }
+        store_sockets(app);
+        app->leader_pidfd = safe_close(app->leader_pidfd);
+        app->leader = 0;
+        app_running(app);
+}
+
+int app_adopt(App *app, pid_t pid, int listener) {
+        uint64_t number = app->manager->next_number++;
+        const Filter *filter;
+        unsigned n;
+        int r;
+
+        DL_COUNT(app->trap->filters, filter, n);
+        if (n >= APP_FILTERS_MAX)
+                return -E2BIG;
+        r = store_filter(number, listener);
+        if (r < 0)
+                return r;
+        r = trap_add_filter(app->trap, number, listener);
+        if (r < 0) {
+                unstore_filter(number);
+                return r;
+        }
+        if (!leader_is_alive(app)) {
+                safe_close(app->leader_pidfd);
+                app->leader = pid;
+                app->leader_pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+                app->leader_start = read_start_time(pid);
+        }
+        save_record(app);
+        return 0;
+}
+
+int app_open_netns(const App *app) {
+        int fd = ioctl(app->dns_udp, SIOCGSKNS);
+
+        return fd < 0 ? -errno : fd;
+}
+
+static void launch_on_network(Launch *launch, uint64_t netns, const int sockets[static _NETWORK_SOCKET_MAX],
+                              void *userdata) {
+        App *app = userdata;
+        Manager *m = app->manager;
+
+        app->netns = netns;
+        app->dns_udp = sockets[NETWORK_DNS_UDP];
+        app->dns_tcp = sockets[NETWORK_DNS_TCP];
+        app_answer_echo(app, sockets[NETWORK_ECHO4], sockets[NETWORK_ECHO6]);
+        feed_set_names(m->feed, app->party.identity);
+        app_tell_feed(app, m->feed);
+        app->has_network = true;
+        if (app->service)
+                service_start_end(app);
+        else
+                start_maybe_go(app);
+}
+
 static void launch_on_filter(Launch *launch, int listener, void *userdata) {
         App *app = userdata;
         int r;
 
-        r = app_trap(app, listener);
+        r = app_trap(app);
+        if (r >= 0)
+                r = trap_add_filter(app->trap, app->number, listener);
         if (r < 0) {
                 safe_close(listener);
                 app_fail(app, ERROR_UNIT_FAILED, "Failed to serve the app: %s", strerror(-r));
@@ -454,10 +553,7 @@ static void launch_on_filter(Launch *launch, int listener, void *userdata) {
         }
         store_fd(app, "app", listener, true);
         store_sockets(app);
-        r = app_record_save(app);
-        if (r < 0)
-                (void) log_warning_errno(r, "%s: failed to write its record, a restart will lose the app, ignoring: %m",
-                                         app->id);
+        save_record(app);
         r = launch_go(launch);
         if (r < 0)
                 app_fail(app, ERROR_UNIT_FAILED, "Failed to talk to appswitch-exec: %s", strerror(-r));
@@ -465,21 +561,8 @@ static void launch_on_filter(Launch *launch, int listener, void *userdata) {
 
 static void launch_on_executed(Launch *launch, void *userdata) {
         App *app = userdata;
-        int r;
 
-        app->launch = launch_free(app->launch);
-        app->timeout = sd_event_source_disable_unref(app->timeout);
-        app->state = APP_RUNNING;
-        app->timestamp = now_usec(CLOCK_REALTIME);
-        r = app_record_save(app);
-        if (r < 0)
-                (void) log_warning_errno(r, "%s: failed to write when it was started into its record, ignoring: %m", app->id);
-        log_app(app, "started");
-        if (app->manager->hooks.app_new)
-                app->manager->hooks.app_new(app);
-        if (app->started)
-                app->started(app, NULL, NULL, app->userdata);
-        app->started = NULL;
+        app_running(app);
         if (app->ended)
                 app_end(app);
 }
@@ -579,17 +662,18 @@ static int check_limits(Manager *m, const AppRequest *request, const char **ret_
 /* What it is to have to do with the outside. Returns 0 or -ENOMEM. */
 static int app_describe_outside(App *app, const AppRequest *request) {
         const Config *config = &app->manager->config;
+        const OutsideOptions none = {}, *o = request->outside ?: &none;
         int r;
 
-        if (request->n_exposes > 0) {
-                app->exposes = calloc(request->n_exposes, sizeof(Expose));
+        if (o->n_exposes > 0) {
+                app->exposes = calloc(o->n_exposes, sizeof(Expose));
                 if (!app->exposes)
                         return -ENOMEM;
-                memcpy(app->exposes, request->exposes, request->n_exposes * sizeof(Expose));
-                app->n_exposes = request->n_exposes;
+                memcpy(app->exposes, o->exposes, o->n_exposes * sizeof(Expose));
+                app->n_exposes = o->n_exposes;
         }
-        r = networks_copy(request->expose_from ?: &config->expose_from, &app->expose_from);
-        return r < 0 ? r : egress_copy(request->egress ?: &config->egress, &app->egress);
+        r = networks_copy(o->has_expose_from ? &o->expose_from : &config->expose_from, &app->expose_from);
+        return r < 0 ? r : egress_copy(o->has_egress ? &o->egress : &config->egress, &app->egress);
 }
 
 /* Fills in who the app is to be. Returns 0 or -ENOMEM, or an error of tags_add(). */
@@ -616,6 +700,7 @@ static int app_describe(App *app, const AppRequest *request) {
         app->owner_uid = app->uid = request->uid;
         app->join_uid = request->join_uid;
         app->shortcut = request->shortcut;
+        app->service = request->service;
         app->party.weight = request->weight;
         for (; *tags; tags++) {
                 r = tags_add(&app->party.tags, *tags);
@@ -647,6 +732,7 @@ int app_start(Manager *m, const AppRequest *request, AppStarted started, void *u
                 .user = request->user,
                 .group = request->group,
                 .terminal = request->terminal,
+                .network = request->service,
         };
         int r;
 
@@ -781,6 +867,7 @@ static int app_restore_record(App *app, AppRecord *record) {
         app->timestamp = record->timestamp;
         app->netns = record->netns;
         app->shortcut = record->shortcut;
+        app->service = record->service;
         app->party.weight = record->weight;
         app->party.draining = record->draining;
         app->party.tags = record->tags;
@@ -811,7 +898,20 @@ static int app_restore_record(App *app, AppRecord *record) {
         return fence_add(app->manager, &app->party);
 }
 
-int app_restore(Manager *m, const char *id, int notify_fd, const int sockets[static _NETWORK_SOCKET_MAX]) {
+static int restore_trap(App *app, const AppRecord *record, int *listeners) {
+        int r = app_trap(app);
+
+        for (size_t i = 0; r >= 0 && i < record->n_filters; i++) {
+                if (listeners[i] < 0)
+                        continue;
+                r = trap_add_filter(app->trap, record->filters[i], listeners[i]);
+                if (r >= 0)
+                        listeners[i] = -EBADF;
+        }
+        return r;
+}
+
+int app_restore(Manager *m, const char *id, int *listeners, const int sockets[static _NETWORK_SOCKET_MAX]) {
         _cleanup_(app_record_done) AppRecord record = {};
         _cleanup_(app_freep) App *app = NULL;
         int r;
@@ -830,7 +930,7 @@ int app_restore(Manager *m, const char *id, int notify_fd, const int sockets[sta
                 return r;
         app->dns_udp = sockets[NETWORK_DNS_UDP];
         app->dns_tcp = sockets[NETWORK_DNS_TCP];
-        r = app_trap(app, notify_fd);
+        r = restore_trap(app, &record, listeners);
         if (r < 0) {
                 app->dns_udp = app->dns_tcp = -EBADF; /* still the caller's */
                 return r;

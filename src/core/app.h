@@ -2,18 +2,26 @@
 #pragma once
 
 /*
- * An app: one scope, one network namespace, one identity.
+ * An app: one unit, one network namespace, one identity.
  *
  *   STARTING  from the request until the program is executed, or a step
  *             failed; nobody but the caller knows of it
  *   RUNNING   it has a trap and is on the bus; ends when its last process does
+ *
+ * The unit is a scope that is made around the process that is started here, or
+ * a service: the service manager starts its processes, in the namespace that
+ * is made here, one after the other (app_adopt()). Such an app is RUNNING from
+ * when its namespace stands until it is released (core/unit-door.h), whether or
+ * not it has a process.
  */
 
 #include "core/echo.h"
 #include "core/manager.h"
 #include "launch/launch.h"
-#include "model/egress.h"
-#include "model/expose.h"
+#include "model/outside-options.h"
+
+/* Of commands of one service that run at a time. */
+enum { APP_FILTERS_MAX = 64 };
 
 typedef enum AppState {
         APP_STARTING,
@@ -36,11 +44,9 @@ typedef struct AppRequest {
         unsigned weight;   /* 0: the default */
         Strategy strategy; /* _STRATEGY_INVALID: whatever the identity has */
         Shortcut shortcut;
-        const Expose *exposes;
-        size_t n_exposes;
-        const Networks *expose_from; /* NULL: the default */
-        const Egress *egress;        /* NULL: the default */
+        const OutsideOptions *outside; /* NULL: the defaults */
         bool terminal;
+        bool service;      /* the unit is a service; argv is only shown */
         const char *owner; /* unique bus name that the app ends with, or NULL */
         int fds[_EXEC_FD_MAX];
 } AppRequest;
@@ -61,6 +67,7 @@ struct App {
         uid_t uid; /* the credentials it runs with */
         uid_t owner_uid; /* who started it, and so may end it */
         char *unit, *slice, *description;
+        bool service; /* the unit is a service */
         Shortcut shortcut;
         Expose *exposes; /* its ports that the outside can reach */
         size_t n_exposes;
@@ -113,7 +120,16 @@ int app_start(Manager *m, const AppRequest *request, AppStarted started, void *u
 /* Tells appswitch-dnsd of the app and what it may look up. */
 void app_tell_feed(App *app, Feed *feed);
 
-/* Asks for the end of the app's scope. `ended` is called when it is gone. Returns 0 or a negative errno. */
+/*
+ * Serves one more process of an app that is a service, which has installed the filter that `listener` is of. Takes
+ * it on success. Returns 0; -E2BIG if there are APP_FILTERS_MAX; or another negative errno.
+ */
+int app_adopt(App *app, pid_t pid, int listener);
+
+/* The network namespace of the app, a descriptor to be closed, or a negative errno. */
+int app_open_netns(const App *app);
+
+/* Asks for the end of the app's unit. `ended` is called when it is gone. Returns 0 or a negative errno. */
 int app_stop(App *app, AppEnded ended, void *userdata);
 
 /* Sends a signal to the leader, or to all its processes. Returns 0 or a negative errno. */
@@ -147,10 +163,10 @@ void app_end(App *app);
 void app_filter_ended(App *app, uint64_t number);
 
 /*
- * Makes an app out of what an earlier daemon wrote down. Takes the listener and the sockets on success; those for
- * echo may be missing. Returns 0 or a negative errno.
+ * Makes an app out of what an earlier daemon wrote down. Takes the listeners (AppRecord.filters; -EBADF: gone), each of
+ * which becomes -EBADF then, and on success the sockets; those for echo may be missing. Returns 0 or a negative errno.
  */
-int app_restore(Manager *m, const char *id, int notify_fd, const int sockets[static _NETWORK_SOCKET_MAX]);
+int app_restore(Manager *m, const char *id, int *listeners, const int sockets[static _NETWORK_SOCKET_MAX]);
 
 /* The name of a socket in the descriptor store, to which the app's number is added. */
 const char *network_socket_to_string(NetworkSocket which);

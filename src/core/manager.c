@@ -24,6 +24,7 @@
 #include "core/cut.h"
 #include "core/load.h"
 #include "core/state.h"
+#include "core/unit-door.h"
 #include "transport/host-route.h"
 #include "trap/delivery.h"
 #include "trap/listener.h"
@@ -189,20 +190,24 @@ static void stored_done(Stored *s) {
 
 static void restore_app(Manager *m, Stored *stored, const char *id) {
         _cleanup_(app_record_done) AppRecord record = {};
-        int notify, sockets[_NETWORK_SOCKET_MAX], r;
+        int listeners[APP_FILTERS_MAX], sockets[_NETWORK_SOCKET_MAX], r;
 
         r = app_record_load(m->state_dir, id, &record);
         if (r >= 0) {
                 m->next_number = MAX2(m->next_number, record.number + 1);
-                notify = stored_take_number(stored, "app", record.number);
+                for (size_t i = 0; i < record.n_filters; i++) {
+                        m->next_number = MAX2(m->next_number, record.filters[i] + 1);
+                        listeners[i] = stored_take_number(stored, "app", record.filters[i]);
+                }
                 for (NetworkSocket i = 0; i < _NETWORK_SOCKET_MAX; i++)
                         sockets[i] = stored_take_number(stored, network_socket_to_string(i), record.number);
-                if (notify >= 0 && sockets[NETWORK_DNS_UDP] >= 0 && sockets[NETWORK_DNS_TCP] >= 0)
-                        r = app_restore(m, id, notify, sockets);
+                if ((record.service || listeners[0] >= 0) && sockets[NETWORK_DNS_UDP] >= 0 && sockets[NETWORK_DNS_TCP] >= 0)
+                        r = app_restore(m, id, listeners, sockets);
                 else
                         r = -ESRCH; /* it ended while no daemon was there */
                 if (r < 0) {
-                        safe_close(notify);
+                        for (size_t i = 0; i < record.n_filters; i++)
+                                safe_close(listeners[i]);
                         for (NetworkSocket i = 0; i < _NETWORK_SOCKET_MAX; i++)
                                 safe_close(sockets[i]);
                 }
@@ -309,6 +314,8 @@ static int restore(Manager *m) {
 
                 r = host_names_new(m, udp, tcp, &m->host_names);
         }
+        if (r >= 0)
+                r = unit_door_new(m, stored_take(&stored, UNIT_DOOR_FD_NAME), &m->unit_door);
         stored_done(&stored);
         return r;
 }
@@ -412,6 +419,8 @@ Manager *manager_free(Manager *m) {
         m->census = census_free(m->census);
         connections_cut_abandon(m);
         switch_leave(&m->sw);
+        /* Before the apps: who asked for one that is being made is told nothing any more. */
+        m->unit_door = unit_door_free(m->unit_door);
         while (m->apps)
                 app_free(m->apps);
         if (m->sw.calls)

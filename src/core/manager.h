@@ -19,6 +19,7 @@ typedef struct Resolvers Resolvers;
 typedef struct Load Load;
 typedef struct Cut Cut;
 typedef struct HostNames HostNames;
+typedef struct UnitDoor UnitDoor;
 typedef struct Manager Manager;
 
 /* What the bus face wants to hear. All are optional as long as it is not there. */
@@ -53,6 +54,7 @@ struct Manager {
         ServiceTable service_table;
         Census *census;
         Load *load;
+        UnitDoor *unit_door;
         Cut *cuts; /* utlist, under way */
         unsigned n_cuts;
         App *apps;         /* uthash by id */

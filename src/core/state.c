@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "basic/fd.h"
 #include "basic/text.h"
@@ -67,6 +68,14 @@ static int write_outside(FILE *f, const App *app) {
         return 0;
 }
 
+static void write_filters(FILE *f, const App *app) {
+        const Filter *filter;
+
+        (void) fprintf(f, "SERVICE=1\n");
+        DL_FOREACH(app->trap->filters, filter)
+                (void) fprintf(f, "FILTER=%" PRIu64 "\n", filter->number);
+}
+
 int app_record_save(const App *app) {
         const Identity *identity = app->party.identity;
         _cleanup_free_ char *text = NULL;
@@ -91,6 +100,8 @@ int app_record_save(const App *app) {
         (void) fprintf(f, "STRATEGY=%s\nWEIGHT=%u\nDRAINING=%i\n", strategy_to_string(identity->strategy),
                        app->party.weight, app->party.draining);
         (void) fprintf(f, "SHORTCUT=%s\n", shortcut_to_string(app->shortcut));
+        if (app->service)
+                write_filters(f, app);
         r = write_outside(f, app);
         if (app->owner)
                 (void) fprintf(f, "OWNER=%s\n", app->owner);
@@ -187,8 +198,16 @@ static int load_line(AppRecord *record, const char *key, char *value) {
                 record->weight = (unsigned) weight;
                 return weight < WEIGHT_MIN || weight > WEIGHT_MAX ? -EBADMSG : 0;
         }
+        if (strcmp(key, "FILTER") == 0) {
+                if (record->n_filters >= APP_FILTERS_MAX)
+                        return -EBADMSG;
+                record->filters[record->n_filters++] = strtoull(value, NULL, 10);
+                return 0;
+        }
         if (strcmp(key, "NUMBER") == 0)
                 record->number = strtoull(value, NULL, 10);
+        else if (strcmp(key, "SERVICE") == 0)
+                record->service = strcmp(value, "1") == 0;
         else if (strcmp(key, "DRAINING") == 0)
                 record->draining = strcmp(value, "1") == 0;
         else if (strcmp(key, "UID") == 0)
@@ -233,6 +252,10 @@ int app_record_load(int dirfd, const char *id, AppRecord *ret) {
         }
         if (!record.unit || !record.argv || record.n_addresses == 0 || record.number == 0)
                 return -EBADMSG;
+        if (!record.service) {
+                record.filters[0] = record.number;
+                record.n_filters = 1;
+        }
         *ret = record;
         record = (AppRecord){};
         return 0;

@@ -23,6 +23,9 @@ typedef struct AppRecord {
         uint64_t leader_start;
         uint64_t timestamp, netns;
         Shortcut shortcut;
+        bool service;
+        uint64_t filters[APP_FILTERS_MAX]; /* their numbers; of a scope its own alone */
+        size_t n_filters;
         Strategy strategy; /* _STRATEGY_INVALID: it says none */
         unsigned weight;   /* 0: it says none */
         bool draining;

@@ -58,7 +58,7 @@ int app_request_receive(int connection, AppRequest *ret) {
         for (size_t i = 0; i < _EXEC_FD_MAX; i++)
                 request.fds[i] = (request.request.fds & (1U << i)) && used < n_fds ? fds[used++] : -EBADF;
         if (n != sizeof(request.request) || request.request.version != EXEC_PROTOCOL_VERSION || used != n_fds ||
-            (request.fds[EXEC_FD_STRINGS] < 0 && !request.request.sockets)) {
+            (request.fds[EXEC_FD_STRINGS] < 0 && !request.request.sockets && !request.request.network)) {
                 app_request_done(&request);
                 return n == 0 ? -ECONNRESET : -EPROTO;
         }
@@ -249,7 +249,7 @@ static void step_limits(App *app) {
 static void step_seccomp(App *app) {
         int listener, r;
 
-        listener = filter_install();
+        listener = filter_install(NULL);
         if (listener < 0)
                 app_fail(app, EXEC_STEP_SECCOMP, listener, NULL);
         r = send_with_fds(app->connection, &(ExecReply){ .stage = EXEC_FILTER }, sizeof(ExecReply), &listener, 1, 0);
@@ -312,6 +312,18 @@ static void step_program(App *app) {
         abi = abi_find_foreign(app->argv[0], getenv("PATH"), path);
         if (abi)
                 app_fail_full(app, EXEC_STEP_EXEC, -ENOEXEC, path, abi);
+}
+
+_Noreturn void app_serve_network(int connection, AppRequest *request) {
+        App app = { .connection = connection, .request = request };
+        char *no_environment[4 + 1] = {}; /* room for what a change of user sets */
+
+        app.environment = no_environment;
+        step_user(&app);
+        step_network(&app);
+        /* The namespace lives by its sockets from now on; ours is over when nobody needs to be told anything more. */
+        app_wait_for_go(&app);
+        _exit(EXIT_SUCCESS);
 }
 
 _Noreturn void app_exec(int connection, AppRequest *request) {

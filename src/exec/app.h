@@ -15,5 +15,8 @@ void app_request_done(AppRequest *request);
 /* Receives the request of appswitchd. Returns 0 or a negative errno. */
 int app_request_receive(int connection, AppRequest *ret);
 
+/* Takes the steps up to the network namespace, and no program: for a service unit. Does not return. */
+_Noreturn void app_serve_network(int connection, AppRequest *request);
+
 /* Takes all steps and executes the program. Does not return. */
 _Noreturn void app_exec(int connection, AppRequest *request);

@@ -63,6 +63,8 @@ static _Noreturn void serve(int connection) {
         }
         if (request.request.sockets)
                 sockets_serve(connection);
+        if (request.request.network)
+                app_serve_network(connection, &request);
         begin_session(&request);
         control = request.fds[EXEC_FD_CONTROL];
         if (control < 0)

@@ -40,6 +40,12 @@ enum {
  * the connection.
  */
 
+/*
+ * A request with `network` set asks for the namespace of a service unit, whose
+ * processes the service manager starts: it ends after EXEC_NETWORK, with the
+ * connection.
+ */
+
 /* Descriptors that go with the request, in this order; those whose flag is missing are left out. */
 typedef enum ExecFd {
         EXEC_FD_STRINGS, /* memfd: n_argv, then n_environment strings, each NUL-terminated */
@@ -57,7 +63,7 @@ typedef struct ExecRequest {
         uint32_t n_argv, n_environment;
         int32_t caller;    /* PID whose limits, umask and nice level the app gets; 0: those of the launcher */
         uint32_t uid;      /* of the caller */
-        uint32_t sockets;
+        uint32_t sockets, network;
         uint32_t terminal; /* stdin is a terminal that becomes the controlling one */
         char user[EXEC_USER_MAX];  /* name or number; "": the caller */
         char group[EXEC_USER_MAX]; /* name or number; "": the user's */

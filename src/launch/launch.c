@@ -156,6 +156,7 @@ int launch_new(sd_event *event, const LaunchRequest *request, const LaunchHooks 
                 .caller = request->caller,
                 .uid = request->uid,
                 .terminal = request->terminal,
+                .network = request->network,
         };
         int fds[_EXEC_FD_MAX], r;
         size_t n_fds = 0;
@@ -166,9 +167,11 @@ int launch_new(sd_event *event, const LaunchRequest *request, const LaunchHooks 
         (void) snprintf(e.user, sizeof(e.user), "%s", request->user ?: "");
         (void) snprintf(e.group, sizeof(e.group), "%s", request->group ?: "");
 
-        strings = make_strings(request, &e);
-        if (strings < 0)
-                return strings;
+        if (!request->network) {
+                strings = make_strings(request, &e);
+                if (strings < 0)
+                        return strings;
+        }
         for (size_t i = 0; i < _EXEC_FD_MAX; i++) {
                 int fd = i == EXEC_FD_STRINGS ? strings : request->fds[i];
 

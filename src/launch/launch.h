@@ -35,6 +35,7 @@ typedef struct LaunchRequest {
         uid_t uid;
         const char *user, *group; /* or NULL */
         bool terminal;
+        bool network; /* the namespace alone (launch/exec-protocol.h): ends with LaunchHooks.network() */
 } LaunchRequest;
 
 /*

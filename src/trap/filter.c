@@ -25,6 +25,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <seccomp.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -123,7 +124,19 @@ static int add_fastopen_rules(scmp_filter_ctx filter) {
         return r;
 }
 
-static int build(scmp_filter_ctx filter) {
+static int add_refusals(scmp_filter_ctx filter, const FilterOptions *options) {
+        const int how = options->refuse_seccomp;
+        int r = 0;
+
+        if (options->refuse_unix)
+                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1, SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX));
+        if (r >= 0 && how != 0)
+                r = seccomp_rule_add(filter, how == FILTER_KILL ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO((uint16_t) how),
+                                     SCMP_SYS(seccomp), 0);
+        return r;
+}
+
+static int build(scmp_filter_ctx filter, const FilterOptions *options) {
         int r;
 
         r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
@@ -150,19 +163,21 @@ static int build(scmp_filter_ctx filter) {
         if (r < 0)
                 return r;
         r = add_fastopen_rules(filter);
+        if (r >= 0 && options)
+                r = add_refusals(filter, options);
         if (r < 0)
                 return r;
         return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
 }
 
-int filter_install(void) {
+int filter_install(const FilterOptions *options) {
         scmp_filter_ctx filter;
         int r;
 
         filter = seccomp_init(SCMP_ACT_ALLOW);
         if (!filter)
                 return -ENOMEM;
-        r = build(filter);
+        r = build(filter, options);
         if (r >= 0)
                 r = seccomp_load(filter);
         if (r >= 0)
@@ -170,4 +185,22 @@ int filter_install(void) {
         /* The descriptor is libseccomp's; it stays open after the release. */
         seccomp_release(filter);
         return r;
+}
+
+int filter_refusal_from_string(const char *s) {
+        char *end;
+        long number;
+
+        if (strcmp(s, "kill") == 0)
+                return FILTER_KILL;
+        number = strtol(s, &end, 10);
+        if (*s && !*end)
+                return number > 0 && number < 4096 ? (int) number : -EINVAL;
+        for (int e = 1; e < 4096; e++) {
+                const char *name = strerrorname_np(e);
+
+                if (name && strcmp(name, s) == 0)
+                        return e;
+        }
+        return -EINVAL;
 }

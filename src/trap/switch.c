@@ -41,23 +41,6 @@ static const struct {
         { SYS_epoll_create, handle_epoll_create },
 };
 
-static const char *const shortcut_names[_SHORTCUT_MAX] = {
-        [SHORTCUT_AUTO] = "auto",
-        [SHORTCUT_UNIX] = "unix",
-        [SHORTCUT_TCP] = "tcp",
-};
-
-const char *shortcut_to_string(Shortcut shortcut) {
-        return shortcut >= 0 && shortcut < _SHORTCUT_MAX ? shortcut_names[shortcut] : NULL;
-}
-
-Shortcut shortcut_from_string(const char *s) {
-        for (int i = 0; i < _SHORTCUT_MAX; i++)
-                if (strcmp(shortcut_names[i], s) == 0)
-                        return i;
-        return _SHORTCUT_INVALID;
-}
-
 bool trap_uses_tcp(const Trap *trap) {
         return trap->shortcut == SHORTCUT_TCP || (trap->shortcut == SHORTCUT_AUTO && trap->wants_tcp);
 }

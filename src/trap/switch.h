@@ -26,6 +26,7 @@
 #include "basic/fd-queue.h"
 #include "basic/watch-set.h"
 #include "model/directory.h"
+#include "model/shortcut.h"
 #include "transport/dial.h"
 
 typedef struct Switch Switch;
@@ -81,19 +82,6 @@ typedef struct Exit {
         Address source4, source6; /* where connections come from; AF_UNSPEC: as the routes say */
         char device[16];          /* that they leave by (IFNAMSIZ); "": as the routes say */
 } Exit;
-
-/* What joins an app with another of the same node. */
-typedef enum Shortcut {
-        SHORTCUT_AUTO, /* pairs, until the app asks for something that takes TCP */
-        SHORTCUT_UNIX, /* pairs */
-        SHORTCUT_TCP,  /* TCP, in the namespace of the server (transport/dial.h) */
-        _SHORTCUT_MAX,
-        _SHORTCUT_INVALID = -EINVAL,
-} Shortcut;
-
-/* "auto", "unix", "tcp". */
-const char *shortcut_to_string(Shortcut shortcut);
-Shortcut shortcut_from_string(const char *s);
 
 /* Whether connections of the app are TCP now. */
 bool trap_uses_tcp(const Trap *trap);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a call of RunApp says of the outside: who can reach the app from there, and what of it the app can reach. */
+/* What is said of the outside when an app is asked for: who can reach the app from there, and what of it the app can reach. */
 
-#include <systemd/sd-bus.h>
-
-#include "core/app.h"
+#include "model/egress.h"
+#include "model/expose.h"
 
 typedef struct OutsideOptions {
         Expose *exposes;
@@ -17,13 +16,13 @@ typedef struct OutsideOptions {
 
 void outside_options_done(OutsideOptions *o);
 
-/* Take what came with the call. Return 0 or a negative errno; what is wrong is said in `error`. */
-int outside_options_set_expose(OutsideOptions *o, char **values, sd_bus_error *error);
-int outside_options_set_expose_from(OutsideOptions *o, char **values, sd_bus_error *error);
-int outside_options_set_egress(OutsideOptions *o, char **values, sd_bus_error *error);
-
-/* Lends them to the request. */
-void outside_options_fill(const OutsideOptions *o, AppRequest *request);
+/*
+ * Take what is given, and add it to what was given before. Return 0, -ENOMEM, or -EINVAL with a sentence (to be freed)
+ * about what is wrong and what is allowed.
+ */
+int outside_options_set_expose(OutsideOptions *o, char **values, char **ret_message);
+int outside_options_set_expose_from(OutsideOptions *o, char **values, char **ret_message);
+int outside_options_set_egress(OutsideOptions *o, char **values, char **ret_message);
 
 /* Whether an egress is given that is neither "no" nor the default. */
 bool outside_options_asks_egress(const OutsideOptions *o, const Egress *default_egress);

@@ -5,8 +5,7 @@
 
 #include "basic/fd.h"
 #include "basic/text.h"
-#include "bus/outside-options.h"
-#include "core/errors.h"
+#include "model/outside-options.h"
 #include "model/ports.h"
 
 enum {
@@ -22,22 +21,21 @@ void outside_options_done(OutsideOptions *o) {
         *o = (OutsideOptions){};
 }
 
-static int invalid(sd_bus_error *error, const char *what, const char *value, const char *reason, const char *allowed) {
-        (void) sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "Invalid %s '%.*s': it %s; allowed is %s", what,
+static int invalid(char **ret_message, const char *what, const char *value, const char *reason, const char *allowed) {
+        return say(-EINVAL, ret_message, "Invalid %s '%.*s': it %s; allowed is %s", what,
                                  (int) utf8_prefix(value, SHOWN_MAX), value, reason, allowed);
-        return -EINVAL;
 }
 
-static int add_expose(OutsideOptions *o, const char *value, sd_bus_error *error) {
+static int add_expose(OutsideOptions *o, const char *value, char **ret_message) {
         static const char allowed[] = "PORT:[ADDRESS:]HOSTPORT, where ports may be ranges and an IPv6 address is in brackets";
         unsigned n_ports;
         const char *reason;
         Expose e, *grown;
 
         if (expose_parse(value, &e, &reason) < 0)
-                return invalid(error, "expose", value, reason, allowed);
+                return invalid(ret_message, "expose", value, reason, allowed);
         if (e.port <= PORT_DOMAIN && PORT_DOMAIN - e.port < e.n)
-                return invalid(error, "expose", value, "has port 53 of the app, which is that of the name service in each app",
+                return invalid(ret_message, "expose", value, "has port 53 of the app, which is that of the name service in each app",
                                "any other");
         n_ports = e.n;
         for (size_t i = 0; i < o->n_exposes; i++) {
@@ -46,7 +44,7 @@ static int add_expose(OutsideOptions *o, const char *value, sd_bus_error *error)
                 n_ports += o->exposes[i].n;
         }
         if (o->n_exposes >= EXPOSES_MAX || n_ports > EXPOSE_PORTS_MAX)
-                return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
+                return say(-EINVAL, ret_message,
                                          "More than %i ports or %i ranges of ports were given to be exposed",
                                          EXPOSE_PORTS_MAX, EXPOSES_MAX);
         grown = reallocarray(o->exposes, o->n_exposes + 1, sizeof(*grown));
@@ -57,58 +55,51 @@ static int add_expose(OutsideOptions *o, const char *value, sd_bus_error *error)
         return 0;
 }
 
-int outside_options_set_expose(OutsideOptions *o, char **values, sd_bus_error *error) {
+int outside_options_set_expose(OutsideOptions *o, char **values, char **ret_message) {
         int r = 0;
 
         for (; r >= 0 && *values; values++)
-                r = add_expose(o, *values, error);
+                r = add_expose(o, *values, ret_message);
         return r;
 }
 
-int outside_options_set_expose_from(OutsideOptions *o, char **values, sd_bus_error *error) {
+int outside_options_set_expose_from(OutsideOptions *o, char **values, char **ret_message) {
         for (; *values; values++) {
                 int r = networks_add_list(&o->expose_from, *values);
 
                 if (r == -EINVAL)
-                        return invalid(error, "networks", *values, "has a word that is no network",
+                        return invalid(ret_message, "networks", *values, "has a word that is no network",
                                        "any, localhost, addresses and networks without host bits, separated by commas");
                 if (r == -E2BIG)
-                        return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT,
+                        return say(-EINVAL, ret_message,
                                                  "More than %i networks were given that may reach exposed ports", NETWORKS_MAX);
                 if (r < 0)
                         return r;
         }
         /* Nobody could. */
         if (o->expose_from.n == 0)
-                return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT,
+                return say(-EINVAL, ret_message,
                                         "No network was given that may reach exposed ports; 'any' stands for all");
         o->has_expose_from = true;
         return 0;
 }
 
-int outside_options_set_egress(OutsideOptions *o, char **values, sd_bus_error *error) {
+int outside_options_set_egress(OutsideOptions *o, char **values, char **ret_message) {
         _cleanup_free_ char *item = NULL;
         const char *reason;
         int r;
 
         if (!*values)
-                return sd_bus_error_set(error, ERROR_INVALID_ARGUMENT, "No egress was given; 'no' stands for none");
+                return say(-EINVAL, ret_message, "No egress was given; 'no' stands for none");
         r = egress_parse(values, &o->egress, &item, &reason);
         if (r == -EINVAL)
-                return invalid(error, "egress", item, reason,
+                return invalid(ret_message, "egress", item, reason,
                                "no, yes, or networks and names (*.DOMAIN for those below it), each with :PORT or :PORT-PORT or without, separated by commas");
         if (r == -E2BIG)
-                return sd_bus_error_setf(error, ERROR_INVALID_ARGUMENT, "More than %i items of egress were given",
+                return say(-EINVAL, ret_message, "More than %i items of egress were given",
                                          EGRESS_ITEMS_MAX);
         o->has_egress = r >= 0;
         return r;
-}
-
-void outside_options_fill(const OutsideOptions *o, AppRequest *request) {
-        request->exposes = o->exposes;
-        request->n_exposes = o->n_exposes;
-        request->expose_from = o->has_expose_from ? &o->expose_from : NULL;
-        request->egress = o->has_egress ? &o->egress : NULL;
 }
 
 bool outside_options_asks_egress(const OutsideOptions *o, const Egress *default_egress) {

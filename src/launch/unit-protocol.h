@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What appswitch-unit and appswitchd say to each other over one SOCK_SEQPACKET
+ * connection to UNIT_SOCKET, when the processes of an app are those of a
+ * service unit. Who asks is what the kernel and the service manager say that
+ * he is; nothing that is sent is believed.
+ *
+ *   appswitch-unit        appswitchd
+ *     UNIT_PREPARE ──▶                    of appswitch-unit@NAME.service, for NAME.service: make the app
+ *                  ◀──  UnitReply         done; with its network namespace
+ *     UNIT_RELEASE ──▶                    of the same: the service has ended
+ *                  ◀──  UnitReply
+ *     UNIT_ADOPT   ──▶                    of a process of NAME.service, in the namespace
+ *                  ◀──  UnitReply         you may
+ *     UNIT_FILTER  ──▶                    the filter is installed; its listener
+ *                  ◀──  UnitReply         it is served: calls can be trapped now
+ */
+
+#include <stdint.h>
+
+#define UNIT_SOCKET "/run/appswitch/unit"
+#define UNIT_PREPARER "appswitch-unit@"
+
+enum {
+        UNIT_PROTOCOL_VERSION = 1,
+        UNIT_MESSAGE_MAX = 1024,
+};
+
+typedef enum UnitRequestType {
+        UNIT_PREPARE,
+        UNIT_RELEASE,
+        UNIT_ADOPT,
+        UNIT_FILTER, /* fd: seccomp listener */
+        _UNIT_REQUEST_TYPE_MAX,
+} UnitRequestType;
+
+typedef struct UnitRequest {
+        uint32_t version, type;
+} UnitRequest;
+
+typedef struct UnitReply {
+        int32_t error; /* 0, or a negative errno with a sentence */
+        char message[UNIT_MESSAGE_MAX];
+} UnitReply;

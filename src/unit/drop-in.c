@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <string.h>
+
+#include "basic/conf-files.h"
+#include "basic/text.h"
+#include "unit/drop-in.h"
+#include "unit/exec-line.h"
+#include "unit/sandbox.h"
+
+#define DROP_IN "appswitch.conf"
+#define GENERATOR_DIRECTORY "/run/systemd/generator"
+
+enum { DROP_INS_MAX = 64 };
+
+static const char *const commands[] = {
+        "ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecStop", "ExecStopPost",
+};
+
+int unit_file_parse_settings(const UnitFile *unit, UnitSettings *ret, char **ret_message) {
+        UnitSettings settings;
+        int r = 0;
+
+        unit_settings_init(&settings);
+        for (size_t i = 0; r >= 0 && i < unit->n; i++) {
+                const UnitAssignment *a = &unit->assignments[i];
+                _cleanup_free_ char *value = NULL;
+
+                if (strcmp(a->section, UNIT_SECTION) != 0)
+                        continue;
+                r = unit_expand_specifiers(a->value, unit->name, &value, ret_message);
+                if (r >= 0)
+                        r = unit_settings_set(&settings, a->key, value, ret_message);
+        }
+        if (r < 0) {
+                unit_settings_done(&settings);
+                return r;
+        }
+        *ret = settings;
+        return 0;
+}
+
+static int check_settings(const UnitFile *unit, char **ret_message) {
+        const char *at = strchr(unit->name, '@');
+        _cleanup_free_ char *instance = NULL;
+        UnitFile checked = *unit;
+        UnitSettings settings;
+        int r;
+
+        /* What an instance will be called is not known yet. */
+        if (at && at[1] == '.') {
+                if (asprintf(&instance, "%.*sinstance%s", (int) (at + 1 - unit->name), unit->name, at + 1) < 0)
+                        return -ENOMEM;
+                checked.name = instance;
+        }
+        r = unit_file_parse_settings(&checked, &settings, ret_message);
+        if (r >= 0)
+                unit_settings_done(&settings);
+        return r;
+}
+
+static int make_options(const UnitSandbox *s, char **ret) {
+        _cleanup_free_ char *bounding = unit_sandbox_format_caps(s->bounding, ",", ""),
+                            *ambient = unit_sandbox_format_caps(s->ambient, ",", ""), *text = NULL;
+        size_t size;
+        FILE *f;
+
+        f = bounding && ambient ? open_memstream(&text, &size) : NULL;
+        if (!f)
+                return -ENOMEM;
+        if (s->bounding)
+                (void) fprintf(f, " --drop-bounding=%s", bounding);
+        if (s->ambient)
+                (void) fprintf(f, " --drop-ambient=%s", ambient);
+        if (s->add_unix)
+                (void) fputs(" --refuse-unix", f);
+        if (s->add_seccomp)
+                (void) fprintf(f, " --refuse-seccomp=%s", s->refusal);
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        *ret = strdup(*text ? text + 1 : "");
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int write_sandbox(const UnitSandbox *s, FILE *f) {
+        _cleanup_free_ char *bounding = unit_sandbox_format_caps(s->bounding, " ", "CAP_"),
+                            *ambient = unit_sandbox_format_caps(s->ambient, " ", "CAP_");
+
+        if (!bounding || !ambient)
+                return -ENOMEM;
+        if (s->no_new_privileges)
+                (void) fputs("NoNewPrivileges=yes\n", f);
+        if (s->bounding)
+                (void) fprintf(f, "CapabilityBoundingSet=%s\n", bounding);
+        if (s->ambient)
+                (void) fprintf(f, "AmbientCapabilities=%s\n", ambient);
+        if (s->add_unix)
+                (void) fputs("RestrictAddressFamilies=AF_UNIX\n", f);
+        if (s->add_seccomp)
+                (void) fputs("SystemCallFilter=seccomp\n", f);
+        if (s->add_path)
+                (void) fputs("ExecPaths=" UNIT_EXEC_PATH "\n", f);
+        return 0;
+}
+
+static int write_commands(const UnitFile *unit, const char *key, const char *options, FILE *f) {
+        size_t first = unit->n;
+
+        /* Whatever is before an empty one is taken back by it. */
+        for (size_t i = 0; i < unit->n; i++)
+                if (strcmp(unit->assignments[i].section, "Service") == 0 && strcmp(unit->assignments[i].key, key) == 0 &&
+                    (first == unit->n || !*unit->assignments[i].value))
+                        first = i;
+        if (first == unit->n)
+                return 0;
+        (void) fprintf(f, "%s=\n", key);
+        for (size_t i = first; i < unit->n; i++) {
+                const UnitAssignment *a = &unit->assignments[i];
+                _cleanup_free_ char *wrapped = NULL;
+                int r;
+
+                if (strcmp(a->section, "Service") != 0 || strcmp(a->key, key) != 0 || !*a->value)
+                        continue;
+                r = exec_line_wrap(a->value, UNIT_EXEC_PATH, options, &wrapped);
+                if (r < 0)
+                        return r;
+                (void) fprintf(f, "%s=%s\n", key, wrapped);
+        }
+        return 0;
+}
+
+/* What the daemon is to know. */
+static void write_sections(const UnitFile *unit, FILE *f) {
+        const char *user = unit_file_get(unit, "Service", "User");
+
+        (void) fputs("\n[" UNIT_SECTION "]\n", f);
+        for (size_t i = 0; i < unit->n; i++)
+                if (strcmp(unit->assignments[i].section, UNIT_SECTION) == 0)
+                        (void) fprintf(f, "%s=%s\n", unit->assignments[i].key, unit->assignments[i].value);
+        if (user && !unit_file_get_bool(unit, "Service", "DynamicUser"))
+                (void) fprintf(f, "\n[" UNIT_OWN_SECTION "]\nUser=%s\n", user);
+}
+
+int drop_in_write(const UnitFile *unit, FILE *f, char **ret_message) {
+        _cleanup_free_ char *options = NULL;
+        UnitSandbox sandbox;
+        int r;
+
+        if (!unit->found)
+                return say(-EINVAL, ret_message, "There is no unit file of this name, or another generator makes it");
+        r = check_settings(unit, ret_message);
+        if (r >= 0)
+                r = unit_sandbox_find(unit, &sandbox, ret_message);
+        if (r >= 0)
+                r = make_options(&sandbox, &options);
+        if (r < 0)
+                return r;
+        (void) fputs("# Made by appswitch-generator of [" UNIT_SECTION "]: see appswitch.unit(5).\n"
+                     "[Unit]\nRequires=appswitch-unit@%N.service\nAfter=appswitch-unit@%N.service\n\n"
+                     "[Service]\nNetworkNamespacePath=" UNIT_NETNS_DIRECTORY "/%n\n", f);
+        r = write_sandbox(&sandbox, f);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(commands); i++)
+                r = write_commands(unit, commands[i], options, f);
+        if (r >= 0)
+                write_sections(unit, f);
+        return r;
+}
+
+int drop_in_write_refusal(const char *message, FILE *f) {
+        _cleanup_free_ char *escaped = text_escape(message), *quoted = escaped ? exec_line_quote(escaped) : NULL;
+
+        if (!quoted)
+                return -ENOMEM;
+        /* One that fails before the start fails it, whatever the type. Nothing else of the unit may run then. */
+        (void) fprintf(f, "# Made by appswitch-generator: see appswitch.unit(5).\n"
+                          "[Service]\nRestart=no\nExecCondition=\nExecStopPost=\n"
+                          "ExecStartPre=\nExecStartPre=+" UNIT_EXEC_PATH " --refuse %s\n", quoted);
+        return 0;
+}
+
+char *drop_in_name(const UnitFile *unit) {
+        char *name;
+
+        if (!unit->last_file || strcmp(unit->last_file, "zzz-" DROP_IN) < 0)
+                return strdup("zzz-" DROP_IN);
+        return asprintf(&name, "%s~" DROP_IN, unit->last_file) < 0 ? NULL : name;
+}
+
+/* Of the files in UNIT.d that which the generator made. */
+static int find_drop_in(const char *unit, char **ret) {
+        _cleanup_(conf_files_done) ConfFiles files = {};
+        _cleanup_free_ char *directory = NULL;
+        const char *failed;
+        int r;
+
+        if (asprintf(&directory, GENERATOR_DIRECTORY "/%s.d", unit) < 0)
+                return -ENOMEM;
+        r = conf_files_list("", (const char *const *) &directory, 1, DROP_INS_MAX, &files, &failed);
+        if (r < 0)
+                return r;
+        for (size_t i = files.n; i > 0; i--)
+                if (strstr(strrchr(files.paths[i - 1], '/'), DROP_IN)) {
+                        *ret = strdup(files.paths[i - 1]);
+                        return *ret ? 0 : -ENOMEM;
+                }
+        return -ENOENT;
+}
+
+int drop_in_load(const char *name, UnitFile *ret) {
+        _cleanup_(unit_file_done) UnitFile unit = { .name = strdup(name) };
+        _cleanup_free_ char *path = NULL, *template = NULL;
+        int r;
+
+        if (!unit.name || asprintf(&path, UNIT_SETTINGS_DIRECTORY "/%s", name) < 0)
+                return -ENOMEM;
+        r = unit_file_add(&unit, path);
+        if (r == -ENOENT) {
+                path = (free(path), NULL);
+                r = find_drop_in(name, &path);
+                if (r == -ENOENT && unit_name_template(name, &template) >= 0 && template)
+                        r = find_drop_in(template, &path);
+                if (r >= 0)
+                        r = unit_file_add(&unit, path);
+        }
+        if (r < 0)
+                return r;
+        unit.found = true;
+        *ret = unit;
+        unit = (UnitFile){};
+        return 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The drop-in that makes a service unit an app: its processes are started in
+ * the app's network namespace, each command by appswitch-unit, after
+ * appswitch-unit@.service has asked the daemon for the app. It also holds the
+ * section that it was made for, which the daemon reads there.
+ */
+
+#include <stdio.h>
+#include "unit/file.h"
+#include "unit/settings.h"
+
+/* Where the namespaces are, by the names of the units. */
+#define UNIT_NETNS_DIRECTORY "/run/appswitch/netns"
+
+/* Where settings of transient units are, in files that are called like the units. */
+#define UNIT_SETTINGS_DIRECTORY "/run/appswitch/units"
+
+/* The unit's own user, so that the app's names are his. */
+#define UNIT_OWN_SECTION "X-AppSwitch-Unit"
+
+/* Reads the section of a unit. Returns 0, -ENOMEM, or -EINVAL with a sentence (to be freed). */
+int unit_file_parse_settings(const UnitFile *unit, UnitSettings *ret, char **ret_message);
+
+/*
+ * Reads the sections of a unit that is an app, from the drop-in that was made for it, as UnitFile. Returns 0; -ENOENT
+ * if there is none; -ENOMEM or a negative errno of reading.
+ */
+int drop_in_load(const char *unit, UnitFile *ret);
+
+/* Writes the drop-in. Returns 0, -ENOMEM, or -EINVAL with a sentence about what is wrong with the unit. */
+int drop_in_write(const UnitFile *unit, FILE *f, char **ret_message);
+
+/* Writes one by which the unit fails to start, and says why. Returns 0 or -ENOMEM. */
+int drop_in_write_refusal(const char *message, FILE *f);
+
+/* Its file name, after which no other drop-in of the unit comes (to be freed); NULL: out of memory. */
+char *drop_in_name(const UnitFile *unit);

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "basic/conf-files.h"
+#include "basic/fd.h"
+#include "basic/ini.h"
+#include "basic/text.h"
+#include "unit/file.h"
+
+#define SUFFIX ".service"
+
+enum {
+        FILE_SIZE_MAX = 1024 * 1024,
+        DROP_INS_MAX = 1024,
+        ALIAS_DEPTH_MAX = 8,
+};
+
+/* systemd.unit(5), "System Unit Search Path", without what generators write. */
+static const char *const directories[] = {
+        "/etc/systemd/system.control",
+        "/run/systemd/system.control",
+        "/run/systemd/transient",
+        "/etc/systemd/system",
+        "/etc/systemd/system.attached",
+        "/run/systemd/system",
+        "/run/systemd/system.attached",
+        "/usr/local/lib/systemd/system",
+        "/usr/lib/systemd/system",
+        "/lib/systemd/system",
+};
+
+typedef struct Entry {
+        char *path;        /* without the root */
+        const char *name;  /* its last part */
+        char *target;      /* of a symbolic link: the last part of what it leads to, "null" for a masked unit */
+        bool is_drop_ins;  /* NAME.d */
+} Entry;
+
+struct UnitCatalog {
+        char *root;
+        Entry *entries; /* in the order of the search path */
+        size_t n;
+};
+
+static bool ends_with(const char *s, const char *end) {
+        size_t l = strlen(s), e = strlen(end);
+
+        return l > e && strcmp(s + l - e, end) == 0;
+}
+
+UnitCatalog *unit_catalog_free(UnitCatalog *c) {
+        if (!c)
+                return NULL;
+        for (size_t i = 0; i < c->n; i++) {
+                free(c->entries[i].path);
+                free(c->entries[i].target);
+        }
+        free(c->entries);
+        free(c->root);
+        free(c);
+        return NULL;
+}
+
+static int read_target(const char *path, char **ret) {
+        char target[PATH_MAX], *slash;
+        ssize_t n;
+
+        n = readlink(path, target, sizeof(target) - 1);
+        if (n < 0) {
+                *ret = NULL;
+                return 0;
+        }
+        target[n] = '\0';
+        slash = strrchr(target, '/');
+        *ret = strdup(slash ? slash + 1 : target);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int add_entry(UnitCatalog *c, const char *directory, const char *name) {
+        _cleanup_free_ char *full = NULL;
+        Entry entry = { .is_drop_ins = ends_with(name, SUFFIX ".d") }, *grown;
+
+        if (!entry.is_drop_ins && !ends_with(name, SUFFIX))
+                return 0;
+        grown = reallocarray(c->entries, c->n + 1, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        c->entries = grown;
+        if (asprintf(&entry.path, "%s/%s", directory, name) < 0)
+                return -ENOMEM;
+        if (asprintf(&full, "%s%s", c->root, entry.path) < 0 || (!entry.is_drop_ins && read_target(full, &entry.target) < 0)) {
+                free(entry.path);
+                return -ENOMEM;
+        }
+        entry.name = entry.path + strlen(directory) + 1;
+        c->entries[c->n++] = entry;
+        return 0;
+}
+
+static int scan(UnitCatalog *c, const char *directory) {
+        _cleanup_free_ char *path = NULL;
+        struct dirent *entry;
+        int r = 0;
+        DIR *dir;
+
+        if (asprintf(&path, "%s%s", c->root, directory) < 0)
+                return -ENOMEM;
+        dir = opendir(path);
+        if (!dir)
+                return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+        while (r >= 0 && (entry = readdir(dir)))
+                r = add_entry(c, directory, entry->d_name);
+        (void) closedir(dir);
+        return r;
+}
+
+/* Where /lib is /usr/lib, what is in it would be seen twice. */
+static bool is_merged(const char *root) {
+        char path[PATH_MAX];
+        struct stat st;
+
+        (void) snprintf(path, sizeof(path), "%s/lib", root);
+        return lstat(path, &st) >= 0 && S_ISLNK(st.st_mode);
+}
+
+int unit_catalog_new(const char *root, UnitCatalog **ret) {
+        _cleanup_(unit_catalog_freep) UnitCatalog *c = NULL;
+        int r = 0;
+
+        c = calloc(1, sizeof(*c));
+        if (!c)
+                return -ENOMEM;
+        c->root = strdup(root);
+        if (!c->root)
+                return -ENOMEM;
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(directories) - is_merged(root); i++)
+                r = scan(c, directories[i]);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+static const Entry *find_entry(const UnitCatalog *c, const char *name) {
+        for (size_t i = 0; i < c->n; i++)
+                if (!c->entries[i].is_drop_ins && strcmp(c->entries[i].name, name) == 0)
+                        return &c->entries[i];
+        return NULL;
+}
+
+/* The name that an alias stands for, borrowed from the catalog or `name` itself. */
+static const char *real_name(const UnitCatalog *c, const char *name) {
+        for (unsigned i = 0; i < ALIAS_DEPTH_MAX; i++) {
+                const Entry *entry = find_entry(c, name);
+
+                if (!entry || !entry->target || !ends_with(entry->target, SUFFIX) || strcmp(entry->target, name) == 0)
+                        break;
+                name = entry->target;
+        }
+        return name;
+}
+
+int unit_name_template(const char *name, char **ret) {
+        const char *at = strchr(name, '@');
+
+        *ret = NULL;
+        if (!at || strcmp(at + 1, SUFFIX) == 0)
+                return 0;
+        return asprintf(ret, "%.*s%s", (int) (at + 1 - name), name, SUFFIX) < 0 ? -ENOMEM : 0;
+}
+
+static ssize_t read_unit(const char *root, const char *path, char **ret) {
+        _cleanup_free_ char *full = NULL, *text = malloc(FILE_SIZE_MAX);
+        ssize_t n;
+
+        if (!text || asprintf(&full, "%s%s", root, path) < 0)
+                return -ENOMEM;
+        n = read_file(AT_FDCWD, full, text, FILE_SIZE_MAX);
+        if (n >= 0)
+                *ret = TAKE_PTR(text);
+        return n;
+}
+
+/* Only a hint: whether it is a section is seen when the unit is read. What cannot be read cannot have it. */
+static int mentions(const UnitCatalog *c, const char *path, const char *section) {
+        _cleanup_free_ char *text = NULL, *mark = NULL;
+        ssize_t n;
+
+        n = read_unit(c->root, path, &text);
+        if (n == -ENOMEM || asprintf(&mark, "[%s]", section) < 0)
+                return -ENOMEM;
+        return n >= 0 && strstr(text, mark);
+}
+
+static int drop_ins_mention(const UnitCatalog *c, const char *path, const char *section) {
+        _cleanup_(conf_files_done) ConfFiles files = {};
+        const char *failed;
+        int r;
+
+        r = conf_files_list(c->root, &path, 1, DROP_INS_MAX, &files, &failed);
+        if (r == -ENOMEM)
+                return r;
+        r = 0;
+        for (size_t i = 0; r == 0 && i < files.n; i++)
+                r = mentions(c, files.paths[i], section);
+        return r;
+}
+
+static int add_name(UnitCatalog *c, char ***names, const char *name) {
+        const char *real = real_name(c, name);
+
+        return strv_contains(*names, real) ? 0 : strv_append(names, real);
+}
+
+/* What there is of "a-b.service" for "a-", or of instances for "a@". */
+static int add_prefixed(UnitCatalog *c, char ***names, const char *prefix, size_t size) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < c->n; i++) {
+                _cleanup_free_ char *name = strdup(c->entries[i].name);
+
+                if (!name)
+                        return -ENOMEM;
+                if (c->entries[i].is_drop_ins)
+                        name[strlen(name) - 2] = '\0';
+                if (strncmp(name, prefix, size) == 0 && !ends_with(name, "-" SUFFIX))
+                        r = add_name(c, names, name);
+        }
+        return r;
+}
+
+int unit_catalog_find(UnitCatalog *c, const char *section, char ***ret) {
+        _cleanup_strv_ char **names = NULL;
+
+        for (size_t i = 0; i < c->n; i++) {
+                const Entry *entry = &c->entries[i];
+                _cleanup_free_ char *name = strdup(entry->name);
+                int r;
+
+                if (!name)
+                        return -ENOMEM;
+                if (entry->is_drop_ins)
+                        name[strlen(name) - 2] = '\0';
+                r = entry->is_drop_ins ? drop_ins_mention(c, entry->path, section) : mentions(c, entry->path, section);
+                if (r > 0)
+                        r = ends_with(name, "-" SUFFIX) ? add_prefixed(c, &names, name, strlen(name) - strlen(SUFFIX))
+                                                        : add_name(c, &names, name);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; names && names[i]; i++)
+                if (ends_with(names[i], "@" SUFFIX)) {
+                        int r = add_prefixed(c, &names, names[i], strlen(names[i]) - strlen(SUFFIX));
+
+                        if (r < 0)
+                                return r;
+                }
+        *ret = TAKE_PTR(names);
+        return 0;
+}
+
+/* A line that ends with a backslash goes on in the next one; comments in between are none of it. */
+static void join_lines(char *text) {
+        char *from = text, *to = text;
+        bool continues = false;
+
+        while (*from) {
+                size_t l = strcspn(from, "\n");
+                const char *first = from + strspn(from, " \t");
+
+                if (continues && (*first == '#' || *first == ';')) {
+                        from += l + (from[l] == '\n');
+                        continue;
+                }
+                continues = l > 0 && from[l - 1] == '\\';
+                memmove(to, from, l);
+                to += l;
+                if (continues)
+                        to[-1] = ' ';
+                else if (from[l] == '\n')
+                        *to++ = '\n';
+                from += l + (from[l] == '\n');
+        }
+        *to = '\0';
+}
+
+static int take_line(const IniLine *line, void *userdata) {
+        UnitFile *unit = userdata;
+        UnitAssignment *grown, a;
+
+        if (line->type != INI_ASSIGNMENT)
+                return 0;
+        grown = reallocarray(unit->assignments, unit->n + 1, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        unit->assignments = grown;
+        a = (UnitAssignment){ strdup(line->section), strdup(line->key), strdup(line->value) };
+        if (!a.section || !a.key || !a.value) {
+                free(a.section);
+                free(a.key);
+                free(a.value);
+                return -ENOMEM;
+        }
+        unit->assignments[unit->n++] = a;
+        return 0;
+}
+
+static int load_file(const char *root, const char *path, UnitFile *unit) {
+        _cleanup_free_ char *text = NULL;
+        _cleanup_fclose_ FILE *f = NULL;
+        ssize_t n;
+
+        n = read_unit(root, path, &text);
+        if (n < 0)
+                return (int) n;
+        join_lines(text);
+        if (!*text)
+                return 0;
+        f = fmemopen(text, strlen(text), "r");
+        return f ? ini_read(f, take_line, unit) : -ENOMEM;
+}
+
+/* Of "a-b-c.service" also "a-b-.service" and "a-.service", each as "NAME.d" in all directories. */
+static int add_directories(char ***paths, const char *name) {
+        _cleanup_free_ char *prefix = strdup(name);
+        char *end;
+
+        if (!prefix)
+                return -ENOMEM;
+        end = prefix + strcspn(prefix, "@");
+        if (!*end)
+                end = strrchr(prefix, '.');
+        for (const char *n = name;; n = prefix) {
+                for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
+                        _cleanup_free_ char *path = NULL;
+
+                        if (asprintf(&path, "%s/%s%s.d", directories[i], n, n == name ? "" : SUFFIX) < 0 ||
+                            strv_append(paths, path) < 0)
+                                return -ENOMEM;
+                }
+                do {
+                        if (end == prefix)
+                                return 0;
+                        *end-- = '\0';
+                } while (*end != '-');
+        }
+}
+
+/* All names of the unit: its own, those of its aliases, of its template. */
+static int collect_directories(UnitCatalog *c, const char *name, char ***paths) {
+        int r = add_directories(paths, name);
+
+        for (size_t i = 0; r >= 0 && i < c->n; i++)
+                if (!c->entries[i].is_drop_ins && strcmp(c->entries[i].name, name) != 0 &&
+                    strcmp(real_name(c, c->entries[i].name), name) == 0)
+                        r = add_directories(paths, c->entries[i].name);
+        return r;
+}
+
+static int load_drop_ins(UnitCatalog *c, UnitFile *unit, const char *template) {
+        _cleanup_(conf_files_done) ConfFiles files = {};
+        _cleanup_strv_ char **paths = NULL;
+        const char *failed;
+        int r;
+
+        r = collect_directories(c, unit->name, &paths);
+        if (r >= 0 && template)
+                r = collect_directories(c, real_name(c, template), &paths);
+        if (r < 0)
+                return r;
+        r = conf_files_list(c->root, (const char *const *) paths, strv_length(paths), DROP_INS_MAX, &files, &failed);
+        if (r > 0)
+                return -E2BIG;
+        for (size_t i = 0; r >= 0 && i < files.n; i++)
+                r = load_file(c->root, files.paths[i], unit);
+        if (r >= 0 && files.n > 0) {
+                unit->last_file = strdup(strrchr(files.paths[files.n - 1], '/') + 1);
+                if (!unit->last_file)
+                        return -ENOMEM;
+        }
+        return r;
+}
+
+int unit_file_load(UnitCatalog *c, const char *name, UnitFile *ret) {
+        _cleanup_(unit_file_done) UnitFile unit = {};
+        _cleanup_free_ char *template = NULL;
+        const Entry *entry;
+        int r;
+
+        unit.name = strdup(name);
+        if (!unit.name || unit_name_template(name, &template) < 0)
+                return -ENOMEM;
+        entry = find_entry(c, name);
+        if (!entry && template)
+                entry = find_entry(c, real_name(c, template));
+        unit.found = entry;
+        unit.masked = entry && entry->target && strcmp(entry->target, "null") == 0;
+        r = entry && !unit.masked ? load_file(c->root, entry->path, &unit) : 0;
+        if (r >= 0 && !unit.masked)
+                r = load_drop_ins(c, &unit, template);
+        if (r < 0)
+                return r;
+        *ret = unit;
+        unit = (UnitFile){};
+        return 0;
+}
+
+int unit_file_add(UnitFile *unit, const char *path) {
+        return load_file("", path, unit);
+}
+
+void unit_file_done(UnitFile *unit) {
+        for (size_t i = 0; i < unit->n; i++) {
+                free(unit->assignments[i].section);
+                free(unit->assignments[i].key);
+                free(unit->assignments[i].value);
+        }
+        free(unit->assignments);
+        free(unit->last_file);
+        free(unit->name);
+        *unit = (UnitFile){};
+}
+
+const char *unit_file_get(const UnitFile *unit, const char *section, const char *key) {
+        for (size_t i = unit->n; i > 0; i--) {
+                const UnitAssignment *a = &unit->assignments[i - 1];
+
+                if (strcmp(a->section, section) == 0 && strcmp(a->key, key) == 0)
+                        return *a->value ? a->value : NULL;
+        }
+        return NULL;
+}
+
+bool unit_file_get_bool(const UnitFile *unit, const char *section, const char *key) {
+        static const char *const words[] = { "1", "yes", "y", "true", "t", "on" };
+        const char *value = unit_file_get(unit, section, key);
+
+        for (size_t i = 0; value && i < ELEMENTSOF(words); i++)
+                if (strcasecmp(words[i], value) == 0)
+                        return true;
+        return false;
+}

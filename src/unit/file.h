@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Unit files as the service manager puts them together (systemd.unit(5)): the
+ * first one of its name in the search path, then all drop-ins for its names,
+ * sorted by file name. Those that other generators write are not seen, as all
+ * generators run at once.
+ */
+
+#include "basic/macro.h"
+
+typedef struct UnitAssignment {
+        char *section, *key, *value;
+} UnitAssignment;
+
+/* A service unit: all its assignments, in the order in which they count. */
+typedef struct UnitFile {
+        char *name;
+        bool found, masked;
+        char *last_file; /* "last.conf": of its drop-ins the last one by its name; NULL: there are none */
+        UnitAssignment *assignments;
+        size_t n;
+} UnitFile;
+
+/* What there is in the search path. */
+typedef struct UnitCatalog UnitCatalog;
+
+/* Looks at the directories below `root` ("" for the real ones). Returns 0, -ENOMEM, or another negative errno. */
+int unit_catalog_new(const char *root, UnitCatalog **ret);
+UnitCatalog *unit_catalog_free(UnitCatalog *catalog);
+DEFINE_CLEANUP(UnitCatalog *, unit_catalog_free)
+
+/*
+ * The names of all services that have the section in one of their files:
+ * aliases by their real name, and with a template all instances that have
+ * files of their own. Returns 0 or -ENOMEM.
+ */
+int unit_catalog_find(UnitCatalog *catalog, const char *section, char ***ret);
+
+/* Reads a unit. One that is not there is `found` false. Returns 0, -ENOMEM, or a negative errno of reading. */
+int unit_file_load(UnitCatalog *catalog, const char *name, UnitFile *ret);
+/* Adds the assignments of one file. Returns as unit_file_load(). */
+int unit_file_add(UnitFile *unit, const char *path);
+void unit_file_done(UnitFile *unit);
+
+/* The last value of a key, or NULL if there is none or it was taken back by an empty one. */
+const char *unit_file_get(const UnitFile *unit, const char *section, const char *key);
+
+/* The same as a boolean (systemd.syntax(7)); what is none is false. */
+bool unit_file_get_bool(const UnitFile *unit, const char *section, const char *key);
+
+/* "a@.service" for "a@b.service", NULL for what is no instance (to be freed). -ENOMEM or 0. */
+int unit_name_template(const char *name, char **ret);

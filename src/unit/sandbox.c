@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "basic/text.h"
+#include "unit/sandbox.h"
+
+#define SERVICE "Service"
+
+enum {
+        OTHERS = 63, /* stands for all the other capabilities */
+};
+
+#define BIT(cap) (UINT64_C(1) << (cap))
+#define NEEDED (BIT(CAP_SYS_ADMIN) | BIT(CAP_SETPCAP))
+
+static const struct {
+        int cap;
+        const char *name;
+} caps[] = { { CAP_SYS_ADMIN, "SYS_ADMIN" }, { CAP_SETPCAP, "SETPCAP" } };
+
+char *unit_sandbox_format_caps(uint64_t set, const char *separator, const char *prefix) {
+        _cleanup_strv_ char **names = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(caps); i++) {
+                _cleanup_free_ char *name = NULL;
+
+                if ((set & BIT(caps[i].cap)) == 0)
+                        continue;
+                if (asprintf(&name, "%s%s", prefix, caps[i].name) < 0 || strv_append(&names, name) < 0)
+                        return NULL;
+        }
+        return strv_join(names, separator);
+}
+
+static uint64_t parse_caps(char *words) {
+        uint64_t set = 0;
+        char *word;
+
+        while ((word = strsep(&words, " \t"))) {
+                bool known = false;
+
+                for (size_t i = 0; i < ELEMENTSOF(caps); i++)
+                        if (strncasecmp(word, "CAP_", 4) == 0 && strcasecmp(word + 4, caps[i].name) == 0) {
+                                set |= BIT(caps[i].cap);
+                                known = true;
+                        }
+                if (!known && *word)
+                        set |= BIT(OTHERS);
+        }
+        return set;
+}
+
+/* As systemd.exec(5) has it for CapabilityBoundingSet= and AmbientCapabilities=; Returns 0 or -ENOMEM. */
+static int find_caps(const UnitFile *unit, const char *key, uint64_t initial, uint64_t *ret) {
+        uint64_t set = initial;
+
+        for (size_t i = 0; i < unit->n; i++) {
+                const UnitAssignment *a = &unit->assignments[i];
+                _cleanup_free_ char *value = NULL;
+                bool invert;
+                uint64_t sum;
+
+                if (strcmp(a->section, SERVICE) != 0 || strcmp(a->key, key) != 0)
+                        continue;
+                invert = *a->value == '~';
+                value = strdup(a->value + invert);
+                if (!value)
+                        return -ENOMEM;
+                sum = parse_caps(value);
+                if (sum == 0 || set == initial)
+                        set = invert ? ~sum | BIT(OTHERS) : sum;
+                else if (invert)
+                        set &= ~sum | BIT(OTHERS);
+                else
+                        set |= sum;
+        }
+        *ret = set;
+        return 0;
+}
+
+/* A list that allows or, if its first line begins with a tilde, denies. */
+typedef struct List {
+        bool set, denies, has;
+} List;
+
+static bool list_has(const List *l) {
+        return !l->set || l->has != l->denies;
+}
+
+/* Whether one of `names` is in the list. Values come as "NAME" or "NAME:ERRNO". Returns 0 or -ENOMEM. */
+static int find_list(const UnitFile *unit, const char *key, const char *const *names, List *ret) {
+        List list = {};
+
+        for (size_t i = 0; i < unit->n; i++) {
+                const UnitAssignment *a = &unit->assignments[i];
+                _cleanup_free_ char *value = NULL;
+                char *words, *word;
+                bool invert;
+
+                if (strcmp(a->section, SERVICE) != 0 || strcmp(a->key, key) != 0)
+                        continue;
+                if (!*a->value) {
+                        list = (List){};
+                        continue;
+                }
+                invert = *a->value == '~';
+                words = value = strdup(a->value + invert);
+                if (!value)
+                        return -ENOMEM;
+                if (!list.set)
+                        list = (List){ .set = true, .denies = invert };
+                while ((word = strsep(&words, " \t"))) {
+                        word[strcspn(word, ":")] = '\0';
+                        for (const char *const *name = names; *name; name++)
+                                if (strcmp(*name, word) == 0)
+                                        list.has = invert == list.denies;
+                }
+        }
+        *ret = list;
+        return 0;
+}
+
+/* With one of these, who has no CAP_SYS_ADMIN gets no_new_privs (systemd.exec(5), NoNewPrivileges=). */
+static bool has_filters(const UnitFile *unit) {
+        static const char *const booleans[] = {
+                "MemoryDenyWriteExecute", "RestrictRealtime",  "RestrictSUIDSGID", "ProtectClock",    "ProtectKernelTunables",
+                "ProtectKernelModules",   "ProtectKernelLogs", "PrivateDevices",   "LockPersonality", "ProtectHostname",
+        };
+        static const char *const lists[] = { "RestrictAddressFamilies", "SystemCallFilter", "SystemCallLog", "SystemCallArchitectures" };
+        static const char *const no[] = { "no", "n", "false", "f", "off", "0" };
+        const char *namespaces = unit_file_get(unit, SERVICE, "RestrictNamespaces");
+
+        for (size_t i = 0; i < ELEMENTSOF(booleans); i++)
+                if (unit_file_get_bool(unit, SERVICE, booleans[i]))
+                        return true;
+        for (size_t i = 0; i < ELEMENTSOF(lists); i++)
+                if (unit_file_get(unit, SERVICE, lists[i]))
+                        return true;
+        for (size_t i = 0; namespaces && i < ELEMENTSOF(no); i++)
+                if (strcasecmp(no[i], namespaces) == 0)
+                        namespaces = NULL;
+        return namespaces;
+}
+
+static bool is_root(const UnitFile *unit) {
+        const char *user = unit_file_get(unit, SERVICE, "User");
+
+        return !user || strcmp(user, "root") == 0 || strcmp(user, "0") == 0;
+}
+
+static int find_privileges(const UnitFile *unit, UnitSandbox *s) {
+        uint64_t bounding, ambient;
+        int r;
+
+        r = find_caps(unit, "CapabilityBoundingSet", UINT64_MAX, &bounding);
+        if (r >= 0)
+                r = find_caps(unit, "AmbientCapabilities", 0, &ambient);
+        if (r < 0)
+                return r;
+        if (unit_file_get_bool(unit, SERVICE, "NoNewPrivileges") || unit_file_get_bool(unit, SERVICE, "DynamicUser"))
+                return 0;
+        if (is_root(unit)) {
+                if ((bounding & BIT(CAP_SYS_ADMIN)) == 0)
+                        s->bounding = NEEDED & ~bounding;
+                return 0;
+        }
+        if (ambient & BIT(CAP_SYS_ADMIN))
+                return 0;
+        if (has_filters(unit)) {
+                s->no_new_privileges = true;
+                return 0;
+        }
+        s->bounding = NEEDED & ~bounding;
+        s->ambient = NEEDED & ~ambient;
+        return 0;
+}
+
+int unit_sandbox_find(const UnitFile *unit, UnitSandbox *ret, char **ret_message) {
+        static const char *const impossible[] = { "RootDirectory", "RootImage", "NetworkNamespacePath", "SecureBits" };
+        static const char *const seccomp_names[] = { "seccomp", "@sandbox", "@known", NULL };
+        static const char *const unix_names[] = { "AF_UNIX", "AF_LOCAL", NULL };
+        UnitSandbox s = {};
+        List calls, families;
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(impossible); i++)
+                if (unit_file_get(unit, SERVICE, impossible[i]))
+                        return say(-EINVAL, ret_message, "A unit with %s= cannot be an app", impossible[i]);
+        r = find_privileges(unit, &s);
+        if (r >= 0)
+                r = find_list(unit, "SystemCallFilter", seccomp_names, &calls);
+        if (r >= 0)
+                r = find_list(unit, "RestrictAddressFamilies", unix_names, &families);
+        if (r < 0)
+                return r;
+        if (!list_has(&calls)) {
+                s.add_seccomp = true;
+                s.refusal = unit_file_get(unit, SERVICE, "SystemCallErrorNumber") ?: "kill";
+        }
+        s.add_unix = !list_has(&families);
+        s.add_path = unit_file_get(unit, SERVICE, "NoExecPaths");
+        *ret = s;
+        return 0;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the small program that is put before a command of a unit
+ * (appswitch-unit) needs beside what the unit's sandbox leaves it: to install
+ * a filter without no_new_privs takes CAP_SYS_ADMIN, to install one at all
+ * takes seccomp(2), to talk to the daemon takes a Unix socket. It is added to
+ * the sandbox where it is missing, and the program takes it away again before
+ * the command is executed.
+ */
+
+#include "unit/file.h"
+
+typedef struct UnitSandbox {
+        bool no_new_privileges; /* would be implied, and no more with what is added here: to be said */
+        uint64_t bounding, ambient; /* capabilities to add, as bits of 1 << CAP_… */
+        bool add_unix;          /* AF_UNIX, to RestrictAddressFamilies= */
+        bool add_seccomp;       /* to SystemCallFilter= */
+        bool add_path;          /* ExecPaths= */
+        const char *refusal;    /* what seccomp(2) says without it: "kill", or the name or number of an errno */
+} UnitSandbox;
+
+/*
+ * Finds out. Returns 0, or -EINVAL with a sentence (to be freed) about what of
+ * the unit's settings an app cannot have, or -ENOMEM.
+ */
+int unit_sandbox_find(const UnitFile *unit, UnitSandbox *ret, char **ret_message);
+
+/* Of capabilities that are added here: "SYS_ADMIN,SETPCAP" (to be freed); NULL: out of memory. */
+char *unit_sandbox_format_caps(uint64_t caps, const char *separator, const char *prefix);
