@@ -46,6 +46,7 @@ static const Verb verbs[] = {
         { "explain", "CLIENT SERVICE:PORT", "Tell which tag or rule decides about a connection", NULL, false, verb_explain },
         { "policy", "[show|check [DIRECTORY]|reload]", "Show rules, try them, or read them again", NULL, false, verb_policy },
         { "drain", "APP…", "Give apps no new connections", drain_options, false, verb_drain },
+        { "doctor", NULL, "Look whether this host has what apps need", NULL, false, verb_doctor },
         { "tag", "APP… [+|-]KEY=VALUE…", "Change the tags of apps", tag_options, true, verb_tag },
 };
 

@@ -71,4 +71,5 @@ int verb_kill(const Verb *verb, Settings *settings, char **argv);
 int verb_drain(const Verb *verb, Settings *settings, char **argv);
 int verb_explain(const Verb *verb, Settings *settings, char **argv);
 int verb_policy(const Verb *verb, Settings *settings, char **argv);
+int verb_doctor(const Verb *verb, Settings *settings, char **argv);
 int verb_tag(const Verb *verb, Settings *settings, char **argv);
