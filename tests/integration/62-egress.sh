@@ -4,7 +4,7 @@
 # What an app reaches of the outside by its --egress=, and that it reaches nothing else there.
 # timeout: 300
 . "$(dirname "$0")/lib.sh"
-need_command curl nginx ip nft ss
+need_command curl nginx ip nft ss dnsmasq
 mark_journal
 
 outside=$PROGRAMS/outside.py egress=$PROGRAMS/egress.py
@@ -37,7 +37,7 @@ unmute() {
 at_exit() {
     host_sh 'cp /tmp/62-hosts /etc/hosts; rm -f '$conf' /etc/polkit-1/rules.d/30-appswitch-egress.rules
         nft delete table inet ax62; systemctl restart appswitchd polkit
-        systemctl stop ax-egress-{near,near6,far,nginx,reset,watch,watch-host}; ip netns del ax-outside' >/dev/null 2>&1
+        systemctl stop ax-egress-{dns,near,near6,far,nginx,reset,watch,watch-host}; ip netns del ax-outside' >/dev/null 2>&1
 }
 outside_listens() {
     host ip netns exec ax-outside python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1)' "$@"
@@ -221,7 +221,7 @@ run out yes python3 "$egress" errors 80 198.18.62.200 fdaa:a55:317c::62
 is "$OUT" $'198.18.62.200 EHOSTUNREACH EHOSTUNREACH\nfdaa:a55:317c::62 EHOSTUNREACH EHOSTUNREACH' 'nor what is virtual'
 run client -- python3 "$egress" errors 7 192.0.2.2 2001:db8:62::2
 is "$OUT" $'192.0.2.2 ENETUNREACH ENETUNREACH\n2001:db8:62::2 ENETUNREACH ENETUNREACH' 'without --egress there is no way out'
-run client --uid alice --egress=192.0.2.2:7 -- python3 "$egress" swap 192.0.2.2 7 192.0.2.3 7 3
+run client --uid alice --egress=192.0.2.2:7 -- python3 "$egress" swap 192.0.2.2 7 192.0.2.3 7 2
 is "$OUT" 'done' 'other sockets and addresses while it connects'
 mute
 subtests 'hostile' client --uid alice --egress=192.0.2.2,198.51.100.2 -- python3 "$outside" hostile 192.0.2.2 7 7007 8063 192.0.2.3 7
@@ -231,6 +231,73 @@ run out 192.0.2.1:8063 python3 "$egress" errors 8063 192.0.2.1
 is "$OUT" '192.0.2.1 0 0' 'but to an address of the host that is an item itself'
 run out 169.254.169.254:80 python3 "$egress" errors 80 169.254.169.254
 is "$OUT" '169.254.169.254 0 0' 'and so with one that is link-local'
+
+### names
+# What the name server outside says; some of it is a lie.
+start_outside ax-egress-dns dnsmasq --keep-in-foreground --no-resolv --no-hosts --no-daemon --user=root --pid-file= --bind-interfaces \
+    --listen-address=192.0.2.2 --local-ttl=60 --local=/test/ --address=/race.example.test/192.0.2.2 \
+    --host-record=api.example.test,192.0.2.2,2001:db8:62::2 --host-record=example.test,192.0.2.2 --host-record=other.test,192.0.2.2 \
+    --host-record=cdn.other.test,192.0.2.2 --cname=www.example.test,cdn.other.test --host-record=short.example.test,192.0.2.2,1 \
+    --host-record=self.example.test,127.0.0.1 --host-record=host.example.test,192.0.2.1,2001:db8:62::1 \
+    --host-record=metadata.example.test,169.254.169.254 --host-record=all.example.test,224.0.0.1 \
+    --host-record=tunnel.example.test,2002:c000:201::1 --host-record=virtual.example.test,198.18.62.200
+config DNSForward=192.0.2.2
+resolves() {
+    out yes getent hosts other.test
+}
+ok 'the name server answers' wait_until 20 resolves
+start_app --egress=short.example.test -- python3 "$egress" lapses short.example.test 7
+lapses_log=$APP_LOG
+run out api.example.test:80 curl -sS -w ' %{remote_ip}\n' http://api.example.test/
+like "$OUT" '^(192\.0\.2\.1|2001:db8:62::1)' 'curl by name'
+both=$'api.example.test 192.0.2.2 7 0\napi.example.test 2001:db8:62::2 7 0'
+run out api.example.test:7 python3 "$egress" by-name api.example.test 7 192.0.2.2 7 192.0.2.2 8 192.0.2.3 7 2001:db8:62::2 8
+is "$OUT" "$both"$'\n192.0.2.2 7 0\n192.0.2.2 8 EACCES\n192.0.2.3 7 EACCES\n2001:db8:62::2 8 EACCES' \
+    'a name permits what it resolved to, at its ports, and nothing else'
+run out api.example.test:7 python3 "$egress" errors 7 192.0.2.2
+is "$OUT" '192.0.2.2 EACCES EACCES' 'and only if it was looked up'
+run out '*.example.test:7' python3 "$egress" names 7 www.example.test example.test other.test cdn.other.test WWW.Example.test. nosuch.example.test
+is "$OUT" $'www.example.test 192.0.2.2 0\nexample.test is no name\nother.test is no name\ncdn.other.test is no name\nWWW.Example.test. 192.0.2.2 0\nnosuch.example.test is no name' \
+    'names below one, not that one, nor others, but where they lead to'
+run out '*.example.test:1-9000' python3 "$egress" names 8063 host.example.test metadata.example.test all.example.test tunnel.example.test \
+    self.example.test virtual.example.test
+is "$OUT" $'host.example.test 192.0.2.1 EACCES 2001:db8:62::1 EACCES\nmetadata.example.test 169.254.169.254 EACCES
+all.example.test 224.0.0.1 EACCES\ntunnel.example.test 2002:c000:201::1 EACCES\nself.example.test 127.0.0.1 ECONNREFUSED\nvirtual.example.test fails' \
+    'what lies about where it is leads nowhere'
+like "$(journal_since APPSWITCH_ADDRESS=192.0.2.1:8063)" "Egress= has \\*\\.example\\.test:1-9000, and host\\.example\\.test resolved to it, but it is the host's own" \
+    'and the journal has that'
+run out '*.example.test:80' python3 "$egress" names 80 metadata.example.test
+is "$OUT" 'metadata.example.test 169.254.169.254 EACCES' 'nor to the secrets of a cloud'
+is "$(host cat /tmp/62-watch-host)" $'ready\n0.0.0.0:8063 192.0.2.1\n0.0.0.0:8063 192.0.2.1' 'nobody came to the host that way'
+run out '*.race.example.test:7' python3 "$egress" race 'a#.race.example.test' 7 200
+is "$OUT" '0 200' '200 that connect as soon as they hear of it'
+lapsed() {
+    [[ $(said "$lapses_log") == '0 EACCES' ]]
+}
+ok 'a name permits for the time of its answer' wait_until 20 lapsed
+like "$(journal_since APPSWITCH_ADDRESS=192.0.2.2:7)" 'has short\.example\.test, and short\.example\.test resolved to it, but too long ago' 'which the journal says, too'
+start_app --name egress-once --egress=api.example.test:7 -- python3 "$egress" once api.example.test 7
+once=$APP once_log=$APP_LOG
+ok 'an app that looks up once connects' wait_until 10 host grep -q '192.0.2.2 0 2001:db8:62::2 0' "$once_log"
+like "$(host ax status "$once")" 'Resolved: api\.example\.test (192\.0\.2\.2|2001:db8:62::2), for [0-9]+s' 'ax status knows'
+run host ax explain "$once" api.example.test:7
+like "$STATUS $OUT" '^0 +Allowed: .*has api\.example\.test:7, and it resolved to .*192\.0\.2\.2' 'ax explain, by name'
+run host ax explain "$once" 192.0.2.2:7
+like "$STATUS $OUT" '^0 +Allowed: .*has api\.example\.test:7, and api\.example\.test resolved to it' 'and by address'
+n=1
+for how in 'systemctl restart appswitchd' 'kill -KILL $(systemctl show -P MainPID appswitchd)' 'systemctl restart appswitch-dnsd'; do
+    host_sh "$how"
+    wait_until 10 host ax list
+    n=$((n + 1))
+    host ax kill --signal=USR1 "$once"
+    ok "it goes on to: $how" wait_until 10 host sh -c '[ $(grep -c "^192.0.2.2 0 2001:db8:62::2 0$" "$0") = $1 ]' "$once_log" $n
+done
+host ax stop "$once"
+no_permits() {
+    [[ $(host_sh 'ls -A /run/appswitch/apps | grep -c permits') == 0 ]]
+}
+ok 'with the apps goes what was written down of them' wait_until 10 no_permits
+host systemctl stop ax-egress-dns
 
 ### the journal, and what explains it
 run out 192.0.2.2:7,*.example.test:443 python3 "$egress" errors 8 192.0.2.3

@@ -7,6 +7,8 @@ egress.py storm ADDRESS PORT N: what so many connects are told
 egress.py bound PORT HOST PORT: from where the server sees one that is bound
 egress.py names PORT NAME...: connects to what each of the names resolves to
 egress.py by-name NAME PORT ADDRESS PORT...: looks a name up, and connects to all these
+egress.py once NAME PORT: looks a name up once, and connects to all of it at once and at each SIGUSR1
+egress.py lapses NAME PORT: looks a name up once, and connects to it until it may not any more
 egress.py race NAME PORT N: looks it up and connects, many at once
 egress.py swap ADDRESS PORT OTHER PORT SECONDS: puts other sockets under the number of one that connects
 egress.py eyeballs PORT V6 V4: the first of the two that answers
@@ -15,11 +17,13 @@ egress.py eyeballs PORT V6 V4: the first of the two that answers
 import asyncio
 import errno
 import os
+import signal
 import socket
 import struct
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from ctypes import CDLL, get_errno
 
 libc = CDLL(None, use_errno=True)
@@ -82,8 +86,11 @@ def reset(address, port):
 
 
 def errors(port, *addresses):
-    for a in addresses:
-        print(a, connect(a, port), connect(a, port, 5))
+    """All at once: some take their time."""
+    with ThreadPoolExecutor(2 * len(addresses)) as pool:
+        said = [(a, pool.submit(connect, a, port), pool.submit(connect, a, port, 5)) for a in addresses]
+    for a, waits, goes_on in said:
+        print(a, waits.result(), goes_on.result())
 
 
 def storm(address, port, n):
@@ -113,7 +120,7 @@ def names(port, *which):
         try:
             print(name, *(f"{a} {connect(a, port)}" for a in resolve(name)))
         except socket.gaierror as e:
-            print(name, errno.errorcode.get(e.errno, "no such name") if e.errno > 0 else "no such name")
+            print(name, "is no name" if e.errno == socket.EAI_NONAME else "fails")
 
 
 def by_name(name, port, *places):
@@ -123,18 +130,35 @@ def by_name(name, port, *places):
         print(host, p, connect(str(host), p))
 
 
+def once(name, port):
+    addresses = resolve(name)
+    signal.signal(signal.SIGUSR1, lambda *_: None)
+    while True:
+        print(*(f"{a} {connect(a, port)}" for a in addresses), flush=True)
+        signal.pause()
+
+
+def lapses(name, port):
+    (address,) = resolve(name)
+    first = connect(address, port)
+    while (r := connect(address, port)) == "0":
+        time.sleep(0.2)
+    print(first, r)
+
+
 def race(name, port, n):
-    """Each connects at the very moment that it hears of the address."""
+    """Each connects at the very moment that it hears of the address; as many at once as lookups may be under way."""
     said = []
 
-    def one(i):
-        try:
-            for a in resolve(name.replace("#", str(i))):
-                said.append(connect(a, port))
-        except socket.gaierror as e:
-            said.append(str(e))
+    def some(i):
+        for k in range(i, n, 16):
+            try:
+                for a in resolve(name.replace("#", str(k))):
+                    said.append(connect(a, port))
+            except socket.gaierror as e:
+                said.append(str(e))
 
-    threads = [threading.Thread(target=one, args=(i,)) for i in range(n)]
+    threads = [threading.Thread(target=some, args=(i,)) for i in range(16)]
     for t in threads:
         t.start()
     for t in threads:
