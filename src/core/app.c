@@ -21,8 +21,10 @@
 #include "basic/text.h"
 #include "core/app.h"
 #include "core/errors.h"
+#include "core/exposures.h"
 #include "core/fence.h"
 #include "core/permitted.h"
+#include "core/port-holder.h"
 #include "core/state.h"
 #include "transport/socket-name.h"
 #include "trap/listener.h"
@@ -140,6 +142,8 @@ App *app_free(App *app) {
         sd_bus_slot_unref(app->owner_call);
         trap_free(app->trap);
         echo_free(app->echo);
+        port_holder_abandon(app->holder);
+        exposures_remove(app);
         if (app->dns_udp >= 0 && m->feed)
                 feed_remove_app(m->feed, app->id);
         fence_remove(m, &app->party);
@@ -362,12 +366,60 @@ static uint64_t read_start_time(pid_t pid) {
         return field ? strtoull(field + 1, NULL, 10) : 0;
 }
 
+static const char *expose_error(int r) {
+        switch (r) {
+        case -EADDRINUSE:
+                return ERROR_PORT_IN_USE;
+        case -EADDRNOTAVAIL:
+                return ERROR_INVALID_ADDRESS;
+        default:
+                return ERROR_LIMIT_REACHED;
+        }
+}
+
+static void holder_on_found(const char *holder, void *userdata) {
+        char text[ENDPOINT_STRING_MAX];
+        App *app = userdata;
+
+        app->holder = NULL;
+        app_fail(app, ERROR_PORT_IN_USE, "Cannot be exposed at %s of the host: it is taken%s%s",
+                 endpoint_format(&app->taken, app->taken.address.family, text), holder ? " by " : "", holder ?: "");
+}
+
+/* A port of the host is taken, and not by an app: the user is told by whom. */
+static void find_holder(App *app) {
+        if (port_holder_find(app->manager->event, &app->taken, holder_on_found, app, &app->holder) < 0)
+                holder_on_found(NULL, app);
+}
+
+static void start_scope(App *app) {
+        Address addresses[IDENTITY_ADDRESSES_MAX];
+        const Identity *identity = app->party.identity;
+        int r;
+
+        /* A service is in its unit already. */
+        app->in_scope = app->service;
+        r = app->service ? 0 : scope_start(app->manager->scopes, &(ScopeRequest){
+                .unit = app->unit,
+                .slice = app->slice,
+                .description = app->description,
+                .pid = app->leader,
+        }, scope_on_started, app, &app->scope);
+        if (r < 0) {
+                app_fail(app, ERROR_UNIT_FAILED, "Failed to start scope %s: %s", app->unit, strerror(-r));
+                return;
+        }
+        for (size_t i = 0; i < identity->n_addresses; i++)
+                addresses[i] = identity->addresses[i].address;
+        r = launch_set_network(app->launch, addresses, identity->n_addresses);
+        if (r < 0)
+                app_fail(app, ERROR_UNIT_FAILED, "Failed to talk to appswitch-exec: %s", strerror(-r));
+}
+
 static void launch_on_user(Launch *launch, pid_t pid, uid_t uid, gid_t gid, void *userdata) {
         App *app = userdata;
         Manager *m = app->manager;
-        _cleanup_free_ char *message = NULL;
-        Address addresses[IDENTITY_ADDRESSES_MAX];
-        const Identity *identity;
+        _cleanup_free_ char *message = NULL, *expose_message = NULL;
         int r;
 
         app->uid = uid;
@@ -396,23 +448,13 @@ static void launch_on_user(Launch *launch, pid_t pid, uid_t uid, gid_t gid, void
                 app_fail(app, ERROR_LIMIT_REACHED, "Failed to look up the rules for the app: %s", strerror(-r));
                 return;
         }
-        app->in_scope = app->service;
-        r = app->service ? 0 : scope_start(m->scopes, &(ScopeRequest){
-                .unit = app->unit,
-                .slice = app->slice,
-                .description = app->description,
-                .pid = pid,
-        }, scope_on_started, app, &app->scope);
-        if (r < 0) {
-                app_fail(app, ERROR_UNIT_FAILED, "Failed to start scope %s: %s", app->unit, strerror(-r));
-                return;
-        }
-        identity = app->party.identity;
-        for (size_t i = 0; i < identity->n_addresses; i++)
-                addresses[i] = identity->addresses[i].address;
-        r = launch_set_network(launch, addresses, identity->n_addresses);
-        if (r < 0)
-                app_fail(app, ERROR_UNIT_FAILED, "Failed to talk to appswitch-exec: %s", strerror(-r));
+        r = exposures_add(app, &app->taken, &expose_message);
+        if (r >= 0)
+                start_scope(app);
+        else if (r == -EADDRINUSE && !expose_message)
+                find_holder(app);
+        else
+                app_fail(app, expose_error(r), "%s", expose_message ?: strerror(-r));
 }
 
 /* Begins to answer pings. Takes the sockets in any case. An app can do without. */
@@ -441,6 +483,7 @@ static int app_trap(App *app) {
         if (r < 0)
                 return r;
         app->trap->shortcut = app->shortcut;
+        app->trap->exposed = app->n_exposes > 0;
         /* Its DNS sockets are at home where the app is. */
         (void) socket_netns_cookie(app->dns_udp, &app->trap->netns);
         return 0;
@@ -808,6 +851,7 @@ int app_set_draining(App *app, bool draining) {
                 app->party.draining = !draining;
                 return r;
         }
+        exposures_update(app->manager->exposures, app->party.identity);
         log_app(app, draining ? "is drained" : "is not drained any more");
         return 1;
 }
@@ -911,6 +955,17 @@ static int restore_trap(App *app, const AppRecord *record, int *listeners) {
         return r;
 }
 
+/* It goes on without, should that not be possible any more. */
+static void app_restore_exposed(App *app) {
+        _cleanup_free_ char *message = NULL;
+        Endpoint taken;
+        int r;
+
+        r = exposures_add(app, &taken, &message);
+        if (r < 0)
+                log_warning("%s: failed to expose it again, ignoring: %s", app->id, message ?: strerror(-r));
+}
+
 int app_restore(Manager *m, const char *id, int *listeners, const int sockets[static _NETWORK_SOCKET_MAX]) {
         _cleanup_(app_record_done) AppRecord record = {};
         _cleanup_(app_freep) App *app = NULL;
@@ -928,6 +983,7 @@ int app_restore(Manager *m, const char *id, int *listeners, const int sockets[st
         r = app_restore_record(app, &record);
         if (r < 0)
                 return r;
+        app_restore_exposed(app);
         app->dns_udp = sockets[NETWORK_DNS_UDP];
         app->dns_tcp = sockets[NETWORK_DNS_TCP];
         r = restore_trap(app, &record, listeners);

@@ -71,6 +71,7 @@ struct App {
         Shortcut shortcut;
         Expose *exposes; /* its ports that the outside can reach */
         size_t n_exposes;
+        bool exposed; /* the ports of the host are bound for it */
         Networks expose_from; /* from where */
         Egress egress;        /* what of the outside it can reach */
         unsigned n_permit_lines; /* core/permitted.c */
@@ -98,6 +99,8 @@ struct App {
         bool ended;                 /* the last process is gone before the outcome of the start is known */
         sd_event_source *timeout;
         uid_t join_uid;
+        struct PortHolderSearch *holder; /* of a port of the host that is taken */
+        Endpoint taken;
         char **claim_names;
         Strategy claim_strategy;
         Address claim_addresses[IDENTITY_ADDRESSES_MAX];

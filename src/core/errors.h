@@ -12,6 +12,7 @@
 #define ERROR_CHANGED "io.appswitch1.Changed"
 #define ERROR_NAME_IN_USE "io.appswitch1.NameInUse"
 #define ERROR_ADDRESS_IN_USE "io.appswitch1.AddressInUse"
+#define ERROR_PORT_IN_USE "io.appswitch1.PortInUse"
 #define ERROR_NO_SUCH_VIRTUAL_SERVICE "io.appswitch1.NoSuchVirtualService"
 #define ERROR_VIRTUAL_SERVICE_EXISTS "io.appswitch1.VirtualServiceExists"
 #define ERROR_INVALID_VIRTUAL_SERVICE "io.appswitch1.InvalidVirtualService"

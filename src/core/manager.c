@@ -15,6 +15,7 @@
 #include "basic/fd-store.h"
 #include "basic/log.h"
 #include "core/app.h"
+#include "core/exposures.h"
 #include "core/fence.h"
 #include "core/host-names.h"
 #include "core/permitted.h"
@@ -54,12 +55,15 @@ static void sw_on_listener_begins(Listener *listener, void *userdata) {
         Manager *m = userdata;
 
         service_table_add(&m->service_table, listener);
+        exposures_listener_begins(m->exposures, listener->backend.party->identity, listener->backend.bound.port);
 }
 
 static void sw_on_listener_ends(Listener *listener, void *userdata) {
         Manager *m = userdata;
 
         service_table_remove(&m->service_table, listener);
+        exposures_listener_ends(m->exposures, listener->backend.party->identity, listener->backend.bound.port,
+                                listener->backend.id);
 }
 
 static void sw_on_connected(Trap *client, Trap *server, const Endpoint *to, void *userdata) {
@@ -95,6 +99,10 @@ static void sw_hear_names(void *userdata) {
         feed_drain(m->feed);
 }
 
+static void sw_on_has_room(Trap *trap, void *userdata) {
+        exposures_update(((Manager *) userdata)->exposures, trap->party->identity);
+}
+
 static void on_services_changed(void *userdata) {
         Manager *m = userdata;
 
@@ -112,6 +120,7 @@ static const SwitchHooks switch_hooks = {
         .connected_outside = sw_on_connected_outside,
         .refused = sw_on_refused,
         .hear_names = sw_hear_names,
+        .has_room = sw_on_has_room,
 };
 
 static void on_resolvers_changed(void *userdata) {
@@ -252,6 +261,15 @@ static Trap *find_trap(uint64_t number, void *userdata) {
         return switch_find_trap(userdata, number);
 }
 
+/* Before the apps, which ask for them. */
+static void restore_host_ports(Manager *m, Stored *stored) {
+        for (int i = 0; i < stored->n; i++)
+                if (stored->names[i] && exposures_keep(m->exposures, stored->names[i], SD_LISTEN_FDS_START + i) >= 0) {
+                        free(stored->names[i]);
+                        stored->names[i] = NULL;
+                }
+}
+
 /* What apps listen on, and then what waits there. */
 static void restore_listeners(Manager *m, Stored *stored) {
         for (int i = 0; i < stored->n; i++) {
@@ -305,10 +323,13 @@ static int restore(Manager *m) {
         if (r >= 0) {
                 m->sw.listeners_per_trap_max = m->config.listeners_per_app_max;
                 m->sw.exit = m->config.exit;
+                restore_host_ports(m, &stored);
                 r = restore_apps(m, &stored);
         }
-        if (r >= 0)
+        if (r >= 0) {
                 restore_listeners(m, &stored);
+                exposures_resume(m->exposures);
+        }
         if (r >= 0) {
                 const int udp = stored_take(&stored, HOST_NAMES_UDP_FD_NAME), tcp = stored_take(&stored, HOST_NAMES_TCP_FD_NAME);
 
@@ -376,6 +397,8 @@ int manager_new(sd_event *event, sd_bus *bus, Manager **ret) {
         r = census_new(m, &m->census);
         if (r >= 0)
                 r = load_new(m, &m->load);
+        if (r >= 0)
+                r = exposures_new(m, &m->exposures);
         if (r < 0)
                 return r;
         r = load_key(m);
@@ -423,6 +446,7 @@ Manager *manager_free(Manager *m) {
         m->unit_door = unit_door_free(m->unit_door);
         while (m->apps)
                 app_free(m->apps);
+        m->exposures = exposures_free(m->exposures);
         if (m->sw.calls)
                 switch_done(&m->sw);
         fence_done(m);

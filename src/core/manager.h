@@ -13,6 +13,7 @@
 
 typedef struct App App;
 typedef struct HostRoutes HostRoutes; /* transport/host-route.h */
+typedef struct Exposures Exposures;
 typedef struct Services Services;
 typedef struct Census Census;
 typedef struct Resolvers Resolvers;
@@ -50,6 +51,7 @@ struct Manager {
         HostNames *host_names; /* or NULL; core/host-names.h */
         HostRoutes *host_routes; /* NULL: they cannot be asked */
         Resolvers *resolvers; /* core/resolvers.h */
+        Exposures *exposures; /* core/exposures.h */
         Services *services; /* core/services.h */
         ServiceTable service_table;
         Census *census;

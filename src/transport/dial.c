@@ -156,6 +156,18 @@ int dial_undo(int fd) {
         return connect(fd, &sa, sizeof(sa)) < 0 ? -errno : 0;
 }
 
+int dial_repeat(int fd, const Endpoint *to) {
+        int family = AF_UNSPEC, r;
+        socklen_t size = sizeof(family);
+        SockAddr sa;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0)
+                return -errno;
+        size = endpoint_to_sockaddr(to, family, &sa);
+        r = dial_undo(fd);
+        return r < 0 ? r : connect(fd, &sa.sa, size) < 0 && errno != EINPROGRESS ? -errno : 0;
+}
+
 static uint32_t read_mark(int fd) {
         socklen_t size = sizeof(uint32_t);
         uint32_t mark = 0;

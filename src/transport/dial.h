@@ -99,6 +99,9 @@ int dial_hand_out(int fd, const Endpoint *from, const Endpoint *to, const PeerVi
  */
 int dial_undo(int fd);
 
+/* Tries at once again what waits for room in the queue. Returns 0 or a negative errno; dial_state() says what became of it. */
+int dial_repeat(int fd, const Endpoint *to);
+
 /* Whether the socket was dialed, or accepted from one that was. */
 bool dial_is_marked(int fd);
 

@@ -166,7 +166,7 @@ static int next_connection(Listener *l, int listening, Connection *ret) {
                 return 0;
         }
         pending_accepted(p);
-        option_memory_inherit(l->trap, l->trap, fd, p->fd, false);
+        option_memory_inherit_accepted(l->trap, fd, p->fd);
         safe_close(fd);
         *ret = (Connection){ p->fd, p->client, p };
         return 0;
@@ -260,8 +260,8 @@ void handle_accept(Call *call) {
                 return;
         }
         r = l ? 0 : listener_get(call, &l);
-        /* In a namespace that is no app's; or all is TCP, and nothing is ever pending. */
-        if (r == -EXDEV || (r >= 0 && l->trap->shortcut == SHORTCUT_TCP)) {
+        /* In a namespace that is no app's; or all is TCP of its own, and nothing is ever pending. */
+        if (r == -EXDEV || (r >= 0 && l->trap->shortcut == SHORTCUT_TCP && !l->trap->exposed)) {
                 (void) call_continue(call);
                 return;
         }

@@ -293,13 +293,17 @@ static int connect_later(Connect *c, Link *link) {
         return 0;
 }
 
-void connect_skip(Connect *c, Listener *l) {
+void listener_skip(Listener *l, RouteTried *tried) {
         if (listener_is_gone(l)) {
                 listener_withdraw(l);
                 return;
         }
         rest_fail(&l->backend.rest, now_usec(CLOCK_MONOTONIC));
-        route_tried_add(&c->tried, l->backend.id);
+        route_tried_add(tried, l->backend.id);
+}
+
+void connect_skip(Connect *c, Listener *l) {
+        listener_skip(l, &c->tried);
 }
 
 /* What the server's own namespace has against connections, a packet filter of the app's, say. */

@@ -33,6 +33,9 @@ void connect_route(Connect *c);
  */
 int connect_backend(Connect *c, const Route *route);
 
+/* Of what is tried: the listener does not take it. It is forgotten if it is gone, else it rests. */
+void listener_skip(Listener *listener, RouteTried *tried);
+
 /* The listener does not take it: it is forgotten if it is gone, else it rests, and this connect does not try it again. */
 void connect_skip(Connect *c, Listener *listener);
 

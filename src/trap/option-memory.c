@@ -7,6 +7,7 @@
 #include <utlist.h>
 
 #include "transport/pair.h"
+#include "basic/caps.h"
 #include "trap/option-memory.h"
 
 #ifndef TCP_FASTOPEN_CONNECT
@@ -267,6 +268,23 @@ void option_memory_inherit(Trap *trap, const Trap *setter, int from, int to, boo
                 else
                         option_memory_set(trap, to, level, option, value, size);
         }
+}
+
+void option_memory_inherit_accepted(Trap *trap, int from, int to) {
+        int domain = AF_UNIX;
+        socklen_t n = sizeof(domain);
+        Caps caps;
+
+        (void) getsockopt(to, SOL_SOCKET, SO_DOMAIN, &domain, &n);
+        if (domain == AF_UNIX) {
+                option_memory_inherit(trap, trap, from, to, false);
+                return;
+        }
+        /* One of the host's namespace: without our rights. */
+        if (caps_suspend(&caps) < 0)
+                return;
+        option_memory_inherit(trap, trap, from, to, true);
+        caps_resume(&caps);
 }
 
 void option_memory_forget(Trap *trap) {

@@ -51,4 +51,7 @@ size_t option_memory_get(Trap *trap, int fd, int level, int option, void *value,
  */
 void option_memory_inherit(Trap *trap, const Trap *setter, int from, int to, bool to_tcp);
 
+/* The same for a connection that came to the listener `from`, whatever it is. */
+void option_memory_inherit_accepted(Trap *trap, int from, int to);
+
 void option_memory_forget(Trap *trap);

@@ -96,31 +96,85 @@ static Pending *pending_new(Trap *trap, uint64_t id, const Endpoint *client, int
         return p;
 }
 
-/* What was dialed is in the queue. Takes it. */
-static void enter(Pending *p, const Endpoint *from, const Endpoint *to, int dialed) {
+/* Such a listener does not tell of a connection before there are data (tcp(7)). */
+static void wake_listener(const Pending *p) {
+        if (option_memory_noted(p->trap, IPPROTO_TCP, TCP_DEFER_ACCEPT))
+                (void) send(p->dialed, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void stop_waiting(Pending *p) {
+        if (!p->waits)
+                return;
+        p->waits = false;
+        DL_DELETE2(p->trap->waiting, p, waiting_prev, waiting_next);
+        p->trap->n_waiting--;
+}
+
+/* What was dialed is in the queue, or waits for room there. Takes it. */
+static void enter(Pending *p, const Endpoint *from, const Endpoint *to, int dialed, bool waits) {
         memset(&p->key, 0, sizeof(p->key));
         p->key.peer = *from;
         p->key.local = *to;
         p->dialed = dialed;
         HASH_ADD(hh, p->trap->pending, key, sizeof(p->key), p);
         (void) watch_set_add(&p->trap->sw->dialed_watch, dialed, EPOLLRDHUP, p);
-        /* Such a listener does not tell of a connection before there are data (tcp(7)). */
-        if (option_memory_noted(p->trap, IPPROTO_TCP, TCP_DEFER_ACCEPT))
-                (void) send(dialed, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        wake_listener(p);
+        p->waits = waits;
+        if (waits) {
+                DL_APPEND2(p->trap->waiting, p, waiting_prev, waiting_next);
+                p->trap->n_waiting++;
+        }
 }
 
-int pending_add(Trap *trap, const Endpoint *from, const Endpoint *to, int fd, int dialed) {
+/*
+ * There is room in a queue of the app's: the first that waits for it need not
+ * wait until the kernel tries again, which is a second or more.
+ */
+static void use_room(Trap *trap, uint16_t port) {
+        Pending *p, *tmp;
+
+        DL_FOREACH_SAFE2(trap->waiting, p, tmp, waiting_next) {
+                if (p->key.local.port != port)
+                        continue;
+                if (dial_state(p->dialed) == DIAL_WAITS) {
+                        (void) dial_repeat(p->dialed, &p->key.local);
+                        if (dial_state(p->dialed) == DIAL_WAITS)
+                                return;
+                        wake_listener(p);
+                        stop_waiting(p);
+                        return;
+                }
+                stop_waiting(p);
+        }
+}
+
+static void tell_of_room(Trap *trap) {
+        if (trap->wants_room && !trap->sw->leaving && pending_has_room(trap) && trap->n_waiting < PENDING_WAITING_MAX) {
+                trap->wants_room = false;
+                trap->sw->hooks->has_room(trap, trap->sw->userdata);
+        }
+}
+
+static int add(Trap *trap, const Endpoint *client, const Endpoint *from, const Endpoint *to, int fd, int dialed, bool waits) {
         Pending *p;
 
-        p = pending_new(trap, trap->sw->next_pending++, from, fd);
+        p = pending_new(trap, trap->sw->next_pending++, client, fd);
         if (!p) {
                 safe_close(fd);
                 safe_close(dialed);
                 return -ENOMEM;
         }
-        enter(p, from, to, dialed);
+        enter(p, from, to, dialed, waits);
         spool_push(p);
         return 0;
+}
+
+int pending_add(Trap *trap, const Endpoint *from, const Endpoint *to, int fd, int dialed) {
+        return add(trap, from, from, to, fd, dialed, false);
+}
+
+int pending_add_incoming(Trap *trap, const Endpoint *client, const Endpoint *from, const Endpoint *to, int fd, int dialed) {
+        return add(trap, client, from, to, fd, dialed, dial_state(dialed) == DIAL_WAITS);
 }
 
 /* A connection from the listener's own address that only says that somebody waits. */
@@ -141,7 +195,7 @@ static int dial_again(Pending *p, const Listener *l) {
                 r = dial(fd, &from, &to, to.address.family);
                 /* If there is no room now it enters the queue when there is. */
                 if (r == DIAL_CONNECTED || r == DIAL_WAITS) {
-                        enter(p, &from, &to, fd);
+                        enter(p, &from, &to, fd, r == DIAL_WAITS);
                         return 0;
                 }
                 safe_close(fd);
@@ -212,32 +266,49 @@ void pending_accepted(Pending *p) {
         HASH_DELETE(hh, p->trap->pending, p);
         watch_set_remove(&p->trap->sw->dialed_watch, p->dialed);
         p->dialed = safe_close(p->dialed);
+        stop_waiting(p);
+        if (p->trap->waiting && !p->trap->sw->leaving)
+                use_room(p->trap, p->key.local.port);
 }
 
 Pending *pending_free(Pending *p) {
+        Trap *trap;
+
         if (!p)
                 return NULL;
+        trap = p->trap;
         pending_accepted(p);
         /* What is left for the next daemon lies there. */
-        if (!p->trap->sw->leaving)
-                spool_remove(p->trap, p->id);
+        if (!trap->sw->leaving)
+                spool_remove(trap, p->id);
         safe_close(p->fd);
-        p->trap->n_pending--;
+        trap->n_pending--;
         free(p);
+        tell_of_room(trap);
         return NULL;
+}
+
+/* Nobody will have it, and the client is told as TCP tells it. */
+static void pending_abort(Pending *p) {
+        const struct linger reset = { .l_onoff = 1 };
+
+        if (!p->trap->sw->leaving)
+                (void) setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        pending_free(p);
 }
 
 /* What was dialed was reset, as the listener was closed or shut down; or somebody outside has accepted and closed it. */
 static void on_reset(void *userdata) {
-        pending_free(userdata);
+        pending_abort(userdata);
 }
 
 void pending_forget(Trap *trap) {
         Pending *p, *tmp;
         char name[PENDING_FD_NAME_MAX];
 
+        trap->wants_room = false;
         HASH_ITER(hh, trap->pending, p, tmp)
-                pending_free(p);
+                pending_abort(p);
         if (!trap->sw->leaving && trap->spool.in >= 0) {
                 pending_fd_name(trap, name);
                 (void) fd_store_remove(name);
@@ -268,7 +339,7 @@ static void restore_entry(Trap *trap, const SpoolEntry *entry, int fds[static FD
                 return;
         }
         if (dial_is_queued(fds[1])) {
-                enter(p, &entry->peer, &entry->local, fds[1]);
+                enter(p, &entry->peer, &entry->local, fds[1], dial_state(fds[1]) == DIAL_WAITS);
                 return;
         }
         safe_close(fds[1]);

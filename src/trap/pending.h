@@ -16,7 +16,10 @@
 #include "trap/switch.h"
 
 /* More of one app become TCP connections instead. */
-enum { PENDING_PER_TRAP_MAX = 512 };
+enum {
+        PENDING_PER_TRAP_MAX = 512,
+        PENDING_WAITING_MAX = 64, /* from outside, that wait for room in a queue */
+};
 
 struct Pending {
         struct {
@@ -27,6 +30,8 @@ struct Pending {
         Endpoint client; /* what the app is told */
         int fd;          /* what the app is given */
         int dialed;      /* our end of what is in the queue; -EBADF: nothing is */
+        bool waits;      /* the queue was full: in the trap's list `waiting` */
+        Pending *waiting_prev, *waiting_next;
         Listener *listener; /* in whose list `returned` it is, or NULL */
         Pending *prev, *next;
         UT_hash_handle hh; /* by key */
@@ -40,6 +45,13 @@ bool pending_has_room(const Trap *trap);
  * errno.
  */
 int pending_add(Trap *trap, const Endpoint *from, const Endpoint *to, int fd, int dialed);
+
+/*
+ * The same for a `client` from outside, for whom another one was dialed if his
+ * port was taken. If the queue was full the kernel tries again for as long as
+ * connect(2) does, and whenever the app accepts something it is tried at once.
+ */
+int pending_add_incoming(Trap *trap, const Endpoint *client, const Endpoint *from, const Endpoint *to, int fd, int dialed);
 
 /*
  * Puts back what could not be given to an accept: a connection `fd` of

@@ -75,6 +75,8 @@ typedef struct SwitchHooks {
         void (*refused)(Trap *client, const Refusal *refusal, void *userdata);
         /* An app may not be let out yet: whatever name has been resolved for one by now is to be known (Party.permits). */
         void (*hear_names)(void *userdata);
+        /* There is room again for connections from outside (trap/incoming.h). */
+        void (*has_room)(Trap *trap, void *userdata);
 } SwitchHooks;
 
 /* How sockets of the host leave it for what apps connect to outside; may be changed at any time. */
@@ -142,6 +144,10 @@ struct Trap {
         DialPool pool;
         Pending *pending;  /* uthash */
         unsigned n_pending;
+        Pending *waiting;  /* those of them that wait for room in the queue of their listener */
+        unsigned n_waiting;
+        bool wants_room;   /* trap/incoming.h */
+        bool exposed;      /* it may get connections from outside */
         FdQueue spool;     /* trap/pending.h */
         Call *calls; /* parked ones, by trap_prev/trap_next */
         unsigned n_calls;

@@ -49,7 +49,7 @@ like "$OUT" 'CapEff:.0000000000000000' 'and has none'
 dns_uid=$(host id -u appswitch-dns)
 like "$OUT" "Uid:.$dns_uid.$dns_uid.$dns_uid.$dns_uid" 'it runs as its own user'
 run host_sh 'sed -n "s/^CapBnd:.//p" /proc/$(systemctl show -P MainPID appswitchd)/status'
-# CAP_DAC_READ_SEARCH 2, CAP_KILL 5, CAP_SETUID 7, CAP_NET_ADMIN 12, CAP_SYS_PTRACE 19, and nothing else but what its unit may ask for.
+# CAP_DAC_READ_SEARCH 2, CAP_KILL 5, CAP_SETUID 7, CAP_NET_BIND_SERVICE 10, CAP_NET_ADMIN 12, CAP_SYS_PTRACE 19, and nothing else but what its unit may ask for.
 bounded=$((16#$OUT))
 within "$(host /usr/bin/python3 -c "print(bin($bounded).count('1'))")" 1 8 'the daemon is bounded to a few capabilities'
 is "$((bounded & (1 << 21)))" 0 'CAP_SYS_ADMIN is not one of them'
