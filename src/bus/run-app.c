@@ -524,6 +524,8 @@ static int check_strings(const Run *run, sd_bus_error *error) {
 }
 
 /*
+ * What was asked for; else the app's name, if it has one, and its program.
+ *
  * The service manager trusts us, and writes the description into a unit file
  * as it is (version 252): a line break in it would begin a setting of the
  * caller's, OnSuccess= say, and a backslash at its end would go on with the
@@ -531,9 +533,11 @@ static int check_strings(const Run *run, sd_bus_error *error) {
  */
 static int set_description(Run *run) {
         _cleanup_free_ char *escaped = text_escape_head(run->request.description ?: run->request.argv[0], TEXT_MAX);
+        const bool named = !run->request.description && run->names && *run->names;
         size_t n = escaped ? strlen(escaped) : 0;
 
-        if (!escaped || asprintf(&run->description, "%s%s", escaped, n > 0 && escaped[n - 1] == '\\' ? " " : "") < 0)
+        if (!escaped || asprintf(&run->description, "%s%s%s%s", named ? run->names[0] : "", named ? ": " : "", escaped,
+                                 n > 0 && escaped[n - 1] == '\\' ? " " : "") < 0)
                 return -ENOMEM;
         run->request.description = run->description;
         return 0;

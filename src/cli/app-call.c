@@ -56,7 +56,7 @@ int app_call_each(const AppCall *call, const Settings *settings, char *const *wo
                 if (!found) {
                         _cleanup_free_ char *word = text_escape(*words);
 
-                        log_error("%s: There is no app \"%s\".", call->failed, word ?: "?");
+                        log_error("%s: There is no app \"%s\"; see \"ax list\".", call->failed, word ?: "?");
                         status = status ?: EXIT_FAILURE;
                 }
         }

@@ -282,6 +282,11 @@ int app_list_get(AppList *list, sd_bus *bus, sd_bus_error *error) {
 }
 
 bool app_matches(const App *app, const char *word) {
+        const char *suffix = strrchr(word, '.') ?: "";
+
+        /* A name that looks like a unit does not stand for it: anybody could take it. */
+        if (strcmp(suffix, ".service") == 0 || strcmp(suffix, ".scope") == 0)
+                return strcmp(app->unit, word) == 0;
         /* No id is a name (names know no underscore), so the two cannot be confused. */
         if (strcmp(app->id, word) == 0 || (*app->name && strcasecmp(app->name, word) == 0))
                 return true;

@@ -65,7 +65,7 @@ int app_get(App *app, sd_bus *bus, const char *path, uint64_t timeout_usec, sd_b
  */
 int app_list_get(AppList *list, sd_bus *bus, sd_bus_error *error);
 
-/* Whether the user may mean this app by `word`: its id, or one of its names in any case of letters. */
+/* Whether the user may mean this app by `word`: its id, its unit, or one of its names in any case of letters. */
 bool app_matches(const App *app, const char *word);
 
 /* "198.18.0.10:80", "[fdaa::1]:80" or "*:80"; NULL: out of memory. */

@@ -70,7 +70,7 @@ static void show_help(const Verb *verb) {
                                                              (strstr(args, "…") ? 2 : 0)),
                                "", verbs[i].help);
                 }
-                printf("\nAPP is an id (web_1), or a name (web) for all its instances.\n\nOptions:\n");
+                printf("\nAPP is an id (web_1), a name (web) for all its instances, or a unit.\n\nOptions:\n");
         }
         options_print_help(global_options);
         printf("\nSee the ax(1) man page for details.\n");

@@ -216,7 +216,7 @@ static int check_words(const AppList *list, char *const *words) {
                 if (i < list->n_apps)
                         continue;
                 escaped = text_escape(*words);
-                log_error("Failed to show app: There is no app \"%s\".", escaped ?: "?");
+                log_error("Failed to show app: There is no app \"%s\"; see \"ax list\".", escaped ?: "?");
                 status = EXIT_FAILURE;
         }
         return status;

@@ -143,7 +143,7 @@ static int set_all(sd_bus *bus, const Settings *settings, const TagRequest *requ
                 if (!found) {
                         _cleanup_free_ char *escaped = text_escape(*word);
 
-                        log_error("Failed to tag app: There is no app \"%s\".", escaped ?: "?");
+                        log_error("Failed to tag app: There is no app \"%s\"; see \"ax list\".", escaped ?: "?");
                         status = status ?: EXIT_FAILURE;
                 }
         }

@@ -26,6 +26,7 @@
 #include "core/permitted.h"
 #include "core/port-holder.h"
 #include "core/state.h"
+#include "model/journal.h"
 #include "transport/socket-name.h"
 #include "trap/listener.h"
 
@@ -72,8 +73,8 @@ static void store_fd(const App *app, const char *what, int fd, bool poll_it) {
         fd_name(app, what, name);
         r = fd_store_add(name, fd, poll_it);
         if (r < 0)
-                (void) log_warning_errno(r, "%s: failed to store a descriptor, a restart will lose the app, ignoring: %m",
-                                         app->id);
+                (void) app_log(LOG_WARNING, r, app->id, MESSAGE_APP_NOT_STORED,
+                               "%s: failed to store a descriptor, a restart will lose the app, ignoring: %m", app->id);
 }
 
 /* Filters are known by their numbers: of a service there are several, of a scope it is the app's own. */
@@ -95,8 +96,8 @@ static void save_record(const App *app) {
         int r = app_record_save(app);
 
         if (r < 0)
-                (void) log_warning_errno(r, "%s: failed to write its record, a restart will lose what is new in it, ignoring: %m",
-                                         app->id);
+                app_log_warning(r, app->id, "%s: failed to write its record, a restart will lose what is new in it, ignoring: %m",
+                                app->id);
 }
 
 static void unstore_fd(const App *app, const char *what) {
@@ -191,13 +192,16 @@ static void app_forget(App *app) {
                 unstore_fd(app, network_socket_to_string(i));
 }
 
-static void log_app(const App *app, const char *verb) {
-        char id[300], unit[300];
+/* By OBJECT_SYSTEMD_UNIT=, `systemctl status` and `journalctl --unit=` of the app's unit have it, too. */
+static void log_app(const App *app, const char *message, const char *verb) {
+        char id[300], unit[300], object[300], message_id[64];
 
         (void) snprintf(id, sizeof(id), "APPSWITCH_APP=%s", app->id);
         (void) snprintf(unit, sizeof(unit), "APPSWITCH_UNIT=%s", app->unit);
-        (void) log_fields(LOG_INFO, 0, (const char *const[]){ id, unit, NULL }, "%s %s (%s, uid %u).", app->id, verb,
-                          app->unit, app->uid);
+        (void) snprintf(object, sizeof(object), "OBJECT_SYSTEMD_UNIT=%s", app->unit);
+        (void) snprintf(message_id, sizeof(message_id), "MESSAGE_ID=%s", message);
+        (void) log_fields(LOG_INFO, 0, (const char *const[]){ message_id, id, unit, object, NULL }, "%s %s (%s, uid %u).",
+                          app->id, verb, app->unit, app->uid);
 }
 
 void app_end(App *app) {
@@ -206,7 +210,7 @@ void app_end(App *app) {
                 app->ended = true;
                 return;
         }
-        log_app(app, "ended");
+        log_app(app, MESSAGE_APP_ENDED, "ended");
         for (const Filter *filter = app->service ? app->trap->filters : NULL; filter; filter = filter->next)
                 unstore_filter(filter->number);
         app_forget(app);
@@ -463,7 +467,7 @@ static void app_answer_echo(App *app, int v4, int v6) {
 
         r = echo_new(app->manager->event, &app->manager->directory, &app->party, v4, v6, &app->echo);
         if (r < 0)
-                (void) log_warning_errno(r, "%s: failed to answer pings, ignoring: %m", app->id);
+                app_log_warning(r, app->id, "%s: failed to answer pings, ignoring: %m", app->id);
 }
 
 void app_tell_feed(App *app, Feed *feed) {
@@ -508,7 +512,7 @@ static void app_running(App *app) {
         app->state = APP_RUNNING;
         app->timestamp = now_usec(CLOCK_REALTIME);
         save_record(app);
-        log_app(app, "started");
+        log_app(app, MESSAGE_APP_STARTED, "started");
         if (app->manager->hooks.app_new)
                 app->manager->hooks.app_new(app);
         if (app->started)
@@ -852,7 +856,7 @@ int app_set_draining(App *app, bool draining) {
                 return r;
         }
         exposures_update(app->manager->exposures, app->party.identity);
-        log_app(app, draining ? "is drained" : "is not drained any more");
+        log_app(app, MESSAGE_APP_DRAINED, draining ? "is drained" : "is not drained any more");
         return 1;
 }
 
@@ -878,7 +882,7 @@ int app_set_tags(App *app, Tags *tags) {
         }
         *tags = (Tags){};
         tags_done(&old);
-        log_app(app, "has other tags now");
+        log_app(app, MESSAGE_APP_TAGGED, "has other tags now");
         if (app->manager->hooks.app_tags_changed)
                 app->manager->hooks.app_tags_changed(app);
         return 0;
@@ -997,7 +1001,7 @@ int app_restore(Manager *m, const char *id, int *listeners, const int sockets[st
         app_answer_echo(app, sockets[NETWORK_ECHO4], sockets[NETWORK_ECHO6]);
         r = track_owner(app);
         if (r < 0)
-                (void) log_warning_errno(r, "%s: failed to watch its caller, ignoring: %m", app->id);
+                app_log_warning(r, app->id, "%s: failed to watch its caller, ignoring: %m", app->id);
         app = NULL;
         return 0;
 }

@@ -16,6 +16,7 @@
 #include "core/census-job.h"
 #include "core/census-match.h"
 #include "core/load.h"
+#include "model/journal.h"
 #include "model/virtual-service.h"
 #include "trap/dialer.h"
 
@@ -264,7 +265,8 @@ static void give_up_job(Census *c) {
                 census_go_on(c);
                 return;
         }
-        log_warning("%s: the kernel was held up while it counted bytes, which is not done for this app any more.", app->id);
+        app_log_warning(0, app->id, "%s: the kernel was held up while it counted bytes, which is not done for this app any more.",
+                        app->id);
         app->not_counted = true;
         c->at = 0;
         c->phase = PHASE_SOCKETS;

@@ -5,6 +5,7 @@
 #include "basic/log.h"
 #include "core/app.h"
 #include "core/fence.h"
+#include "model/journal.h"
 #include "model/members.h"
 #include "model/policy.h"
 #include "model/virtual-service.h"
@@ -130,7 +131,8 @@ int party_tags_changed(Manager *m, Party *party) {
         if (!party->identity->service) {
                 r = members_update_party(&m->directory, party);
                 if (r < 0)
-                        (void) log_warning_errno(r, "%s: failed to look for virtual services that select it, ignoring: %m", party->id);
+                        app_log_warning(r, party->id, "%s: failed to look for virtual services that select it, ignoring: %m",
+                                        party->id);
         }
         return 0;
 }

@@ -26,6 +26,7 @@
 #include "core/load.h"
 #include "core/state.h"
 #include "core/unit-door.h"
+#include "model/journal.h"
 #include "transport/host-route.h"
 #include "trap/delivery.h"
 #include "trap/listener.h"
@@ -47,7 +48,7 @@ static void sw_on_listeners_changed(Trap *trap, void *userdata) {
 static void sw_on_app_blocks(Trap *trap, void *userdata) {
         App *app = trap->userdata;
 
-        log_warning("%s holds up the switch: its memory does not answer. It is killed.", app->id);
+        (void) app_log(LOG_WARNING, 0, app->id, MESSAGE_APP_KILLED, "%s holds up the switch: its memory does not answer. It is killed.", app->id);
         (void) app_kill(app, true, SIGKILL);
 }
 
@@ -224,7 +225,7 @@ static void restore_app(Manager *m, Stored *stored, const char *id) {
         if (r >= 0)
                 return;
         if (r != -ESRCH)
-                (void) log_warning_errno(r, "Failed to take back app %s, ignoring: %m", id);
+                (void) app_log(LOG_WARNING, r, id, MESSAGE_APP_LOST, "Failed to take back app %s, ignoring: %m", id);
         permitted_remove(m, record.number);
         (void) unlinkat(m->state_dir, id, 0);
 }

@@ -11,6 +11,7 @@
 #include "basic/log.h"
 #include "core/permitted.h"
 #include "model/egress-match.h"
+#include "model/journal.h"
 
 /* What lapses later by less is not written down again: a name that is looked up all the time is not to cost a file each time. */
 #define SLACK_USEC (5 * USEC_PER_SEC)
@@ -95,7 +96,7 @@ void permitted_hear(const char *app_id, const char *name, const Address *address
         if (r >= 0 && changed)
                 r = save(app);
         if (r < 0)
-                (void) log_warning_errno(r, "%s: failed to keep what %s resolved to, ignoring: %m", app->id, name);
+                app_log_warning(r, app->id, "%s: failed to keep what %s resolved to, ignoring: %m", app->id, name);
 }
 
 /* A line that was written by half has no end. */
@@ -127,7 +128,8 @@ void permitted_restore(App *app) {
         n = text ? read_file(app->manager->state_dir, name, text, SIZE) : -ENOMEM;
         if (n < 0) {
                 if (n != -ENOENT)
-                        (void) log_warning_errno((int) n, "%s: failed to read what names resolved to, ignoring: %m", app->id);
+                        app_log_warning((int) n, app->id, "%s: failed to read what names resolved to, ignoring: %m",
+                                        app->id);
                 return;
         }
         for (char *line = text; r >= 0 && (end = strchr(line, '\n')); line = end + 1) {
@@ -136,7 +138,7 @@ void permitted_restore(App *app) {
                 r = restore_line(&app->party.permits, line);
         }
         if (r < 0)
-                (void) log_warning_errno(r, "%s: failed to take back what names resolved to, ignoring: %m", app->id);
+                app_log_warning(r, app->id, "%s: failed to take back what names resolved to, ignoring: %m", app->id);
 }
 
 void permitted_remove(const Manager *m, uint64_t number) {

@@ -15,6 +15,7 @@
 #include "basic/worker.h"
 #include "core/fence.h"
 #include "core/policy-load.h"
+#include "model/journal.h"
 #include "model/policy.h"
 
 static const char *const directories[] = {
@@ -204,6 +205,8 @@ static void format_place(const PolicyProblem *problem, char *buf, size_t size) {
 }
 
 /* Returns the number of errors. */
+static const char *const broken[] = { "MESSAGE_ID=" MESSAGE_POLICY_BROKEN, NULL };
+
 static size_t log_problems(const Policy *policy) {
         const PolicyProblem *problems;
         size_t n, n_errors;
@@ -235,7 +238,7 @@ int policy_start(Manager *m) {
                 return r;
         n_errors = log_problems(policy);
         if (n_errors > 0)
-                log_error("The policy has %zu error%s: until %s corrected and the policy is reloaded, connections that a broken rule might be about are refused (appswitch.policy(5)).",
+                (void) log_fields(LOG_ERR, 0, broken, "The policy has %zu error%s: until %s corrected and the policy is reloaded, connections that a broken rule might be about are refused (appswitch.policy(5)).",
                           n_errors, n_errors == 1 ? "" : "s", n_errors == 1 ? "it is" : "they are");
         else if (count_rules(policy) > 0)
                 log_info("The policy is in force, with %zu rules.", count_rules(policy));
@@ -275,7 +278,7 @@ int policy_load(Manager *m, char **ret_message) {
                 return log_error_errno(r, "Failed to read the policy, it stays as it was: %m");
         n_errors = log_problems(policy);
         if (n_errors > 0) {
-                log_error("The policy has %zu error%s and is not taken: the one that was stays in force.", n_errors,
+                (void) log_fields(LOG_ERR, 0, broken, "The policy has %zu error%s and is not taken: the one that was stays in force.", n_errors,
                           n_errors == 1 ? "" : "s");
                 if (ret_message)
                         *ret_message = describe_errors(policy, n_errors);

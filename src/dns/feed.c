@@ -8,6 +8,7 @@
 #include "basic/fd.h"
 #include "basic/log.h"
 #include "dns/feed.h"
+#include "model/journal.h"
 
 enum {
         FEED_BUDGET = 64,     /* messages in one turn of the loop */
@@ -166,7 +167,7 @@ static int apply_app_add(Feed *feed, FeedInput *in) {
         if (r == -ENOTSOCK || r == -EPROTOTYPE)
                 return bad(r, "sockets of an app are not what they should be");
         if (r < 0)
-                log_warning_errno(r, "Failed to serve the app %s, ignoring: %m", id);
+                app_log_warning(r, id, "Failed to serve the app %s, ignoring: %m", id);
         return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "basic/fd.h"
 #include "basic/log.h"
 #include "dns/server.h"
+#include "model/journal.h"
 
 /* A listener whose accept4(2) fails for want of memory or descriptors stays readable: let it not spin. */
 #define ACCEPT_RATE_INTERVAL (1 * USEC_PER_SEC)
@@ -161,7 +162,7 @@ static void server_reply(ForwardClient *client, const ForwardPeer *peer, uint8_t
         }
         r = datagram_send(app->udp, data, size, &peer->to, &peer->from);
         if (r < 0)
-                log_debug_errno(r, "Failed to answer a query of app %s, ignoring: %m", app->id);
+                app_log_debug(r, app->id, "Failed to answer a query of app %s, ignoring: %m", app->id);
 }
 
 /* One record for a name that the app may not look up, up to a number of them in a time. */
@@ -177,7 +178,7 @@ static void log_refused(App *app, const char *name) {
                 return;
         (void) snprintf(app_field, sizeof(app_field), "APPSWITCH_APP=%s", app->id);
         (void) snprintf(name_field, sizeof(name_field), "APPSWITCH_NAME=%s", name);
-        (void) log_fields(LOG_INFO, 0, (const char *const[]){app_field, name_field, NULL},
+        (void) log_fields(LOG_INFO, 0, (const char *const[]){"MESSAGE_ID=" MESSAGE_NAME_REFUSED, app_field, name_field, NULL},
                           "%s may not look up %s outside%s.", app->id, name,
                           app->n_refused == REFUSED_PER_WINDOW ? "; more such records are left out for a while" : "");
 }
@@ -215,8 +216,7 @@ static int app_on_udp(sd_event_source *source, int fd, uint32_t revents, void *u
                 if (l == -EAGAIN)
                         break;
                 if (l < 0) {
-                        log_debug_errno((int) l, "Failed to receive a query of app %s, ignoring: %m",
-                                        app->id);
+                        app_log_debug((int) l, app->id, "Failed to receive a query of app %s, ignoring: %m", app->id);
                         continue;
                 }
                 l = server_answer(app, ANSWER_UDP, server->query, (size_t) l, &peer, &later, server->answer);
@@ -224,7 +224,7 @@ static int app_on_udp(sd_event_source *source, int fd, uint32_t revents, void *u
                         continue;
                 r = l < 0 ? (int) l : datagram_send(fd, server->answer, (size_t) l, &peer.to, &peer.from);
                 if (r < 0)
-                        log_debug_errno(r, "Failed to answer a query of app %s, ignoring: %m", app->id);
+                        app_log_debug(r, app->id, "Failed to answer a query of app %s, ignoring: %m", app->id);
         }
         return 0;
 }
@@ -246,14 +246,14 @@ static int app_on_tcp(sd_event_source *source, int fd, uint32_t revents, void *u
                 if (connection < 0 && errno == EAGAIN)
                         break;
                 if (connection < 0) {
-                        log_debug_errno(-errno, "Failed to accept a connection of app %s, ignoring: %m",
-                                        app->id);
+                        app_log_debug(-errno, app->id, "Failed to accept a connection of app %s, ignoring: %m",
+                                      app->id);
                         continue;
                 }
                 server_make_room(app->server, app);
                 r = stream_new(app, connection);
                 if (r < 0)
-                        log_debug_errno(r, "Failed to serve a connection of app %s, ignoring: %m", app->id);
+                        app_log_debug(r, app->id, "Failed to serve a connection of app %s, ignoring: %m", app->id);
         }
         return 0;
 }

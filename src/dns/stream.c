@@ -10,6 +10,7 @@
 #include "dns/answer.h"
 #include "dns/server.h"
 #include "dns/stream.h"
+#include "model/journal.h"
 
 DEFINE_CLEANUP(Stream *, stream_free)
 
@@ -174,7 +175,7 @@ static int stream_on_io(sd_event_source *source, int fd, uint32_t revents, void 
         /* Whoever hangs up does not wait for an answer. */
         r = s->waits ? -ECONNRESET : stream_turn(s);
         if (r < 0) {
-                log_debug_errno(r, "TCP connection of app %s ends: %m", s->app->id);
+                app_log_debug(r, s->app->id, "TCP connection of app %s ends: %m", s->app->id);
                 stream_free(s);
         }
         return 0;
@@ -189,7 +190,7 @@ void stream_reply(Stream *s, uint8_t *data, size_t size) {
         if (r >= 0)
                 r = stream_write(s, data - STREAM_LENGTH_SIZE, STREAM_LENGTH_SIZE + size);
         if (r < 0) {
-                log_debug_errno(r, "TCP connection of app %s ends: %m", s->app->id);
+                app_log_debug(r, s->app->id, "TCP connection of app %s ends: %m", s->app->id);
                 stream_free(s);
         }
 }
@@ -197,7 +198,7 @@ void stream_reply(Stream *s, uint8_t *data, size_t size) {
 static int stream_on_idle(sd_event_source *source, uint64_t usec, void *userdata) {
         Stream *s = userdata;
 
-        log_debug("TCP connection of app %s was idle for too long, closing.", s->app->id);
+        app_log_debug(0, s->app->id, "TCP connection of app %s was idle for too long, closing.", s->app->id);
         stream_free(s);
         return 0;
 }

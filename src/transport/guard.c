@@ -9,6 +9,7 @@
 #include "basic/fd.h"
 #include "basic/fd-store.h"
 #include "basic/log.h"
+#include "model/journal.h"
 #include "transport/guard-table.h"
 #include "transport/nft.h"
 
@@ -139,7 +140,8 @@ static void note_result(Guard *g, int error) {
                 retry_later(g);
         }
         if (!g->complained)
-                (void) log_warning_errno(error, "nftables cannot be used, so networks are only looked at when connections are accepted: %m");
+                (void) log_fields(LOG_WARNING, error, (const char *const[]){ "MESSAGE_ID=" MESSAGE_GUARD_MISSING, NULL },
+                                  "nftables cannot be used, so networks are only looked at when connections are accepted: %m");
         g->complained = true;
 }
 

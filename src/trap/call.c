@@ -19,6 +19,7 @@
 #include "basic/fd-store.h"
 #include "basic/log.h"
 #include "basic/worker.h"
+#include "model/journal.h"
 #include "trap/call.h"
 #include "trap/handlers.h"
 #include "trap/listener.h"
@@ -390,7 +391,7 @@ int call_copy(Call *call) {
         }
         if (r < 0) {
                 /* Ours, not the caller's fault: out of descriptors, or of rights. */
-                log_error_errno(r, "%s: failed to look at a socket: %m", call->trap->party->id);
+                app_log_error(r, call->trap->party->id, "%s: failed to look at a socket: %m", call->trap->party->id);
                 (void) call_fail(call, -ENOBUFS);
                 return r;
         }

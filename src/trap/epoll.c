@@ -19,6 +19,7 @@
 #include "basic/fd.h"
 #include "basic/log.h"
 #include "basic/worker.h"
+#include "model/journal.h"
 #include "trap/call.h"
 #include "trap/epoll.h"
 #include "trap/handlers.h"
@@ -314,7 +315,8 @@ static void replace_in_set(Call *call, int set, const EpollJob *job, int old_fd,
                 r = helper_move(&call->trap->sw->epoll, job, set_fd, old_fd, new_fd);
         call_close_any(call, set_fd);
         if (r < 0)
-                (void) log_warning_errno(r, "%s: failed to keep a socket in its epoll set: %m", call->trap->party->id);
+                app_log_warning(r, call->trap->party->id, "%s: failed to keep a socket in its epoll set: %m",
+                                call->trap->party->id);
 }
 
 void epoll_replace(Call *call, int old_fd, int new_fd) {

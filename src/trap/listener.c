@@ -14,6 +14,7 @@
 #include "basic/fd.h"
 #include "basic/fd-store.h"
 #include "basic/log.h"
+#include "model/journal.h"
 #include "trap/accept.h"
 #include "trap/listener.h"
 #include "trap/notify.h"
@@ -266,8 +267,8 @@ static int get(Call *call, SocketJob *j, Listener **ret) {
         format_name(l, name);
         r = fd_store_add_spare(name, watch);
         if (r < 0)
-                log_debug("%s: port %u: it does not outlive a restart: %s", call->trap->party->id, l->backend.bound.port,
-                          strerror(-r));
+                app_log_debug(0, call->trap->party->id, "%s: port %u: it does not outlive a restart: %s",
+                              call->trap->party->id, l->backend.bound.port, strerror(-r));
         trap->sw->hooks->listeners_changed(trap, trap->sw->userdata);
         *ret = l;
         return 0;

@@ -12,6 +12,7 @@
 #include "basic/fd.h"
 #include "basic/fd-store.h"
 #include "basic/log.h"
+#include "model/journal.h"
 #include "transport/dial.h"
 #include "trap/dialer.h"
 #include "trap/listener.h"
@@ -51,8 +52,8 @@ static void spool_push(const Pending *p) {
         if (r >= 0)
                 r = spool_append(p->trap, &entry, (const int[]){ p->fd, p->dialed });
         if (r < 0)
-                log_debug_errno(r, "%s: failed to keep a connection for the next daemon, ignoring: %m",
-                                p->trap->party->id);
+                app_log_debug(r, p->trap->party->id, "%s: failed to keep a connection for the next daemon, ignoring: %m",
+                              p->trap->party->id);
 }
 
 /*

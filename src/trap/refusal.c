@@ -6,6 +6,7 @@
 
 #include "basic/log.h"
 #include "basic/text.h"
+#include "model/journal.h"
 #include "trap/refusal.h"
 
 enum {
@@ -77,7 +78,7 @@ void refusal_note(Trap *trap, const Endpoint *to, const Route *route) {
         write_rule(trap, route, rule, sizeof(rule));
         (void) log_fields(LOG_NOTICE, 0,
                           (const char *const[]){
-                                          "MESSAGE_ID=6ac3df0b1d1b4f5c9a1b0f7a2f0f6d11",
+                                          "MESSAGE_ID=" MESSAGE_CONNECTION_REFUSED,
                                           app,
                                           address,
                                           *rule ? rule : server ? peer : NULL,

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "basic/log.h"
+#include "model/journal.h"
 #include "trap/rule-log.h"
 
 enum {
@@ -42,7 +43,7 @@ void rule_note(Trap *trap, const Endpoint *to, const Route *route) {
                 (void) snprintf(peer, sizeof(peer), "APPSWITCH_PEER=%s", route->backend->party->id);
         (void) log_fields(LOG_INFO, 0,
                           (const char *const[]){
-                                          "MESSAGE_ID=5d7e1c0a9e0e4b5f8a54f6a1c3c0b7e2",
+                                          "MESSAGE_ID=" MESSAGE_CONNECTION_ALLOWED,
                                           app,
                                           address,
                                           rule,

@@ -12,6 +12,7 @@
 #include "basic/fd-store.h"
 #include "basic/log.h"
 #include "basic/worker.h"
+#include "model/journal.h"
 #include "trap/call.h"
 #include "trap/delivery.h"
 #include "trap/epoll.h"
@@ -264,8 +265,8 @@ static int filter_on_notify(sd_event_source *s, int fd, uint32_t revents, void *
                 if (r < 0) {
                         call_drop(call);
                         if (r != -ENOENT)
-                                log_debug_errno(r, "%s: failed to receive a call, ignoring: %m",
-                                                trap->party->id);
+                                app_log_debug(r, trap->party->id, "%s: failed to receive a call, ignoring: %m",
+                                              trap->party->id);
                         break;
                 }
                 sw->n_traps++;

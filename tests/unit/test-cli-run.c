@@ -829,7 +829,7 @@ START_TEST(test_list) {
         ck_assert(expect(ax.out, "echo a\\x0ab\n"));
         ax = AX("status", "other");
         check_exit(&ax, 1);
-        ck_assert(expect(ax.err, "Failed to show app: There is no app \"other\".\n"));
+        ck_assert(expect(ax.err, "Failed to show app: There is no app \"other\"; see \"ax list\".\n"));
 }
 END_TEST
 
@@ -859,7 +859,7 @@ START_TEST(test_kill) {
         ck_assert(expect(ax.err, "Failed to kill app: web_1 all 9\n"));
         ax = AX("stop", "other");
         check_exit(&ax, 1);
-        ck_assert(expect(ax.err, "Failed to stop app: There is no app \"other\".\n"));
+        ck_assert(expect(ax.err, "Failed to stop app: There is no app \"other\"; see \"ax list\".\n"));
 }
 END_TEST
 

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the journal is told. Each record about an app says so in the field
+ * APPSWITCH_APP=, so that journalctl(1) finds all of them by its id. Records
+ * that an administrator may want to have explained have a MESSAGE_ID=, and
+ * their entry in catalog/appswitch.catalog.
+ */
+
+#include "basic/log.h"
+
+#define MESSAGE_APP_STARTED "a40f441855d14e6f9bc639fd0b19b053"
+#define MESSAGE_APP_ENDED "df735bd848954b7292c4940427712409"
+#define MESSAGE_APP_DRAINED "d011571bd8b746c88ec730ea726ad20e"
+#define MESSAGE_APP_TAGGED "902cc9c3d63a4068a348837b42059d5a"
+#define MESSAGE_APP_KILLED "f63fb2cf52c24766a62880eb57ed39a6"
+#define MESSAGE_APP_LOST "2030d1d9b5d34c7995d0d468487b47af"
+#define MESSAGE_APP_NOT_STORED "a1f26ac671f7410dba8663366002236b"
+#define MESSAGE_CONNECTION_REFUSED "6ac3df0b1d1b4f5c9a1b0f7a2f0f6d11"
+#define MESSAGE_CONNECTION_ALLOWED "5d7e1c0a9e0e4b5f8a54f6a1c3c0b7e2"
+#define MESSAGE_NAME_REFUSED "e0463b711ee84b56934ac677b6dc3c34"
+#define MESSAGE_POLICY_BROKEN "02929e478cf444a4959625e7e16bef3d"
+#define MESSAGE_GUARD_MISSING "0ebdaa3ebd524f998f04118768d25f69"
+
+/*
+ * Logs one record about the app with this id. `message` is one of the above,
+ * or NULL; `error` is a negative errno that `%m` in the format spells, or 0.
+ * Returns `error`.
+ */
+int app_log(int level, int error, const char *id, const char *message, const char *format, ...) _printf_(5, 6);
+
+#define app_log_debug(error, id, ...) ((void) app_log(LOG_DEBUG, error, id, NULL, __VA_ARGS__))
+#define app_log_warning(error, id, ...) ((void) app_log(LOG_WARNING, error, id, NULL, __VA_ARGS__))
+#define app_log_error(error, id, ...) ((void) app_log(LOG_ERR, error, id, NULL, __VA_ARGS__))
