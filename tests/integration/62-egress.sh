@@ -150,6 +150,8 @@ like "$OUT" '^8063 192\.0\.2\.1 ' 'one that the host has not free is another one
 unlike "$OUT" ' 8063$' 'and the app does not notice'
 run out yes python3 "$egress" bound 62 192.0.2.2 7
 unlike "$OUT" ' 62$' 'nor does it get a privileged one'
+run out yes python3 "$egress" elsewhere 192.0.2.1 ax-near 192.0.2.2 7
+is "$OUT" 'EADDRNOTAVAIL ENODEV' 'addresses and devices of the host are not the app'"'"'s'
 host_sh 'nft add rule inet ax62 out tcp flags syn / syn,ack meta skuid alice counter'
 run client --uid alice --egress=yes -- python3 -c '
 import os, socket
@@ -374,8 +376,17 @@ waited() {
     [[ $(said "$log3") == $'begins\n0\n198.51.100.2' ]]
 }
 ok 'and so does who waited when the daemon was killed' wait_until 60 waited
-host systemctl restart appswitchd
-ok 'it is restarted' wait_until 10 host ax list
+start_app --name egress-load --egress=192.0.2.2 -- python3 "$egress" load 192.0.2.2 7 4
+for how in 'kill -KILL $(systemctl show -P MainPID appswitchd)' 'systemctl restart appswitchd' 'kill -KILL $(systemctl show -P MainPID appswitchd)'; do
+    sleep 0.7
+    host_sh "$how"
+    wait_until 10 host ax list
+done
+loaded() {
+    [[ $(said "$APP_LOG" | wc -l) == 1 ]]
+}
+ok 'it is killed and restarted while connections are made' wait_until 30 loaded
+like "$(said "$APP_LOG")" '^good [01]( |$)' 'of which one may be lost'
 host ax kill --signal=TERM "$hold"
 wait_until 10 host grep -q bad "$hold_log"
 is "$(said "$hold_log")" $'held\nbad: []' 'connections live on, and their names stay'

@@ -5,6 +5,8 @@ egress.py reset ADDRESS PORT: a server that ends each connection by a reset, aft
 egress.py errors PORT ADDRESS...: what connect(2) says of each, to who waits and to who does not
 egress.py storm ADDRESS PORT N: what so many connects are told
 egress.py bound PORT HOST PORT: from where the server sees one that is bound
+egress.py elsewhere ADDRESS DEVICE HOST PORT: what one is told that would leave from an address or by a device of the host
+egress.py load HOST PORT SECONDS: connections, one after the other in each of some threads: how many failed, and how
 egress.py names PORT NAME...: connects to what each of the names resolves to
 egress.py by-name NAME PORT ADDRESS PORT...: looks a name up, and connects to all these
 egress.py once NAME PORT: looks a name up once, and connects to all of it at once and at each SIGUSR1
@@ -109,6 +111,48 @@ def bound(own, host, port):
         s.bind(("", own))
         s.connect((host, port))
         print(s.getsockname()[1], *s.makefile("rb").readline().decode().split())
+
+
+def elsewhere(address, device, host, port):
+    with socket.socket(family(host)) as s:
+        try:
+            s.bind((address, 0))
+            print("bound", connect(host, port, s=s), end=" ")
+        except OSError as e:
+            print(errno.errorcode[e.errno], end=" ")
+    with socket.socket(family(host)) as s:
+        try:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+            print(connect(host, port, s=s))
+        except OSError as e:
+            print(errno.errorcode[e.errno])
+
+
+def load(host, port, seconds):
+    end = time.monotonic() + seconds
+    good, bad = [0], []
+
+    def run(timeout):
+        while time.monotonic() < end:
+            with socket.socket(family(host)) as s:
+                r = connect(host, port, timeout, s)
+                try:
+                    s.settimeout(10)
+                    said = s.recv(100) if r == "0" else r
+                    peer = s.getpeername()[0] if r == "0" else r
+                except OSError as e:
+                    said = peer = str(e)
+                if peer == host and said:
+                    good[0] += 1
+                else:
+                    bad.append((r, peer))
+
+    threads = [threading.Thread(target=run, args=(t,)) for t in (None, None, 10, 10)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    print("good" if good[0] > 100 else good[0], len(bad), *bad[:3])
 
 
 def resolve(name):

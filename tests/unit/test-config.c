@@ -129,6 +129,12 @@ START_TEST(test_keys) {
                 { "Strategy", "source-hash" },
                 { "Egress", "yes" },
                 { "Egress", "192.0.2.0/24, *.example.test:443" },
+                { "EgressSource", "2001:db8::7" },
+                { "EgressSource", "" },
+                { "EgressSource", "2001:db8::7, 192.0.2.7" },
+                { "EgressDevice", "eth0.1" },
+                { "EgressDevice", "" },
+                { "EgressDevice", "abcdefghijklmno" },
                 { "ExposeFrom", "localhost" },
                 { "ExposeFrom", "10.0.0.0/8,fd00::/8 , 192.0.2.7" },
                 { "ExposedPortsPerUserMax", "1" },
@@ -151,6 +157,9 @@ START_TEST(test_keys) {
         ck_assert_uint_eq(config.listeners_per_app_max, 65536);
         ck_assert_int_eq(config.log_level, LOG_DEBUG);
         ck_assert_uint_eq(config.egress.n, 2);
+        unit_assert_address(&config.exit.source4, "192.0.2.7");
+        unit_assert_address(&config.exit.source6, "2001:db8::7");
+        ck_assert_str_eq(config.exit.device, "abcdefghijklmno");
         ck_assert_uint_eq(config.expose_from.n, 3);
         ck_assert_uint_eq(config.exposed_ports_per_user_max, 1);
 
@@ -171,6 +180,8 @@ START_TEST(test_bad_values) {
         static const char number[] = "1 to 65536";
         static const char strategy[] = "round-robin, random, least-connections or source-hash";
         static const char egress[] = "yes, no, or a list of up to 64 networks and names, each with :PORT or :PORT-PORT or without, separated by commas";
+        static const char source[] = "an IPv4 address, an IPv6 address, or one of each separated by a comma";
+        static const char device[] = "the name of a network device, up to 15 characters";
         static const char networks[] = "any, localhost, or a list of up to 64 networks and addresses, separated by commas";
         static const char level[] = "emerg, alert, crit, err, warning, notice, info or debug";
         static const struct {
@@ -221,6 +232,14 @@ START_TEST(test_bad_values) {
                 { "Egress", "", egress },
                 { "Egress", "yes,no", egress },
                 { "Egress", "192.0.2.1/24", egress },
+                { "EgressSource", "192.0.2.7,192.0.2.8", source },
+                { "EgressSource", "192.0.2.7,", source },
+                { "EgressSource", "192.0.2.0/24", source },
+                { "EgressSource", "127.0.0.1", source },
+                { "EgressSource", "eth0", source },
+                { "EgressDevice", "abcdefghijklmnop", device },
+                { "EgressDevice", "eth0 eth1", device },
+                { "EgressDevice", "../eth0", device },
                 { "ExposeFrom", "", networks },
                 { "ExposeFrom", "none", networks },
                 { "ExposeFrom", "any,", networks },
