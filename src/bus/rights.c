@@ -272,26 +272,42 @@ static char *join_ports(const ServiceSettings *s) {
         return strv_join(v, " ");
 }
 
-/* All backends, or of those of the host the ports alone. */
-static char *join_backends(const ServiceSettings *s, bool host) {
+static char *join_backends(const ServiceSettings *s) {
         _cleanup_strv_ char **v = NULL;
 
-        for (size_t i = 0; i < s->n_selectors; i++) {
-                const Selector *selector = &s->selectors[i];
+        for (size_t i = 0; i < s->n_selectors; i++)
+                if (strv_append(&v, s->selectors[i].text) < 0)
+                        return NULL;
+        return strv_join(v, " ");
+}
 
-                if (host && selector->type != SELECTOR_HOST)
+/* By whatever address. */
+static bool is_of_host(const Manager *m, const Selector *selector) {
+        return selector->type == SELECTOR_HOST ||
+                        (selector->type == SELECTOR_EXTERNAL &&
+                         m->directory.is_of_host(&selector->endpoint.address, m->directory.host_userdata));
+}
+
+/* The ports of the backends that are the host's own. */
+static char *join_host_ports(const Manager *m, const ServiceSettings *s) {
+        _cleanup_strv_ char **v = NULL;
+        char text[16];
+
+        for (size_t i = 0; i < s->n_selectors; i++) {
+                if (!is_of_host(m, &s->selectors[i]))
                         continue;
-                if (strv_append(&v, host ? strchr(selector->text, ':') + 1 : selector->text) < 0)
+                (void) snprintf(text, sizeof(text), "%u", s->selectors[i].endpoint.port);
+                if (!strv_contains(v, text) && strv_append(&v, text) < 0)
                         return NULL;
         }
         return strv_join(v, " ");
 }
 
-int rights_service(sd_bus_message *message, const Caller *caller, const ServiceClaims *claims, size_t size,
+int rights_service(const Manager *m, sd_bus_message *message, const Caller *caller, const ServiceClaims *claims, size_t size,
                    CallerCallback callback, void *userdata, sd_bus_destroy_t destroy) {
         const ServiceSettings *s = claims->settings;
         _cleanup_free_ char *addresses = join_addresses(s->addresses, s->n_addresses), *ports = join_ports(s),
-                            *backends = join_backends(s, false), *host_ports = join_backends(s, true),
+                            *backends = join_backends(s), *host_ports = join_host_ports(m, s),
                             *names = strv_join(s->names, " "), *tags = strv_join(s->tags.tags, " ");
         Details details = {};
         Asked asked = {};

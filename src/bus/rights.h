@@ -55,5 +55,5 @@ typedef struct ServiceClaims {
  * is to lead to the host's own ports or to be the one that is called `host`.
  * Parameters and return value else as for caller_authorize_all().
  */
-int rights_service(sd_bus_message *message, const Caller *caller, const ServiceClaims *claims, size_t size,
+int rights_service(const Manager *m, sd_bus_message *message, const Caller *caller, const ServiceClaims *claims, size_t size,
                    CallerCallback callback, void *userdata, sd_bus_destroy_t destroy);

@@ -391,7 +391,7 @@ static void authorize(sd_bus_message *m, const Caller *caller, Change *change, c
                 (void) sd_bus_reply_method_errnof(m, ENOMEM, "Out of memory");
                 return;
         }
-        r = rights_service(m, caller, &claims, sizeof(*change), on_authorized, holder, change_destroy);
+        r = rights_service(change->manager, m, caller, &claims, sizeof(*change), on_authorized, holder, change_destroy);
         if (r < 0)
                 (void) sd_bus_reply_method_errnof(m, -r, "Failed to ask polkit: %s", strerror(-r));
 }

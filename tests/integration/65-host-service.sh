@@ -51,6 +51,10 @@ alice_may() {
 ok 'a rule lets alice lead to a port of the host' wait_until 20 alice_may
 run host_as alice ax edit alices-host --port 5432 --backend host:5432
 refused 'to that one alone' 'manage-host-services'
+run host_as alice ax edit alices-host --port 22 --backend "$(host hostname -I | cut -d' ' -f1):22"
+refused 'by no address of the host either' 'manage-host-services'
+run host_as alice ax edit alices-host --port 22 --backend 10.77.0.99:22
+is "$STATUS" 0 'to another host is another matter'
 run host_as alice ax create host --port 6379 --backend host:6379 --tag app=shop --runtime
 refused 'and not by the name of the host' 'manage-host-services'
 run host_as alice ax create host --port 6379 --backend app:web --runtime
