@@ -7,6 +7,7 @@
 #include "bus/bound.h"
 #include "bus/log-control.h"
 #include "bus/connections-bus.h"
+#include "bus/exposed-bus.h"
 #include "bus/manager-bus.h"
 #include "bus/policy-bus.h"
 #include "bus/reload.h"
@@ -330,6 +331,8 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_RESULT("o", path), method_get_service, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListConnections", SD_BUS_NO_ARGS,
                                 SD_BUS_RESULT("a(ssqssqssttbb)", connections, "b", truncated), method_list_connections,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListExposed", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", ports), method_list_exposed,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("CutConnections", SD_BUS_ARGS("s", app), SD_BUS_RESULT("u", cut, "u", missed),
                                 method_cut_connections, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -12,6 +12,7 @@
 int list_services(sd_bus *bus, const Settings *settings);
 int list_names(sd_bus *bus, const Settings *settings);
 int list_connections(sd_bus *bus, const Settings *settings);
+int list_exposed(sd_bus *bus, const Settings *settings);
 
 /* Prints a table with `n` rows, in the pager, and says how many there are of what `noun` is one of. */
 void list_print_table(const Settings *settings, const Table *t, size_t n, const char *noun);

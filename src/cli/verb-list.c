@@ -99,6 +99,7 @@ static const struct {
         { "names", list_names },
         { "virtual-services", list_virtual_services },
         { "connections", list_connections },
+        { "exposed", list_exposed },
 };
 
 static int unknown_kind(const char *word) {

@@ -12,6 +12,7 @@
 #include "basic/log.h"
 #include "basic/text.h"
 #include "core/exposures.h"
+#include "core/guarding.h"
 #include "core/load.h"
 #include "model/route-incoming.h"
 #include "trap/incoming.h"
@@ -215,6 +216,8 @@ static void handle_connection(HostPort *hp, int fd, const Endpoint *client) {
 
         if (!distribute(hp, &fd, client, &app, &route)) {
                 hp->shown.n_refused++;
+                if (route.verdict == ROUTE_REFUSED)
+                        guarding_refused(m->guarding, &hp->shown, client);
                 reset(fd);
                 return;
         }
@@ -583,6 +586,8 @@ int exposures_add(App *app, Endpoint *ret_taken, char **ret_message) {
                 while (n > 0 && walk_next(app, &back, &at, &port))
                         n -= unclaim(app, &at);
         app->exposed = r >= 0;
+        if (r >= 0)
+                guarding_changed(app->manager->guarding);
         return r;
 }
 
@@ -596,6 +601,7 @@ void exposures_remove(App *app) {
         while (walk_next(app, &walk, &at, &port))
                 (void) unclaim(app, &at);
         exposures_update(app->manager->exposures, app->party.identity);
+        guarding_changed(app->manager->guarding);
 }
 
 int exposures_keep(Exposures *e, const char *name, int fd) {

@@ -49,6 +49,13 @@ struct HostNames {
  * Sockets.
  */
 
+Endpoint host_names_endpoint(void) {
+        Endpoint at = { .address.family = AF_INET, .port = PORT_DOMAIN };
+
+        memcpy(at.address.bytes, server_address, sizeof(server_address));
+        return at;
+}
+
 /* Whatever the host's routes are made to say, only what is sent on the host itself comes by lo. */
 static int open_socket(int type) {
         static const char lo[] = "lo";

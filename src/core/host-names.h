@@ -26,6 +26,9 @@
 int host_names_new(Manager *m, int udp, int tcp, HostNames **ret);
 HostNames *host_names_free(HostNames *names);
 
+/* Where the name server is. */
+Endpoint host_names_endpoint(void);
+
 /* What belongs into a snapshot. `names` may be NULL. */
 void host_names_tell(const HostNames *names, Feed *feed);
 

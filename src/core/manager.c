@@ -16,6 +16,7 @@
 #include "basic/log.h"
 #include "core/app.h"
 #include "core/exposures.h"
+#include "core/guarding.h"
 #include "core/fence.h"
 #include "core/host-names.h"
 #include "core/permitted.h"
@@ -321,6 +322,8 @@ static int restore(Manager *m) {
         if (r >= 0)
                 r = switch_init(&m->sw, m->event, &m->directory, stored_take(&stored, SWITCH_CALLS_FD_NAME),
                                 stored_take_queue(&stored, DELIVERY_FD_NAME), &switch_hooks, m);
+        if (r >= 0)
+                r = guarding_new(m, stored_take(&stored, GUARD_FD_NAME), &m->guarding);
         if (r >= 0) {
                 m->sw.listeners_per_trap_max = m->config.listeners_per_app_max;
                 m->sw.exit = m->config.exit;
@@ -448,6 +451,7 @@ Manager *manager_free(Manager *m) {
         while (m->apps)
                 app_free(m->apps);
         m->exposures = exposures_free(m->exposures);
+        m->guarding = guarding_free(m->guarding);
         if (m->sw.calls)
                 switch_done(&m->sw);
         fence_done(m);

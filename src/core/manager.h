@@ -52,6 +52,7 @@ struct Manager {
         HostRoutes *host_routes; /* NULL: they cannot be asked */
         Resolvers *resolvers; /* core/resolvers.h */
         Exposures *exposures; /* core/exposures.h */
+        struct Guarding *guarding; /* core/guarding.h */
         Services *services; /* core/services.h */
         ServiceTable service_table;
         Census *census;

@@ -45,19 +45,19 @@ static const char *chain_name(const GuardPort *p, char name[static NAME_SIZE]) {
         return name;
 }
 
-/* nft(8) takes no colons in names. */
+/* "tcp-9999", "tcp4-9999" if it is for all of a family, "tcp-9999-192.0.2.1". nft(8) takes no colons in names. */
 static const char *counter_name(const GuardPort *p, const char *suffix, char name[static NAME_SIZE]) {
-        char address[ADDRESS_STRING_MAX];
+        const bool is_family = p->address.family != AF_UNSPEC && address_is_unspecified(&p->address);
+        const char *family = !is_family ? "" : p->address.family == AF_INET ? "4" : "6";
+        char address[ADDRESS_STRING_MAX] = "";
 
-        if (p->address.family == AF_UNSPEC) {
-                (void) snprintf(name, NAME_SIZE, "%s-%u%s", protocols[protocol_index(p)].name, p->port, suffix);
-                return name;
-        }
-        (void) address_format(&p->address, address);
+        if (p->address.family != AF_UNSPEC && !is_family)
+                (void) address_format(&p->address, address);
         for (char *c = address; *c; c++)
                 if (*c == ':')
                         *c = '_';
-        (void) snprintf(name, NAME_SIZE, "%s-%s-%u%s", protocols[protocol_index(p)].name, address, p->port, suffix);
+        (void) snprintf(name, NAME_SIZE, "%s%s-%u%s%s%s", protocols[protocol_index(p)].name, family, p->port,
+                        *address ? "-" : "", address, suffix);
         return name;
 }
 

@@ -6,18 +6,18 @@
  *
  *   table inet appswitch {
  *           flags owner
- *           counter tcp-9999 { … }
- *           counter tcp-9999-refused { … }
+ *           counter tcp4-9999 { … }
+ *           counter tcp4-9999-refused { … }
  *           map tcp-ports { type inet_service : verdict; elements = { 9999 : jump tcp-9999 } }
  *           chain input {
  *                   type filter hook input priority filter; policy accept;
  *                   tcp dport vmap @tcp-ports
  *           }
  *           chain tcp-9999 {
- *                   counter name "tcp-9999"
- *                   tcp flags != syn / fin,syn,rst,ack return
- *                   ip saddr 192.0.2.0/24 return
- *                   counter name "tcp-9999-refused" reject with tcp reset
+ *                   meta nfproto ipv4 counter name "tcp4-9999"
+ *                   meta nfproto ipv4 tcp flags != syn / fin,syn,rst,ack return
+ *                   meta nfproto ipv4 ip saddr 192.0.2.0/24 return
+ *                   meta nfproto ipv4 counter name "tcp4-9999-refused" reject with tcp reset
  *           }
  *   }
  *

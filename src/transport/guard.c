@@ -239,6 +239,11 @@ static void go_on(Guard *g) {
 
         if (g->errand || g->retry || (!g->dirty && !g->waiting))
                 return;
+        if (!g->dirty && g->n == 0) {
+                g->n_waiting = 0;
+                tell_waiters(TAKE_PTR(g->waiting), NULL, 0, 0);
+                return;
+        }
         r = start_job(g);
         if (r >= 0)
                 return;

@@ -18,7 +18,7 @@ enum { PORT_TRIES_MAX = 8 };
 
 /* Nobody but the one client, and what the app is to see of it. To be done once, when it is known which listener has it. */
 static int lock(int fd, const Listener *l, const Route *route, const Endpoint *client) {
-        const PeerView view = { .family = l->backend.family, .local = route->target, .peer = *client };
+        const PeerView view = { .family = l->backend.family, .local = route->target, .peer = *client, .accepted = true };
         SockAddr sa;
         socklen_t size = sizeof(sa);
         Endpoint local;
