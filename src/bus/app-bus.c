@@ -338,7 +338,7 @@ static const sd_bus_vtable app_vtable[] = {
         SD_BUS_PROPERTY("Tags", "as", get_tags, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("UID", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Unit", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Leader", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Leader", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Command", "as", get_command, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Timestamp", "t", get_timestamp, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Strategy", "s", get_strategy, 0, SD_BUS_VTABLE_PROPERTY_CONST),
@@ -427,6 +427,13 @@ void app_bus_tags_changed(App *app) {
 
         if (path)
                 (void) sd_bus_emit_properties_changed(app->manager->bus, path, APP_INTERFACE, "Tags", NULL);
+}
+
+void app_bus_leader_changed(App *app) {
+        _cleanup_free_ char *path = app_bus_path(app);
+
+        if (path)
+                (void) sd_bus_emit_properties_changed(app->manager->bus, path, APP_INTERFACE, "Leader", NULL);
 }
 
 void app_bus_removed(App *app) {

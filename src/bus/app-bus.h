@@ -21,4 +21,5 @@ int app_bus_drain(Manager *m, sd_bus_message *message, const char *id, bool drai
 void app_bus_new(App *app);
 void app_bus_removed(App *app);
 void app_bus_listeners_changed(App *app);
+void app_bus_leader_changed(App *app);
 void app_bus_tags_changed(App *app);

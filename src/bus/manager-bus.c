@@ -370,6 +370,7 @@ int manager_bus_add(Manager *m) {
                 .app_new = app_bus_new,
                 .app_removed = app_bus_removed,
                 .app_listeners_changed = app_bus_listeners_changed,
+                .app_leader_changed = app_bus_leader_changed,
                 .app_tags_changed = app_bus_tags_changed,
                 .services_changed = service_bus_changed,
                 .connection_refused = service_bus_refused,

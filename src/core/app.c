@@ -532,10 +532,23 @@ static void service_start_end(App *app) {
         store_sockets(app);
         app->leader_pidfd = safe_close(app->leader_pidfd);
         app->leader = 0;
+        app->leader_start = 0;
         app_running(app);
 }
 
-int app_adopt(App *app, pid_t pid, int listener) {
+void app_set_leader(App *app, pid_t pid) {
+        if (app->state != APP_RUNNING || app->leader == pid)
+                return;
+        safe_close(app->leader_pidfd);
+        app->leader = pid;
+        app->leader_pidfd = pid > 0 ? (int) syscall(SYS_pidfd_open, pid, 0) : -EBADF;
+        app->leader_start = pid > 0 ? read_start_time(pid) : 0;
+        save_record(app);
+        if (app->manager->hooks.app_leader_changed)
+                app->manager->hooks.app_leader_changed(app);
+}
+
+int app_adopt(App *app, int listener) {
         uint64_t number = app->manager->next_number++;
         const Filter *filter;
         unsigned n;
@@ -551,12 +564,6 @@ int app_adopt(App *app, pid_t pid, int listener) {
         if (r < 0) {
                 unstore_filter(number);
                 return r;
-        }
-        if (!leader_is_alive(app)) {
-                safe_close(app->leader_pidfd);
-                app->leader = pid;
-                app->leader_pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
-                app->leader_start = read_start_time(pid);
         }
         save_record(app);
         return 0;

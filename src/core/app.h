@@ -127,7 +127,10 @@ void app_tell_feed(App *app, Feed *feed);
  * Serves one more process of an app that is a service, which has installed the filter that `listener` is of. Takes
  * it on success. Returns 0; -E2BIG if there are APP_FILTERS_MAX; or another negative errno.
  */
-int app_adopt(App *app, pid_t pid, int listener);
+int app_adopt(App *app, int listener);
+
+/* The main process of a service is this one from now on; 0: there is none. */
+void app_set_leader(App *app, pid_t pid);
 
 /* The network namespace of the app, a descriptor to be closed, or a negative errno. */
 int app_open_netns(const App *app);

@@ -20,6 +20,7 @@
 #include "core/fence.h"
 #include "core/host-names.h"
 #include "core/permitted.h"
+#include "core/main-pid.h"
 #include "core/policy-load.h"
 #include "core/resolvers.h"
 #include "core/services.h"
@@ -414,6 +415,9 @@ int manager_new(sd_event *event, sd_bus *bus, Manager **ret) {
         r = app_watch_owners(m);
         if (r < 0)
                 return log_error_errno(r, "Failed to watch the bus for callers that leave it: %m");
+        r = main_pids_watch(m);
+        if (r < 0)
+                return log_error_errno(r, "Failed to watch the main processes of units: %m");
         r = policy_start(m);
         if (r < 0)
                 return log_error_errno(r, "Failed to load the policy: %m");
@@ -459,6 +463,7 @@ Manager *manager_free(Manager *m) {
         m->load = load_free(m->load);
         directory_done(&m->directory);
         sd_bus_slot_unref(m->owners);
+        sd_bus_slot_unref(m->main_pids);
         host_routes_free(m->host_routes);
         scopes_free(m->scopes);
         safe_close(m->state_dir);

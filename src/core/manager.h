@@ -28,6 +28,7 @@ typedef struct ManagerHooks {
         void (*app_new)(App *app);
         void (*app_removed)(App *app);
         void (*app_listeners_changed)(App *app);
+        void (*app_leader_changed)(App *app);
         void (*virtual_service_new)(Manager *m, VirtualService *service);
         void (*virtual_service_changed)(Manager *m, VirtualService *service);
         void (*virtual_service_removed)(Manager *m, VirtualService *service);
@@ -41,6 +42,7 @@ struct Manager {
         sd_event *event;
         sd_bus *bus;
         sd_bus_slot *owners; /* core/app.h: watches callers */
+        sd_bus_slot *main_pids; /* core/main-pid.h */
         Config config;
         Directory directory;
         Policy *policy;                /* in force; core/fence.h */

@@ -238,7 +238,7 @@ static App *find_app(Client *c, pid_t pid, const char *unit) {
         return app;
 }
 
-static void on_filter(Client *c, App *app, pid_t pid, int listener) {
+static void on_filter(Client *c, App *app, int listener) {
         char path[64], target[64];
         ssize_t n;
         int r;
@@ -249,7 +249,7 @@ static void on_filter(Client *c, App *app, pid_t pid, int listener) {
         if (strcmp(target, "anon_inode:seccomp notify") != 0)
                 r = -EBADF;
         else
-                r = app_adopt(app, pid, listener);
+                r = app_adopt(app, listener);
         if (r < 0)
                 safe_close(listener);
         client_reply(c, r, -EBADF, "Failed to serve a process of %s: %s", app->id, r < 0 ? strerror(-r) : "");
@@ -281,7 +281,7 @@ static void on_request(Client *c, const UnitRequest *request, int fd) {
         case UNIT_FILTER:
                 app = find_app(c, pid, unit);
                 if (app)
-                        on_filter(c, app, pid, TAKE_FD(given));
+                        on_filter(c, app, TAKE_FD(given));
                 return;
         case _UNIT_REQUEST_TYPE_MAX:
         default:

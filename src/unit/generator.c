@@ -77,7 +77,7 @@ static int generate(UnitCatalog *catalog, const char *directory, const char *nam
 static void set_up_log(void) {
         int fd;
 
-        if (getppid() != 1)
+        if (!getenv("SYSTEMD_SCOPE"))
                 return;
         if (access("/run/systemd/journal/socket", F_OK) >= 0) {
                 log_set_target(LOG_TARGET_JOURNAL);

@@ -34,7 +34,7 @@ for app in json.load(sys.stdin):
 start() {
     run host systemctl start "$1"
     is "$STATUS" 0 "$1 starts" || diag "$(host systemctl status --no-pager "$1" 2>&1)" "$(host journalctl -n 20 --no-pager 2>&1)"
-    APP=$(app_of "$1")
+    APP=$(app_of "$1.service")
     [[ ! ${2:-} ]] || wait_for_listen "$APP" "$2"
 }
 
@@ -93,4 +93,141 @@ for name in "${!commands[@]}"; do
 done
 is "$(host ax list --no-legend | grep -c xu-)" 0 'no app is left of units that have ended'
 is "$(host_sh 'ls /run/appswitch/netns')" '' 'nor a namespace'
+
+### life
+unit xu-web.service '[Service]' 'ExecStart=/usr/bin/python3 -m http.server --directory /srv 80' \
+    'ExecStartPost=/bin/sh -c "for i in 1 2 3 4 5 6 7 8 9 10; do curl -s -o /tmp/xu-post http://xu-web/ && exit; sleep 0.2; done; exit 1"' \
+    'ExecReload=/bin/sh -c "curl -s http://127.0.0.1/ >/tmp/xu-reload"' \
+    'ExecStop=/bin/sh -c "curl -s http://xu-web/ >/tmp/xu-stop; kill $MAINPID"' Restart=on-failure RestartSec=0
+drop_in xu-web.service 10-app.conf '[X-AppSwitch]' 'Name=xu-web' 'Address=198.18.70.1' 'Tag=zone=default' 'Weight=7' 'Shortcut=tcp'
+host_sh 'systemctl daemon-reload; mkdir -p /srv; echo hello from a unit >/srv/xu'
+start xu-web 80
+like "$(host ax list)" "$APP +xu-web +198\.18\.70\.1,.* \*:80 +0 +xu-web\.service" 'ax list has it'
+run client -- curl -s http://xu-web/xu
+is "$OUT" 'hello from a unit' 'it is reached by its name'
+like "$(host cat /tmp/xu-post)" 'Directory listing' 'ExecStartPost= is a process of the app: it finds names'
+run host ax status "$APP"
+like "$OUT" 'xu-web\.service' 'ax status shows the unit'
+like "$OUT" 'python3 -m http\.server' 'and its processes'
+is "$(host systemctl show -P MainPID xu-web)" "$(host ax list --json=short | /usr/bin/python3 -c 'import json, sys; print([a["leader"] for a in json.load(sys.stdin) if a["id"] == sys.argv[1]][0])' "$APP")" \
+    'its leader is the main process'
+run host systemctl reload xu-web
+like "$(host cat /tmp/xu-reload)" 'Directory listing' 'ExecReload= is a process of the app'
+pid=$(host systemctl show -P MainPID xu-web)
+host systemctl restart appswitchd
+run client -- curl -s http://xu-web/xu
+is "$OUT" 'hello from a unit' 'a restart of the daemon is survived'
+is "$(host systemctl show -P MainPID xu-web)" "$pid" 'by the very process'
+run host systemctl reload xu-web
+is "$STATUS" 0 'and commands of the unit are adopted after it'
+host systemctl kill -s KILL appswitchd
+run client -- curl -s http://xu-web/xu
+is "$OUT" 'hello from a unit' 'a crash, too'
+host systemctl daemon-reload
+run client -- curl -s http://xu-web/xu
+is "$OUT" 'hello from a unit' 'and a daemon-reload'
+
+host kill -9 "$pid"
+again() {
+    [[ $(host systemctl show -P MainPID xu-web) != "$pid" ]] && client -- curl -sf http://xu-web/xu
+}
+ok 'Restart= starts it again' wait_until 10 again
+APP=$(app_of xu-web.service)
+run host ax stop "$APP"
+is "$STATUS $(host systemctl is-active xu-web)" '0 inactive' 'ax stop stops the unit'
+like "$(host cat /tmp/xu-stop)" 'Directory listing' 'ExecStop= is a process of the app'
+start xu-web 80
+drop_in xu-web.service 20-name.conf '[X-AppSwitch]' 'Name=' 'Name=xu-other' 'Address=' 'Address=198.18.70.2' '[Service]' 'ExecStartPost='
+host systemctl daemon-reload
+run host systemctl restart xu-web
+APP=$(app_of xu-web.service)
+wait_for_listen "$APP" 80
+run client -- curl -s http://xu-other/xu
+is "$OUT" 'hello from a unit' 'a restart takes other settings'
+# What systemctl edit writes sorts behind what the generator's drop-in is called by default.
+drop_in xu-web.service zzzz.conf '[Service]' 'ExecStart=' 'ExecStart=/usr/bin/python3 -m http.server --directory /srv 81'
+host systemctl daemon-reload
+run host systemctl restart xu-web
+APP=$(app_of xu-web.service)
+wait_for_listen "$APP" 81
+run client -- curl -s http://xu-other:81/xu
+is "$OUT" 'hello from a unit' 'another command in a drop-in of whatever name is one of the app'
+host systemctl stop xu-web
+
+# A process outside of the unit is not one of the app, whatever it says.
+start xu-web 81
+run host /usr/libexec/appswitch/appswitch-unit -- /bin/true
+is "$STATUS" 78 'a process of another unit is refused'
+like "$ERR" 'is no app' 'and told why'
+run host systemd-run --quiet --wait --pipe -p NetworkNamespacePath=/run/appswitch/netns/xu-web.service /usr/libexec/appswitch/appswitch-unit -- /bin/true
+is "$STATUS" 78 'also in the namespace of the app'
+run host /usr/libexec/appswitch/appswitch-unit --prepare xu-web.service
+is "$STATUS" 78 'nor may anybody ask for the app of a unit'
+host systemctl stop xu-web
+
+### types
+unit xu-notify.service '[Service]' Type=notify NotifyAccess=all 'ExecStart=/bin/sh -c "systemd-notify --ready; exec sleep 1000"' '[X-AppSwitch]' Name=xu-notify
+unit xu-forking.service '[Service]' Type=forking 'ExecStart=/bin/sh -c "python3 -m http.server --directory /srv 80 >/dev/null 2>&1 &"' '[X-AppSwitch]' Name=xu-forking
+unit xu-exec.service '[Service]' Type=exec DynamicUser=yes 'ExecStart=python3 -m http.server --directory /srv 80' '[X-AppSwitch]' Name=xu-exec
+unit xu-dbus.service '[Service]' Type=dbus BusName=org.example.xu 'ExecStart=/usr/bin/python3 -c "import time, dbus, dbus.service; b = dbus.SystemBus(); n = dbus.service.BusName(\"org.example.xu\", b); time.sleep(1000)"' '[X-AppSwitch]' Name=xu-dbus
+unit 'xu-many@.service' '[Service]' 'ExecStart=/usr/bin/python3 -m http.server --directory /srv %i' '[X-AppSwitch]' 'Name=xu-many-%i'
+drop_in xu-many@82.service own.conf '[Service]' User=alice
+host_sh 'printf "<busconfig><policy user=\"root\"><allow own=\"org.example.xu\"/></policy></busconfig>" >/etc/dbus-1/system.d/xu.conf
+    systemctl reload dbus; systemctl daemon-reload'
+start xu-notify
+start xu-forking 80
+run client -- curl -s http://xu-forking/xu
+is "$OUT" 'hello from a unit' 'Type=forking'
+start xu-exec 80
+run client -- curl -s http://xu-exec/xu
+is "$OUT" 'hello from a unit' 'Type=exec, DynamicUser=yes'
+start xu-dbus
+start xu-many@81 81
+start xu-many@82 82
+run client -- sh -c 'curl -s http://xu-many-81:81/xu http://xu-many-82:82/xu'
+is "$OUT" 'hello from a unit
+hello from a unit' 'instances of a template, each by a name of its own'
+is "$(host systemctl show -P User xu-many@82)" alice 'an instance has drop-ins of its own'
+host systemctl stop 'xu-*'
+host rm -f /etc/dbus-1/system.d/xu.conf
+
+### what is wrong
+# refused NAME REGEX TEXT LINE...: a unit of such a section does not start, and says why
+refused() {
+    local name=$1 regex=$2 text=$3
+    shift 3
+    host rm -f /tmp/xu-ran
+    unit "$name.service" '[Service]' 'ExecStartPre=/bin/touch /tmp/xu-ran' 'ExecStart=/bin/sleep 1000' 'ExecStopPost=/bin/touch /tmp/xu-ran' "$@"
+    host systemctl daemon-reload
+    run host systemctl start "$name"
+    isnt "$STATUS" 0 "$text: does not start"
+    like "$(host journalctl --no-pager -o cat --since "@$since" _SYSTEMD_UNIT="$name.service" + _SYSTEMD_UNIT="appswitch-unit@$name.service" + SYSLOG_IDENTIFIER=appswitch-generator)" \
+        "$regex" "$text: says why"
+    is "$(host_sh 'ls /tmp/xu-ran 2>/dev/null')" '' "$text: nothing of it has run"
+    host systemctl reset-failed "$name" 2>/dev/null
+}
+refused xu-bad1 'Unknown key .Nmae=.; known are Name=, Address=' 'an unknown key' '[X-AppSwitch]' Nmae=x
+refused xu-bad2 "Invalid address '198\.18': it is neither" 'an address that is none' '[X-AppSwitch]' Address=198.18
+refused xu-bad3 'Invalid expose' 'a port that is none' '[X-AppSwitch]' Expose=80
+refused xu-bad4 'RootDirectory= cannot be an app' 'a setting that cannot be' RootDirectory=/srv '[X-AppSwitch]' Name=xu-bad4
+refused xu-bad5 'Unknown specifier .%Z' 'a specifier that is none' '[X-AppSwitch]' 'Name=%Z'
+like "$(host journalctl --no-pager -o cat --since "@$since" -t appswitch-generator)" 'xu-bad1\.service: .*Unknown key' 'the journal has it when it is read'
+start_app --name xu-taken --ip 198.18.70.9 -- sleep 1000
+refused xu-bad6 'belongs to|is taken|in use|already' 'an address that another name has' '[X-AppSwitch]' Name=xu-bad6 Address=198.18.70.9
+host_sh 'systemctl stop appswitchd; systemctl mask --runtime --quiet appswitchd'
+refused xu-bad7 'Failed to reach the AppSwitch daemon' 'a daemon that is not there' '[X-AppSwitch]' Name=xu-bad7
+host_sh 'systemctl unmask --runtime --quiet appswitchd; systemctl start appswitchd; systemctl reset-failed "appswitch-unit@*"'
+unit xu-web.service '[Service]' 'ExecStart=/bin/sleep 1000' '[X-AppSwitch]' Name=xu-web
+host_sh 'ln -s /dev/null /etc/systemd/system/xu-masked.service; mkdir /etc/systemd/system/xu-masked.service.d
+    printf "[X-AppSwitch]\n" >/etc/systemd/system/xu-masked.service.d/x.conf; systemctl daemon-reload'
+is "$(host systemctl show -P LoadState xu-masked)" masked 'a masked unit stays masked'
+
+### stopping the daemon stops the units that are its apps
+host rm -rf "$dir/xu-web.service.d"
+host systemctl daemon-reload
+start xu-web
+host systemctl stop appswitchd
+is "$(host systemctl is-active xu-web)" inactive 'a unit is stopped with the daemon'
+host systemctl start appswitchd
+is "$(host_sh 'ls /run/appswitch/netns')" '' 'no namespace is left'
 done_testing
