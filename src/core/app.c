@@ -974,7 +974,8 @@ static void app_restore_exposed(App *app) {
 
         r = exposures_add(app, &taken, &message);
         if (r < 0)
-                log_warning("%s: failed to expose it again, ignoring: %s", app->id, message ?: strerror(-r));
+                app_log_warning(0, app->id, "%s: failed to expose it again, ignoring: %s",
+                                app->id, message ?: strerror(-r));
 }
 
 int app_restore(Manager *m, const char *id, int *listeners, const int sockets[static _NETWORK_SOCKET_MAX]) {

@@ -14,6 +14,7 @@
 #include "core/exposures.h"
 #include "core/guarding.h"
 #include "core/load.h"
+#include "model/journal.h"
 #include "model/route-incoming.h"
 #include "trap/incoming.h"
 #include "transport/socket-owner.h"
@@ -431,7 +432,8 @@ static int host_port_new(App *app, const Endpoint *at, uint16_t port, HostPort *
         format_name(at, name);
         r = kept ? 0 : fd_store_add_spare(name, fd);
         if (r < 0)
-                (void) log_warning_errno(r, "%s: port %u of the host does not outlive a restart, ignoring: %m", app->id, at->port);
+                app_log_warning(r, app->id, "%s: port %u of the host does not outlive a restart, ignoring: %m",
+                                app->id, at->port);
         *ret = hp;
         return 0;
 }
