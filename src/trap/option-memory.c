@@ -251,6 +251,17 @@ static void inherit_common(int from, int to) {
         }
 }
 
+/*
+ * TCP_MAXSEG of a socket that is not connected and that never had it set reads
+ * as what TCP begins with (tcp(7)). To set that would bound the segments to it.
+ */
+static bool is_unset(int level, int option, const uint8_t *value) {
+        int v;
+
+        memcpy(&v, value, sizeof(v));
+        return level == IPPROTO_TCP && option == TCP_MAXSEG && v == TCP_MSS_DEFAULT;
+}
+
 void option_memory_inherit(Trap *trap, const Trap *setter, int from, int to, bool to_tcp) {
         inherit_common(from, to);
         for (size_t i = 0; i < ELEMENTSOF(inherited); i++) {
@@ -262,6 +273,8 @@ void option_memory_inherit(Trap *trap, const Trap *setter, int from, int to, boo
                         continue;
                 /* Some share a place with others, and to set 0 would undo those. */
                 if (option_is_common(level, option) && is_zero(value, size))
+                        continue;
+                if (is_unset(level, option, value))
                         continue;
                 if (to_tcp || option_is_common(level, option))
                         (void) setsockopt(to, level, option, value, size);

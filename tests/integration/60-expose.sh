@@ -12,7 +12,7 @@ exposed=$PROGRAMS/exposed.py
 H4=203.0.113.1 H6=2001:db8:60::1
 
 ### the world
-host_sh 'ip netns add ax-world && ip -n ax-world link set lo up
+host_sh 'mkdir -p /run/exposed; mkfifo /run/exposed/out.in; ip netns add ax-world && ip -n ax-world link set lo up
     ip link add ax-wire type veth peer name ax-wire netns ax-world
     ip address add 203.0.113.1/24 dev ax-wire; ip address add 2001:db8:60::1/64 dev ax-wire nodad
     for i in 2 3 4 5 6 7 8 9; do
@@ -268,6 +268,10 @@ wait_for_listen "$stays" 7000
 background held python3 "$exposed" hold "$H4" 7060 200
 wait_until 30 has_said held 'holding 200' || bail 'connections are held' "$(host cat /run/exposed/held.err)"
 pid=$(host ax list --json=short | /usr/bin/python3 -c 'import json, sys; print(*(a["leader"] for a in json.load(sys.stdin) if a["id"] == sys.argv[1]))' "$stays")
+# One that goes out again and again, for the other direction.
+background greeter python3 "$exposed" serve 7061 epoll
+start_app --egress 203.0.113.0/24 -- sh -c 'while :; do python3 "$1" hold 203.0.113.2 7061 1 <>"$2"; done' sh "$exposed" /run/exposed/out.in
+out=$APP
 for how in restart kill; do
     # The app stops for a while: some wait in its queue, some before it, the rest in the host's.
     host kill -STOP "$pid"
@@ -288,6 +292,12 @@ for how in restart kill; do
     ask "$H4" 7060
     like "$OUT" '^me ' "$how: and it goes on"
 done
+wait_until 20 host_sh 'test "$(ss -Htn state established "dport = :7061" | wc -l)" = 1'
+host_sh 'echo >/run/exposed/out.in'
+wait_until 20 host_sh 'ss -Htni state established "dport = :7061" | grep -q advmss'
+run host_sh 'ss -Htni state established "dport = :7061" | grep -o "advmss:[0-9]*"'
+is "$OUT" advmss:1448 'what goes out after a restart has segments of full size'
+stop_app "$out"
 finish held
 is "$(said held | tail -n 1)" 'good 200' 'connections that were there live on'
 run client -- true
