@@ -20,6 +20,7 @@ struct Asker {
         ForwardPeer peer;
         Query query;
         size_t limit;
+        bool reports; /* appswitchd is to hear of it, too */
         Asker *prev, *next;               /* of the lookup */
         Asker *client_prev, *client_next; /* of the client */
 };
@@ -145,17 +146,16 @@ static void lookup_fail(Lookup *l, unsigned rcode) {
  * Tells appswitchd what the client is about to hear, if it has a rule about the
  * name. Returns 0, or a negative errno if it could not be told.
  */
-static int report(Forward *f, const ForwardClient *client, const Query *q, const Question *question,
-                  const Response *response, uint32_t age) {
+static int report(Forward *f, const Asker *asker, const Question *question, const Response *response, uint32_t age) {
         ResponseAddresses addresses;
 
-        if (!patterns_name(&client->patterns, q->name))
+        if (!asker->reports)
                 return 0;
         response_addresses(response, question, &addresses);
         if (addresses.n == 0)
                 return 0;
         addresses.ttl -= MIN2(addresses.ttl, age);
-        return f->reports.resolved ? f->reports.resolved(client->id, q->name, &addresses, f->userdata) : -ENOTCONN;
+        return f->reports.resolved ? f->reports.resolved(asker->client->id, asker->query.name, &addresses, f->userdata) : -ENOTCONN;
 }
 
 /* Answers all that may hear it now. */
@@ -166,7 +166,7 @@ static void lookup_answer(Lookup *l, const Response *response, uint32_t age) {
         DL_FOREACH_SAFE(l->askers, asker, tmp) {
                 size_t size;
 
-                if (report(f, asker->client, &asker->query, &l->question, response, age) < 0)
+                if (report(f, asker, &l->question, response, age) < 0)
                         continue;
                 size = response_write(response, age, &asker->query, asker->limit, f->answer + STREAM_LENGTH_SIZE);
                 asker_reply(asker, size);
@@ -390,6 +390,7 @@ static int asker_new(ForwardClient *client, const uint8_t *query, size_t size, s
         r = query_parse(&asker->query, query, size);
         if (r != 0)
                 return r < 0 ? r : -EBADMSG;
+        asker->reports = patterns_name(&client->patterns, asker->query.name);
         *ret = TAKE_PTR(asker);
         return 0;
 }
@@ -457,7 +458,7 @@ ssize_t forward_ask(Forward *f, ForwardClient *client, const uint8_t *query, siz
                 return (ssize_t) response_write_error(LDNS_RCODE_SERVFAIL, &asker->query, ret);
 
         if (cache_get(f->cache, &question, forward_now(), &response, &age)) {
-                if (report(f, client, &asker->query, &question, &response, age) >= 0)
+                if (report(f, asker, &question, &response, age) >= 0)
                         return (ssize_t) response_write(&response, age, &asker->query, limit, ret);
                 r = ask_held(f, asker, &question, &response, age);
         } else
@@ -474,6 +475,20 @@ void forward_forget_stream(ForwardClient *client, const Stream *stream) {
         DL_FOREACH_SAFE2(client->askers, asker, tmp, client_next)
                 if (asker->peer.stream == stream)
                         asker_free(asker);
+}
+
+void forward_move(ForwardClient *from, ForwardClient *to) {
+        Asker *asker, *tmp;
+
+        DL_FOREACH_SAFE2(from->askers, asker, tmp, client_next) {
+                if (asker->peer.stream)
+                        continue;
+                DL_DELETE2(from->askers, asker, client_prev, client_next);
+                from->n_askers--;
+                DL_APPEND2(to->askers, asker, client_prev, client_next);
+                to->n_askers++;
+                asker->client = to;
+        }
 }
 
 void forward_leave(Forward *f, ForwardClient *client) {

@@ -106,5 +106,8 @@ ssize_t forward_ask(Forward *f, ForwardClient *client, const uint8_t *query, siz
 /* The stream of the client is gone, and waits for nothing any more. */
 void forward_forget_stream(ForwardClient *client, const Stream *stream);
 
+/* What `from` waits for goes to `to` from now on, which is the same app: all but streams. */
+void forward_move(ForwardClient *from, ForwardClient *to);
+
 /* The client is gone. */
 void forward_leave(Forward *f, ForwardClient *client);

@@ -355,6 +355,15 @@ static int app_new(Server *server, const char *id, int udp, int tcp, App **ret) 
         return 0;
 }
 
+/* An app that appswitchd tells of again, after a restart, or another one that got its id? */
+static bool is_same_socket(int a, int b) {
+        uint64_t cookie_a, cookie_b;
+        socklen_t size = sizeof(cookie_a);
+
+        return getsockopt(a, SOL_SOCKET, SO_COOKIE, &cookie_a, &size) >= 0 &&
+                        getsockopt(b, SOL_SOCKET, SO_COOKIE, &cookie_b, &size) >= 0 && cookie_a == cookie_b;
+}
+
 int server_add(Server *server, const char *id, const NameViewer *viewer, int udp, int tcp) {
         _cleanup_(app_freep) App *app = NULL;
         App *old;
@@ -368,6 +377,8 @@ int server_add(Server *server, const char *id, const NameViewer *viewer, int udp
         HASH_FIND_STR(server->apps, id, old);
         if (!old && HASH_COUNT(server->apps) >= SERVER_APPS_MAX)
                 return -ENOSPC;
+        if (old && is_same_socket(old->udp, app->udp))
+                forward_move(&old->client, &app->client);
         if (old)
                 server_drop(server, old);
         HASH_ADD_STR(server->apps, id, app);

@@ -74,7 +74,8 @@ void server_commit(Server *server);
 
 /*
  * Serves the app `id` (1 to 253 printable characters) on its sockets; if it is
- * known, the new sockets replace the old ones and its connections end. The
+ * known, the new sockets replace the old ones and its connections end, but what
+ * was asked by datagrams is still answered if it is the same socket. The
  * sockets are taken over, also on error.
  * Errors: -EINVAL (id), -ENOTSOCK or -EPROTOTYPE (not an AF_INET6 UDP socket
  * and a listening AF_INET6 TCP socket), -ENOSPC (SERVER_APPS_MAX), -ENOMEM, or
