@@ -19,6 +19,9 @@ enum {
         OPTION_FULL,
 };
 
+/* Where in the list of commands the explanation begins. */
+enum { HELP_COLUMN = 36 };
+
 static const Option global_options[] = {
         { OPTION_HELP, "help", 'h', NULL, "Show this help" },
         { OPTION_VERSION, "version", 0, NULL, "Show the version" },
@@ -33,7 +36,7 @@ static const Option global_options[] = {
 
 static const Verb verbs[] = {
         { "run", "[--] COMMAND [ARGUMENT…]", "Run a program as an app", run_options, true, verb_run },
-        { "list", "[KIND]", "List apps, or what else there is", NULL, false, verb_list },
+        { "list", "[apps|services|names|virtual-services|connections|exposed]", "List apps, or what else there is", NULL, false, verb_list },
         { "tree", NULL, "Show who listens and who is connected", NULL, false, verb_tree },
         { "monitor", NULL, "Show what happens, as it happens", NULL, false, verb_monitor },
         { "plot", NULL, "Draw who talks to whom, for dot(1)", plot_options, false, verb_plot },
@@ -50,6 +53,17 @@ static const Verb verbs[] = {
         { "tag", "APP… [+|-]KEY=VALUE…", "Change the tags of apps", tag_options, true, verb_tag },
 };
 
+static void show_verb(const Verb *verb) {
+        int n = printf("  %s%s%s", verb->name, verb->args ? " " : "", verb->args ?: "");
+
+        /* As many columns as it has characters; "…" is the only one that is longer than a byte. */
+        for (const char *p = verb->args; p && (p = strstr(p, "…")); p += strlen("…"))
+                n -= (int) strlen("…") - 1;
+        if (n > HELP_COLUMN - 2)
+                n = printf("\n") - 1;
+        printf("%*s%s\n", HELP_COLUMN - n, "", verb->help);
+}
+
 static void show_help(const Verb *verb) {
         if (verb) {
                 printf("ax [OPTION…] %s [OPTION…]%s%s\n\n%s.\n", verb->name, verb->args ? " " : "",
@@ -62,14 +76,8 @@ static void show_help(const Verb *verb) {
         } else {
                 printf("ax [OPTION…] COMMAND …\n\nRun apps with a network identity of their own, and look at them.\n"
                        "\nCommands:\n");
-                for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
-                        const char *args = verbs[i].args ?: "";
-
-                        printf("  %s %s%*s %s\n", verbs[i].name, args,
-                               (int) MAX2(0, 32 - (int) strlen(verbs[i].name) - (int) strlen(args) +
-                                                             (strstr(args, "…") ? 2 : 0)),
-                               "", verbs[i].help);
-                }
+                for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                        show_verb(&verbs[i]);
                 printf("\nAPP is an id (web_1), a name (web) for all its instances, or a unit.\n\nOptions:\n");
         }
         options_print_help(global_options);
