@@ -111,6 +111,10 @@ sees() {
 claims=(user=5002 name=web-1 names=web-1 'addresses=198.18.56.3 fd56::3' command=/usr/bin/id)
 ok 'run-app sees all that is claimed' sees run-app "${claims[@]}" 'tags=b=c zone=a zone=default'
 ok 'claim-address does' sees claim-address "${claims[@]}" 'tags=b=c zone=a zone=default'
+refused bob egress 'to have a way out to 192\.0\.2\.0/24 api\.test:443' 'a way out is not free' \
+    run --name web-1 --egress=192.0.2.0/24 --egress=api.test:443 -- id
+said+=$'\n'$(host journalctl -q -o cat --no-pager -t rules-see)
+ok 'egress sees where to' sees egress user=5002 name=web-1 'egress=192.0.2.0/24 api.test:443'
 ok 'join-tag sees just those tags that are not free' sees join-tag "${claims[@]}" 'tags=b=c zone=a'
 ok 'manage-apps sees whose app it is' sees manage-apps user=0 "app=$APP" name=taken verb=stop
 ok 'and what is to be done to it' sees manage-apps user=0 "app=$APP" name=taken verb=join
@@ -229,6 +233,8 @@ desk() {
 }
 run desk ax run --name mine -- id -un
 is "$OUT" bob 'who sits at the machine runs apps and names them'
+run desk ax run --egress yes -- id -un
+is "$OUT" bob 'and lets them out'
 run desk ax run --name db -- id -un
 like "$ERR" 'to claim the name db .*claim-name' 'but for a name that is reserved'
 run desk ax run --ip 198.18.56.6 -- id -un
