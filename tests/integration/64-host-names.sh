@@ -96,6 +96,10 @@ has() { # NAME ADDRESS
 ok 'resolv.conf: the next server has the names of others' wait_until 10 has other.example 192.0.2.80
 ok 'resolv.conf: names of apps' has host-names-web.ax.internal 198.18.64.1
 ok 'resolv.conf: with the search domain' has host-names-web 198.18.64.1
+for_apps() {
+    [[ "$(client --egress yes -- dig +tries=1 +time=5 +short other.example)" == 192.0.2.80 ]]
+}
+ok 'resolv.conf: apps with egress are led to the next server, too' wait_until 10 for_apps
 host_sh 'printf "nameserver 127.0.0.50\n" >/etc/resolv.conf'
 ok 'dnsmasq: names of others' has other.example 192.0.2.80
 ok 'dnsmasq: names of apps' has host-names-web.ax.internal 198.18.64.1
@@ -124,6 +128,9 @@ if host test -d "$resolved"; then
     like "$OUT" 'host-names-web\.ax\.internal' 'and of IPv6'
     ok 'getent hosts' has host-names-web.ax.internal 198.18.64.1
     ok 'names of others are asked of others' has other.example 192.0.2.80
+    ok 'also for apps with egress' wait_until 10 for_apps
+    run client --egress yes -- dig +tries=1 +time=5 +short host-names-far.ax.internal
+    is "$OUT" '' 'which do not learn of the names of other zones in this way'
     run host resolvectl query host-names-none.ax.internal
     like "$STATUS $ERR" "^1 .*not found" 'no such name'
     is "$(host_sh 'ip -o link show ax-names | grep -c "<.*UP.*LOWER_UP"; ip -6 -o address show dev ax-names')" 1 'the device is up, with nothing that it made itself'
