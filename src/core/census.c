@@ -150,7 +150,7 @@ static int begin_host(Census *c) {
         Manager *m = c->manager;
         CensusJob *j = c->job;
 
-        if (!m->sw.views || (c->depth < CENSUS_FULL && !load_looks_outside(m->load)))
+        if (!m->sw.views || c->n_late >= LATE_MAX || (c->depth < CENSUS_FULL && !load_looks_outside(m->load)))
                 return 0;
         j->apps = calloc(m->n_apps + 1, sizeof(*j->apps));
         j->late = calloc(m->n_apps + 1, sizeof(*j->late));

@@ -275,6 +275,12 @@ ok 'each with its bytes' wait_until 20 sent
 host systemctl restart appswitchd
 ok 'the daemon is back' wait_until 20 host ax list
 is "$(seen "$held" 'len(x)')" 5 'a new daemon knows them'
+# One whose lock is held for ever cannot be looked into, and holds up nobody for long.
+start_app --name outside-stuck -- python3 "$hostile" hold-lock "$V4" 7
+ok 'an app holds the lock of its socket' wait_until 10 host grep -q ready "$APP_LOG"
+is "$(seen "$held" 'len(x)')" 5 'the others are listed all the same'
+like "$(journal_since)" "$APP: the kernel was held up while it counted bytes" 'which is said'
+stop_app "$APP"
 is "$(host busctl call io.appswitch1 /io/appswitch1 io.appswitch1.Manager CutConnections s "$held")" 'uu 5 0' 'they can be cut'
 ok 'which is their end' wait_until 20 host grep -q '^closed 5$' "$held_log"
 is "$(seen "$held" 'len(x)')" 0 'and they are no more'

@@ -162,6 +162,17 @@ is "$(host busctl call "${MANAGER[@]}" CutConnections s "$app")" 'uu 4 0' 'they 
 ok 'which is their end' wait_until 10 host grep -q 'closed 4' /tmp/guard-hold.out
 is "$(seen 'len(x)')" 0 'and they are no more'
 
+host systemd-run --quiet --collect --unit=ax-guarded-server -p NetworkNamespacePath=/run/netns/ax-guarded \
+    python3 "$exposed" serve 7005 poll
+ok 'somebody beyond the host listens' wait_until 10 host python3 "$exposed" ask 198.51.100.2 7005
+start_app --name guarded-client --ip 198.18.61.2 --egress 198.51.100.2 -- python3 "$PROGRAMS/hold.py" 198.51.100.2 7005 2 500
+ok 'an app is connected to there' wait_until 10 host grep -q connected "$APP_LOG"
+is "$(host ax list connections --json=short | /usr/bin/python3 -c 'import json, sys
+print({(c["client_address"], c["server"], c["address"], c["port"], c["bytes_out"]) for c in json.load(sys.stdin) if c["client"] == sys.argv[1]})' "$APP")" \
+    "{('198.18.61.2', '', '198.51.100.2', 7005, 500)}" 'connections by egress are listed, too'
+is "$(host busctl call "${MANAGER[@]}" CutConnections s "$APP")" 'uu 2 0' 'and cut'
+ok 'which is their end' wait_until 10 host grep -q 'closed 2' "$APP_LOG"
+stop_app "$APP"
 start_app --name guard-least --strategy least-connections --expose 7000:8064 -- python3 "$exposed" serve 7000 epoll
 least=("$APP")
 wait_for_listen "$APP" 7000

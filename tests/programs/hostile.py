@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """hostile.py memory: calls whose memory never answers, again and again
 hostile.py lock: a socket whose lock is held for ever
+hostile.py hold-lock HOST PORT: the same with a connection to there
 hostile.py toggle: a listener whose mode changes while it is accepted from
 hostile.py accepts PROCESSES THREADS: as many accepts that wait
 hostile.py reuse HOST PORT LOOPBACK-PORT: a connection over TCP, made into something else
@@ -72,6 +73,15 @@ def lock():
         lambda: libc.accept(s.fileno(), None, None),
     ):
         threading.Thread(target=call).start()
+    time.sleep(1000)
+
+
+def hold_lock(host, port):
+    address = silent_page()
+    s = socket.create_connection((host, port))
+    threading.Thread(target=lambda: libc.send(s.fileno(), ctypes.c_void_p(address), 4096, 0)).start()
+    time.sleep(0.3)
+    print("ready", flush=True)
     time.sleep(1000)
 
 
@@ -180,5 +190,5 @@ def take(path, loopback_port):
     print("done")
 
 
-{"memory": memory, "lock": lock, "toggle": toggle, "accepts": accepts, "reuse": reuse, "give": give, "take": take}[sys.argv[1]](
-    *(int(a) if a.isdigit() else a for a in sys.argv[2:]))
+{"memory": memory, "lock": lock, "hold-lock": hold_lock, "toggle": toggle, "accepts": accepts, "reuse": reuse, "give": give,
+ "take": take}[sys.argv[1]](*(int(a) if a.isdigit() else a for a in sys.argv[2:]))
