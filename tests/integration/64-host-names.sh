@@ -131,6 +131,10 @@ if host test -d "$resolved"; then
     ok 'also for apps with egress' wait_until 10 for_apps
     run client --egress yes -- dig +tries=1 +time=5 +short host-names-far.ax.internal
     is "$OUT" '' 'which do not learn of the names of other zones in this way'
+    # It is asked because it is on the bus, whoever is in resolv.conf.
+    host_sh 'rm /etc/resolv.conf; echo nameserver 127.0.0.99 >/etc/resolv.conf'
+    ok 'and also if resolv.conf has another server' wait_until 10 for_apps
+    host ln -sf /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf
     run host resolvectl query host-names-none.ax.internal
     like "$STATUS $ERR" "^1 .*not found" 'no such name'
     is "$(host_sh 'ip -o link show ax-names | grep -c "<.*UP.*LOWER_UP"; ip -6 -o address show dev ax-names')" 1 'the device is up, with nothing that it made itself'
