@@ -188,6 +188,15 @@ is "$OUT" 198.18.63.1 'and with the domain'
 run dig -x 198.18.63.77
 like "$OUT" 'status: NXDOMAIN.*flags: qr aa' 'addresses that only we give are not asked outside'
 
+# A search domain is asked first, by the resolver of the app: whoever answers for all names there has the bare name, too.
+host_sh 'printf "nameserver 192.0.2.55\nsearch corp.test\n" >/etc/resolv.conf'
+run client --egress 192.0.2.80,other.test -- getent ahostsv4 taken.ax.internal
+like "$OUT" '^198\.18\.63\.1 ' 'with a search domain: the name of an app in the domain is that'
+run client --egress yes -- env RES_OPTIONS=ndots:0 getent ahostsv4 taken
+like "$OUT" '^198\.18\.63\.1 ' 'the bare name, if it is asked first'
+run client --egress other.test -- getent ahostsv4 taken
+like "$OUT" '^198\.18\.63\.1 ' 'the bare name, for who may look up only some names'
+
 ### what servers do
 nameservers 192.0.2.53
 hostile_asked() {
