@@ -180,7 +180,7 @@ static int run(void) {
         r = set_up_signals();
         if (r < 0)
                 return log_error_errno(r, "Failed to block signals: %m");
-        r = sd_event_default(&event);
+        r = sd_event_new(&event);
         if (r < 0)
                 return log_error_errno(r, "Failed to make an event loop: %m");
         (void) sd_event_set_watchdog(event, true);

@@ -455,28 +455,32 @@ typedef struct Transfer {
         uint8_t bytes[CALL_TRANSFER_MAX];
 } Transfer;
 
-static bool move(pid_t pid, bool write, uint64_t address, void *buf, size_t size) {
+static bool read_memory(pid_t pid, uint64_t address, void *buf, size_t size) {
         struct iovec local = { buf, size }, remote = { (void *) (uintptr_t) address, size };
 
-        if (size == 0)
-                return true;
-        return (write ? process_vm_writev(pid, &local, 1, &remote, 1, 0)
-                      : process_vm_readv(pid, &local, 1, &remote, 1, 0)) == (ssize_t) size;
+        return size == 0 || process_vm_readv(pid, &local, 1, &remote, 1, 0) == (ssize_t) size;
+}
+
+/* The value and its size, by one call. */
+static int write_answer(const Transfer *t, int size, int said) {
+        struct iovec local[] = { { (void *) t->bytes, (size_t) size }, { &said, sizeof(said) } };
+        struct iovec remote[] = { { (void *) (uintptr_t) t->address, (size_t) size },
+                                  { (void *) (uintptr_t) t->size_address, sizeof(said) } };
+        const size_t first = size == 0;
+
+        return process_vm_writev(t->pid, local + first, ELEMENTSOF(local) - first, remote + first,
+                                 ELEMENTSOF(remote) - first, 0) == size + (ssize_t) sizeof(said) ? 0 : -EFAULT;
 }
 
 static int transfer_answer(Transfer *t) {
         int n, full = (int) t->size;
 
-        if (!move(t->pid, false, t->size_address, &n, sizeof(n)))
+        if (!read_memory(t->pid, t->size_address, &n, sizeof(n)))
                 return -EFAULT;
         if (n < 0)
                 return -EINVAL;
         n = MIN2(n, full);
-        if (!move(t->pid, true, t->address, t->bytes, (size_t) n))
-                return -EFAULT;
-        if (t->full)
-                n = full;
-        return move(t->pid, true, t->size_address, &n, sizeof(n)) ? 0 : -EFAULT;
+        return write_answer(t, n, t->full ? full : n);
 }
 
 static void transfer_run(void *job) {
@@ -485,7 +489,7 @@ static void transfer_run(void *job) {
         if (t->type == TRANSFER_ANSWER)
                 t->result = transfer_answer(t);
         else
-                t->result = move(t->pid, false, t->address, t->bytes, t->size) ? 0 : -EFAULT;
+                t->result = read_memory(t->pid, t->address, t->bytes, t->size) ? 0 : -EFAULT;
 }
 
 int call_run_bounded(Call *call, void (*f)(void *job), void *job, size_t size) {
@@ -552,7 +556,7 @@ static void look_run(void *job) {
         uint8_t state; /* the first byte of TCP_INFO (tcp(7)) */
         socklen_t size = sizeof(state);
 
-        j->readable = look->size <= 0 || move(j->pid, false, j->address, &look->address, (size_t) look->size);
+        j->readable = look->size <= 0 || read_memory(j->pid, j->address, &look->address, (size_t) look->size);
         if (j->fd < 0)
                 return;
         look->flags = read_fd_flags(j->pid, j->number);
