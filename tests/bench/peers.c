@@ -3,10 +3,12 @@
 /*
  * What tools/bench measures without any other program's time in it.
  *
- *   peers serve accept|epoll|echo PORT             accepts and closes: waiting in accept(2), or with epoll(7) and
- *                                                  accept4(2); or sends back what comes, a process for each connection
+ *   peers serve accept|epoll|echo|keep PORT        accepts and closes: waiting in accept(2), or with epoll(7) and
+ *                                                  accept4(2); or sends back what comes, a process for each connection;
+ *                                                  or keeps what it accepts
  *   peers connect ADDRESS PORT SECONDS TASKS       connects, waits for the end of file, closes, in so many processes
  *   peers rtt ADDRESS PORT SECONDS SIZE            sends so many octets and waits for them, on one connection
+ *   peers hold ADDRESS PORT N                      connects N times, prints how often, and stays
  *
  * Clients print how often they did it in a second; the median and the 99th and 99.9th percentile of the time that it took;
  * and the median of the best 200 in a row, which says most where others use the machine, too. Times are in µs.
@@ -21,6 +23,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -80,6 +83,25 @@ static void serve_by_epoll(const char *port) {
                 else if (errno != EAGAIN)
                         die("accept4");
         }
+}
+
+static void raise_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                die("getrlimit");
+        limit.rlim_cur = limit.rlim_max;
+        (void) setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void serve_and_keep(const char *port) {
+        int fd;
+
+        raise_limit();
+        fd = listen_on(port, 0);
+        while (accept(fd, NULL, NULL) >= 0)
+                ;
+        die("accept");
 }
 
 static void write_all(int fd, const char *bytes, size_t size) {
@@ -153,6 +175,16 @@ static size_t rtt_for(const struct sockaddr_in *sa, uint64_t until, size_t size,
         return n;
 }
 
+static void hold(const struct sockaddr_in *sa, int n) {
+        raise_limit();
+        for (int i = 0; i < n; i++)
+                (void) connect_to(sa);
+        printf("%d\n", n);
+        (void) fflush(stdout);
+        for (;;)
+                (void) pause();
+}
+
 static int compare(const void *a, const void *b) {
         const uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
 
@@ -180,9 +212,17 @@ static double best_of(const uint32_t *times, size_t n) {
         return best;
 }
 
+static struct sockaddr_in address_of(const char *address, const char *port) {
+        struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t) atoi(port)) };
+
+        if (inet_pton(AF_INET, address, &sa.sin_addr) != 1)
+                die(address);
+        return sa;
+}
+
 /* `size` 0: connects. */
 static void client(const char *address, const char *port, double seconds, unsigned tasks, size_t size) {
-        struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t) atoi(port)) };
+        const struct sockaddr_in sa = address_of(address, port);
         struct {
                 size_t n[TASKS_MAX];
                 uint32_t times[][TIMES_MAX];
@@ -192,8 +232,6 @@ static void client(const char *address, const char *port, double seconds, unsign
         uint64_t begin;
         int status;
 
-        if (inet_pton(AF_INET, address, &sa.sin_addr) != 1)
-                die(address);
         shared = mmap(NULL, sizeof(*shared) + tasks * sizeof(shared->times[0]), PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (shared == MAP_FAILED)
@@ -230,13 +268,19 @@ int main(int argc, char *argv[]) {
                 serve_by_epoll(argv[3]);
         else if (argc == 4 && strcmp(argv[1], "serve") == 0 && strcmp(argv[2], "echo") == 0)
                 serve_echo(argv[3]);
-        else if (argc == 6 && strcmp(argv[1], "connect") == 0 && last > 0 && last <= TASKS_MAX)
+        else if (argc == 4 && strcmp(argv[1], "serve") == 0 && strcmp(argv[2], "keep") == 0)
+                serve_and_keep(argv[3]);
+        else if (argc == 5 && strcmp(argv[1], "hold") == 0 && atoi(argv[4]) > 0) {
+                const struct sockaddr_in sa = address_of(argv[2], argv[3]);
+
+                hold(&sa, atoi(argv[4]));
+        } else if (argc == 6 && strcmp(argv[1], "connect") == 0 && last > 0 && last <= TASKS_MAX)
                 client(argv[2], argv[3], atof(argv[4]), (unsigned) last, 0);
         else if (argc == 6 && strcmp(argv[1], "rtt") == 0 && last > 0 && last <= SIZE_MAX_ECHO)
                 client(argv[2], argv[3], atof(argv[4]), 1, (size_t) last);
         else {
-                fprintf(stderr, "usage: peers serve accept|epoll|echo PORT | connect ADDRESS PORT SECONDS TASKS | "
-                                "rtt ADDRESS PORT SECONDS SIZE\n");
+                fprintf(stderr, "usage: peers serve accept|epoll|echo|keep PORT | connect ADDRESS PORT SECONDS TASKS | "
+                                "rtt ADDRESS PORT SECONDS SIZE | hold ADDRESS PORT N\n");
                 return 2;
         }
         return 0;
