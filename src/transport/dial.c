@@ -66,19 +66,25 @@ static int ask(Dialer *dialer, int member, const DialRequest *request, int *fds,
         return *n_fds > 0 ? 0 : -EMFILE;
 }
 
+int dialer_fill(Dialer *dialer, DialPool *pool, int member, int family) {
+        typeof(&pool->families[0]) sockets = &pool->families[family == AF_INET6];
+        size_t n = ELEMENTSOF(sockets->fds);
+        int r;
+
+        if (sockets->n > 0)
+                return 0;
+        r = ask(dialer, member, &(DialRequest){ .family = (uint32_t) family }, sockets->fds, &n);
+        if (r >= 0)
+                sockets->n = n;
+        return r;
+}
+
 int dialer_take(Dialer *dialer, DialPool *pool, int member, int family) {
         typeof(&pool->families[0]) sockets = &pool->families[family == AF_INET6];
+        int r;
 
-        if (sockets->n == 0) {
-                size_t n = ELEMENTSOF(sockets->fds);
-                int r;
-
-                r = ask(dialer, member, &(DialRequest){ .family = (uint32_t) family }, sockets->fds, &n);
-                if (r < 0)
-                        return r;
-                sockets->n = n;
-        }
-        return sockets->fds[--sockets->n];
+        r = dialer_fill(dialer, pool, member, family);
+        return r < 0 ? r : sockets->fds[--sockets->n];
 }
 
 int dialer_take_plain(Dialer *dialer, int member, int family) {

@@ -61,6 +61,9 @@ int dialer_take_plain(Dialer *dialer, int member, int family);
 /* One that lists the sockets of the namespace (transport/sock-diag.h). */
 int dialer_take_diag(Dialer *dialer, int member);
 
+/* Sees to it that there is one in the pool, which takes some 80 µs if there is none. Returns 0 or a negative errno. */
+int dialer_fill(Dialer *dialer, DialPool *pool, int member, int family);
+
 void dial_pool_done(DialPool *pool);
 
 typedef enum DialState {

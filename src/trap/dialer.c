@@ -16,6 +16,10 @@ static int take_for_dialing(Dialer *dialer, Trap *trap, int member, int family) 
         return dialer_take(dialer, &trap->pool, member, family);
 }
 
+static int fill(Dialer *dialer, Trap *trap, int member, int family) {
+        return dialer_fill(dialer, &trap->pool, member, family);
+}
+
 static int take_plain(Dialer *dialer, Trap *trap, int member, int family) {
         return dialer_take_plain(dialer, member, family);
 }
@@ -45,6 +49,11 @@ static int take(Switch *sw, Take function, Trap *trap, int member, int family) {
 
 int trap_take_socket(Trap *trap, int family) {
         return take(trap->sw, take_for_dialing, trap, trap->member_fd, family);
+}
+
+void trap_fill_pool(Trap *trap, int family) {
+        /* Whoever needs one will try again, and say why there is none. */
+        (void) take(trap->sw, fill, trap, trap->member_fd, family);
 }
 
 int trap_take_plain_socket(Trap *trap, int family) {

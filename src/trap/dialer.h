@@ -8,6 +8,9 @@
 /* Takes a socket to dial into the app with. Returns it or a negative errno. */
 int trap_take_socket(Trap *trap, int family);
 
+/* Sees to it that the next one is there, at a time when nobody waits for it. */
+void trap_fill_pool(Trap *trap, int family);
+
 /* Takes one as the app itself would make it. Returns it or a negative errno. */
 int trap_take_plain_socket(Trap *trap, int family);
 

@@ -177,6 +177,7 @@ static int connect_tcp(Connect *c, Link *link) {
 
 static int connect_pair(Connect *c, Link *link) {
         Switch *sw = c->call->trap->sw;
+        const bool dialed = link->dialed >= 0;
         Listener *l = link->listener;
         int r;
 
@@ -184,7 +185,7 @@ static int connect_pair(Connect *c, Link *link) {
         r = connect_replace(c, c->call->fd, link->client);
         if (r <= 0)
                 return r;
-        if (link->dialed >= 0)
+        if (dialed)
                 (void) pending_add(link->server, &link->ends.client, &link->ends.server, TAKE_FD(link->server_fd),
                                    TAKE_FD(link->dialed));
         else {
@@ -199,6 +200,8 @@ static int connect_pair(Connect *c, Link *link) {
         }
         report(c, link->client);
         delivery_end(sw);
+        if (dialed)
+                trap_fill_pool(link->server, c->socket.family);
         return 0;
 }
 

@@ -279,6 +279,7 @@ END_TEST
 START_TEST(test_gone) {
         int r = 0;
 
+        ck_assert_int_eq(dialer_fill(dialer, &pool, member, AF_INET), 0);
         safe_close(dialer_take(dialer, &pool, member, AF_INET));
         ck_assert_int_eq(kill(server_pid, SIGKILL), 0);
         for (int i = 0; i < 2 * FD_PASS_MAX && r >= 0; i++) {
