@@ -50,6 +50,8 @@ static const Verb verbs[] = {
         { "policy", "[show|check [DIRECTORY]|reload]", "Show rules, try them, or read them again", NULL, false, verb_policy },
         { "drain", "APP…", "Give apps no new connections", drain_options, false, verb_drain },
         { "doctor", NULL, "Look whether this host has what apps need", NULL, false, verb_doctor },
+        { "verify", "UNIT…", "Look whether units can be the apps that their files say", NULL, false, verb_verify },
+        { "systemd-run", "[OPTION…] COMMAND…", "Run a service as systemd-run(1) does; AppSwitch= makes it an app", NULL, true, verb_systemd_run },
         { "tag", "APP… [+|-]KEY=VALUE…", "Change the tags of apps", tag_options, true, verb_tag },
 };
 
@@ -186,11 +188,18 @@ static int dispatch(Settings *settings, char **argv) {
         return unknown_verb(p.words ? p.words[0] : NULL);
 }
 
+/* Called by the name of the one that it stands before. */
+static bool is_systemd_run(const char *argv0) {
+        const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+
+        return argv0 && strcmp(slash ? slash + 1 : argv0, "systemd-run") == 0;
+}
+
 int cli_main(int argc, char **argv) {
         Settings settings = { .json = JSON_OFF, .legend = true, .pager = true, .ask_password = true };
         int r;
 
-        r = dispatch(&settings, argv + 1);
+        r = is_systemd_run(argv[0]) ? verb_systemd_run(NULL, &settings, argv + 1) : dispatch(&settings, argv + 1);
         if (fflush(stdout) == EOF && r == 0 && errno != EPIPE) {
                 log_error_errno(-errno, "Failed to write output: %m");
                 r = EXIT_FAILURE;

@@ -66,6 +66,8 @@ int verb_tree(const Verb *verb, Settings *settings, char **argv);
 int verb_monitor(const Verb *verb, Settings *settings, char **argv);
 int verb_plot(const Verb *verb, Settings *settings, char **argv);
 int verb_status(const Verb *verb, Settings *settings, char **argv);
+int verb_verify(const Verb *verb, Settings *settings, char **argv);
+int verb_systemd_run(const Verb *verb, Settings *settings, char **argv);
 int verb_stop(const Verb *verb, Settings *settings, char **argv);
 int verb_kill(const Verb *verb, Settings *settings, char **argv);
 int verb_drain(const Verb *verb, Settings *settings, char **argv);

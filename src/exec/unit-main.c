@@ -200,6 +200,8 @@ int main(int argc, char *argv[]) {
         Options options = {};
         int c, status;
 
+        /* The journal knows of a stream which unit it is of, and of a process that ends at once it often does not. */
+        log_set_target(LOG_TARGET_CONSOLE);
         while ((c = getopt_long(argc, argv, "+", long_options, NULL)) >= 0)
                 switch (c) {
                 case '0':

@@ -59,50 +59,6 @@ static int check_settings(const UnitFile *unit, char **ret_message) {
         return r;
 }
 
-static int make_options(const UnitSandbox *s, char **ret) {
-        _cleanup_free_ char *bounding = unit_sandbox_format_caps(s->bounding, ",", ""),
-                            *ambient = unit_sandbox_format_caps(s->ambient, ",", ""), *text = NULL;
-        size_t size;
-        FILE *f;
-
-        f = bounding && ambient ? open_memstream(&text, &size) : NULL;
-        if (!f)
-                return -ENOMEM;
-        if (s->bounding)
-                (void) fprintf(f, " --drop-bounding=%s", bounding);
-        if (s->ambient)
-                (void) fprintf(f, " --drop-ambient=%s", ambient);
-        if (s->add_unix)
-                (void) fputs(" --refuse-unix", f);
-        if (s->add_seccomp)
-                (void) fprintf(f, " --refuse-seccomp=%s", s->refusal);
-        if (fclose(f) != 0)
-                return -ENOMEM;
-        *ret = strdup(*text ? text + 1 : "");
-        return *ret ? 0 : -ENOMEM;
-}
-
-static int write_sandbox(const UnitSandbox *s, FILE *f) {
-        _cleanup_free_ char *bounding = unit_sandbox_format_caps(s->bounding, " ", "CAP_"),
-                            *ambient = unit_sandbox_format_caps(s->ambient, " ", "CAP_");
-
-        if (!bounding || !ambient)
-                return -ENOMEM;
-        if (s->no_new_privileges)
-                (void) fputs("NoNewPrivileges=yes\n", f);
-        if (s->bounding)
-                (void) fprintf(f, "CapabilityBoundingSet=%s\n", bounding);
-        if (s->ambient)
-                (void) fprintf(f, "AmbientCapabilities=%s\n", ambient);
-        if (s->add_unix)
-                (void) fputs("RestrictAddressFamilies=AF_UNIX\n", f);
-        if (s->add_seccomp)
-                (void) fputs("SystemCallFilter=seccomp\n", f);
-        if (s->add_path)
-                (void) fputs("ExecPaths=" UNIT_EXEC_PATH "\n", f);
-        return 0;
-}
-
 static int write_commands(const UnitFile *unit, const char *key, const char *options, FILE *f) {
         size_t first = unit->n;
 
@@ -129,8 +85,7 @@ static int write_commands(const UnitFile *unit, const char *key, const char *opt
         return 0;
 }
 
-/* What the daemon is to know. */
-static void write_sections(const UnitFile *unit, FILE *f) {
+void drop_in_write_sections(const UnitFile *unit, FILE *f) {
         const char *user = unit_file_get(unit, "Service", "User");
 
         (void) fputs("\n[" UNIT_SECTION "]\n", f);
@@ -142,7 +97,8 @@ static void write_sections(const UnitFile *unit, FILE *f) {
 }
 
 int drop_in_write(const UnitFile *unit, FILE *f, char **ret_message) {
-        _cleanup_free_ char *options = NULL;
+        _cleanup_strv_ char **options = NULL, **properties = NULL;
+        _cleanup_free_ char *joined = NULL;
         UnitSandbox sandbox;
         int r;
 
@@ -152,17 +108,21 @@ int drop_in_write(const UnitFile *unit, FILE *f, char **ret_message) {
         if (r >= 0)
                 r = unit_sandbox_find(unit, &sandbox, ret_message);
         if (r >= 0)
-                r = make_options(&sandbox, &options);
+                r = unit_sandbox_format(&sandbox, &options, &properties);
         if (r < 0)
                 return r;
+        joined = strv_join(options, " ");
+        if (!joined)
+                return -ENOMEM;
         (void) fputs("# Made by appswitch-generator of [" UNIT_SECTION "]: see appswitch.unit(5).\n"
                      "[Unit]\nRequires=appswitch-unit@%N.service\nAfter=appswitch-unit@%N.service\n\n"
                      "[Service]\nNetworkNamespacePath=" UNIT_NETNS_DIRECTORY "/%n\n", f);
-        r = write_sandbox(&sandbox, f);
+        for (char **p = properties; p && *p; p++)
+                (void) fprintf(f, "%s\n", *p);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(commands); i++)
-                r = write_commands(unit, commands[i], options, f);
+                r = write_commands(unit, commands[i], joined, f);
         if (r >= 0)
-                write_sections(unit, f);
+                drop_in_write_sections(unit, f);
         return r;
 }
 

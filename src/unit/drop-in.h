@@ -30,6 +30,9 @@ int unit_file_parse_settings(const UnitFile *unit, UnitSettings *ret, char **ret
  */
 int drop_in_load(const char *unit, UnitFile *ret);
 
+/* Writes what the daemon is to know of the unit. */
+void drop_in_write_sections(const UnitFile *unit, FILE *f);
+
 /* Writes the drop-in. Returns 0, -ENOMEM, or -EINVAL with a sentence about what is wrong with the unit. */
 int drop_in_write(const UnitFile *unit, FILE *f, char **ret_message);
 

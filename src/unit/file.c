@@ -292,17 +292,14 @@ static void join_lines(char *text) {
         *to = '\0';
 }
 
-static int take_line(const IniLine *line, void *userdata) {
-        UnitFile *unit = userdata;
+int unit_file_assign(UnitFile *unit, const char *section, const char *key, const char *value) {
         UnitAssignment *grown, a;
 
-        if (line->type != INI_ASSIGNMENT)
-                return 0;
         grown = reallocarray(unit->assignments, unit->n + 1, sizeof(*grown));
         if (!grown)
                 return -ENOMEM;
         unit->assignments = grown;
-        a = (UnitAssignment){ strdup(line->section), strdup(line->key), strdup(line->value) };
+        a = (UnitAssignment){ strdup(section), strdup(key), strdup(value) };
         if (!a.section || !a.key || !a.value) {
                 free(a.section);
                 free(a.key);
@@ -311,6 +308,10 @@ static int take_line(const IniLine *line, void *userdata) {
         }
         unit->assignments[unit->n++] = a;
         return 0;
+}
+
+static int take_line(const IniLine *line, void *userdata) {
+        return line->type == INI_ASSIGNMENT ? unit_file_assign(userdata, line->section, line->key, line->value) : 0;
 }
 
 static int load_file(const char *root, const char *path, UnitFile *unit) {

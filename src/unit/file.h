@@ -40,6 +40,9 @@ int unit_catalog_find(UnitCatalog *catalog, const char *section, char ***ret);
 
 /* Reads a unit. One that is not there is `found` false. Returns 0, -ENOMEM, or a negative errno of reading. */
 int unit_file_load(UnitCatalog *catalog, const char *name, UnitFile *ret);
+/* Adds one assignment. Returns 0 or -ENOMEM. */
+int unit_file_assign(UnitFile *unit, const char *section, const char *key, const char *value);
+
 /* Adds the assignments of one file. Returns as unit_file_load(). */
 int unit_file_add(UnitFile *unit, const char *path);
 void unit_file_done(UnitFile *unit);

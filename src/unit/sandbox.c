@@ -22,7 +22,7 @@ static const struct {
         const char *name;
 } caps[] = { { CAP_SYS_ADMIN, "SYS_ADMIN" }, { CAP_SETPCAP, "SETPCAP" } };
 
-char *unit_sandbox_format_caps(uint64_t set, const char *separator, const char *prefix) {
+static char *format_caps(uint64_t set, const char *separator, const char *prefix) {
         _cleanup_strv_ char **names = NULL;
 
         for (size_t i = 0; i < ELEMENTSOF(caps); i++) {
@@ -204,5 +204,47 @@ int unit_sandbox_find(const UnitFile *unit, UnitSandbox *ret, char **ret_message
         s.add_unix = !list_has(&families);
         s.add_path = unit_file_get(unit, SERVICE, "NoExecPaths");
         *ret = s;
+        return 0;
+}
+
+/* Appends "KEYVALUE", and takes the value. */
+static int append(char ***v, const char *key, char *value) {
+        _cleanup_free_ char *owned = value, *s = NULL;
+
+        return !value || asprintf(&s, "%s%s", key, value) < 0 ? -ENOMEM : strv_append(v, s);
+}
+
+int unit_sandbox_format(const UnitSandbox *s, char ***ret_options, char ***ret_properties) {
+        _cleanup_strv_ char **options = NULL, **properties = NULL;
+        int r = 0;
+
+        if (s->no_new_privileges)
+                r = strv_append(&properties, "NoNewPrivileges=yes");
+        if (r >= 0 && s->bounding) {
+                r = append(&options, "--drop-bounding=", format_caps(s->bounding, ",", ""));
+                if (r >= 0)
+                        r = append(&properties, "CapabilityBoundingSet=", format_caps(s->bounding, " ", "CAP_"));
+        }
+        if (r >= 0 && s->ambient) {
+                r = append(&options, "--drop-ambient=", format_caps(s->ambient, ",", ""));
+                if (r >= 0)
+                        r = append(&properties, "AmbientCapabilities=", format_caps(s->ambient, " ", "CAP_"));
+        }
+        if (r >= 0 && s->add_unix) {
+                r = strv_append(&options, "--refuse-unix");
+                if (r >= 0)
+                        r = strv_append(&properties, "RestrictAddressFamilies=AF_UNIX");
+        }
+        if (r >= 0 && s->add_seccomp) {
+                r = append(&options, "--refuse-seccomp=", strdup(s->refusal));
+                if (r >= 0)
+                        r = strv_append(&properties, "SystemCallFilter=seccomp");
+        }
+        if (r >= 0 && s->add_path)
+                r = strv_append(&properties, "ExecPaths=" UNIT_EXEC_PATH);
+        if (r < 0)
+                return r;
+        *ret_options = TAKE_PTR(options);
+        *ret_properties = TAKE_PTR(properties);
         return 0;
 }

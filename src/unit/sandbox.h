@@ -27,5 +27,8 @@ typedef struct UnitSandbox {
  */
 int unit_sandbox_find(const UnitFile *unit, UnitSandbox *ret, char **ret_message);
 
-/* Of capabilities that are added here: "SYS_ADMIN,SETPCAP" (to be freed); NULL: out of memory. */
-char *unit_sandbox_format_caps(uint64_t caps, const char *separator, const char *prefix);
+/*
+ * As options of appswitch-unit, which takes it away again, and as assignments ("NoNewPrivileges=yes") that add it to the
+ * unit; each NULL if there are none. Returns 0 or -ENOMEM.
+ */
+int unit_sandbox_format(const UnitSandbox *s, char ***ret_options, char ***ret_properties);

@@ -178,15 +178,27 @@ static int unknown_key(const char *key, char **ret_message) {
         return text ? say(-EINVAL, ret_message, "Unknown key '%s='; known are %s=", key, text) : -ENOMEM;
 }
 
-int unit_settings_set(UnitSettings *settings, const char *key, const char *value, char **ret_message) {
-        _cleanup_free_ char *copy = NULL;
-        char *rest, *word;
+static size_t find_key(const char *key) {
         size_t i;
-        int r;
 
         for (i = 0; i < ELEMENTSOF(keys); i++)
                 if (strcasecmp(keys[i].key, key) == 0 || strcmp(keys[i].option, key) == 0)
                         break;
+        return i;
+}
+
+const char *unit_settings_option(const char *key) {
+        const size_t i = find_key(key);
+
+        return i < ELEMENTSOF(keys) ? keys[i].option : NULL;
+}
+
+int unit_settings_set(UnitSettings *settings, const char *key, const char *value, char **ret_message) {
+        _cleanup_free_ char *copy = NULL;
+        const size_t i = find_key(key);
+        char *rest, *word;
+        int r;
+
         if (i == ELEMENTSOF(keys))
                 return unknown_key(key, ret_message);
         rest = copy = strdup(value);

@@ -38,6 +38,9 @@ void unit_settings_done(UnitSettings *settings);
  */
 int unit_settings_set(UnitSettings *settings, const char *key, const char *value, char **ret_message);
 
+/* The option of `ax run` for a key: "ip" for "Address". NULL: there is no such key. */
+const char *unit_settings_option(const char *key);
+
 /*
  * Replaces the specifiers of systemd.unit(5) that a unit's name has the answer
  * to: %n %N %p %P %i %I %j %J and %%. Returns 0, -ENOMEM, or -EINVAL with a

@@ -207,6 +207,10 @@ refused() {
     host systemctl reset-failed "$name" 2>/dev/null
 }
 refused xu-bad1 'Unknown key .Nmae=.; known are Name=, Address=' 'an unknown key' '[X-AppSwitch]' Nmae=x
+run host ax verify xu-bad1 xu-web xu-nosuch
+is "$STATUS" 1 'ax verify'
+like "$ERR" "xu-bad1\.service: Unknown key 'Nmae='" 'says what is wrong'
+unlike "$ERR" 'xu-web' 'and nothing of a good one'
 refused xu-bad2 "Invalid address '198\.18': it is neither" 'an address that is none' '[X-AppSwitch]' Address=198.18
 refused xu-bad3 'Invalid expose' 'a port that is none' '[X-AppSwitch]' Expose=80
 refused xu-bad4 'RootDirectory= cannot be an app' 'a setting that cannot be' RootDirectory=/srv '[X-AppSwitch]' Name=xu-bad4

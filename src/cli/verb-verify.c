@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* ax verify: whether units can be the apps that their files say, as the generator would find. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "basic/log.h"
+#include "basic/text.h"
+#include "cli/cli.h"
+#include "unit/drop-in.h"
+
+static bool has_section(const UnitFile *unit) {
+        for (size_t i = 0; i < unit->n; i++)
+                if (strcmp(unit->assignments[i].section, UNIT_SECTION) == 0)
+                        return true;
+        return false;
+}
+
+/* Returns 0 if it is good, 1 after an error was said, or a negative errno that was logged. */
+static int verify(UnitCatalog *catalog, const char *word) {
+        _cleanup_free_ char *name = NULL, *text = NULL, *message = NULL;
+        _cleanup_(unit_file_done) UnitFile unit = {};
+        size_t size;
+        FILE *f;
+        int r;
+
+        if (asprintf(&name, "%s%s", word, strchr(word, '.') ? "" : ".service") < 0)
+                return log_oom();
+        r = unit_file_load(catalog, name, &unit);
+        if (r < 0)
+                return log_error_errno(r, "%s: the unit cannot be read: %m", name);
+        if (unit.masked) {
+                log_error("%s: it is masked.", name);
+                return 1;
+        }
+        if (!unit.found || !has_section(&unit)) {
+                log_error("%s: %s.", name, unit.found ? "it has no section [" UNIT_SECTION "] with settings" : "there is no unit file of this name");
+                return 1;
+        }
+        f = open_memstream(&text, &size);
+        if (!f)
+                return log_oom();
+        r = drop_in_write(&unit, f, &message);
+        if (fclose(f) != 0 || (r < 0 && !message))
+                return log_oom();
+        if (r < 0)
+                log_error("%s: %s.", name, message);
+        return r < 0;
+}
+
+int verb_verify(const Verb *verb, Settings *settings, char **argv) {
+        _cleanup_(unit_catalog_freep) UnitCatalog *catalog = NULL;
+        _cleanup_option_parser_ OptionParser p;
+        int r, status = EXIT_SUCCESS;
+
+        r = cli_parse_plain(&p, verb, settings, argv);
+        if (r <= 0)
+                return r;
+        if (!p.words)
+                return log_error_errno(-EINVAL, "Which unit is to be verified?");
+        r = unit_catalog_new("", &catalog);
+        if (r < 0)
+                return log_error_errno(r, "Failed to look at unit files: %m");
+        for (char **word = p.words; *word; word++)
+                if (verify(catalog, *word) != 0)
+                        status = EXIT_FAILURE;
+        return status;
+}
