@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <check.h>
+#include <linux/capability.h>
+#include <string.h>
+
+#include "unit.h"
+#include "basic/text.h"
+#include "unit/exec-line.h"
+#include "unit/sandbox.h"
+#include "unit/settings.h"
+
+/* A command keeps its prefixes, and its words as they were written. */
+START_TEST(lines) {
+        static const struct {
+                const char *line, *wrapped;
+        } cases[] = {
+                { "/bin/a", "/w -x -- /bin/a" },
+                { "-:/bin/a  $B 'c  d' \"e\\\" f\"", "-:/w -x -- /bin/a $B 'c  d' \"e\\\" f\"" },
+                { "+/bin/a", "+/w -- /bin/a" },
+                { "!!@/bin/a b c", "!!/w -x --argv0 -- /bin/a b c" },
+                { "/bin/$a $B", "/w -x -- /bin/$$a $B" },
+                { ":/bin/$a", ":/w -x -- /bin/$a" },
+                { "/bin/a ; -/bin/b ';' \\;", "/w -x -- /bin/a ; -/w -x -- /bin/b ';' \\;" },
+                { "", "" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *wrapped = NULL;
+
+                ck_assert_int_eq(exec_line_wrap(cases[i].line, "/w", "-x", &wrapped), 0);
+                ck_assert_str_eq(wrapped, cases[i].wrapped);
+        }
+}
+END_TEST
+
+/* Specifiers are those of the unit's name; others are an error that names those that are known. */
+START_TEST(specifiers) {
+        _cleanup_free_ char *value = NULL, *message = NULL, *none = NULL;
+
+        ck_assert_int_eq(unit_expand_specifiers("%n %N %p %i %I %j %%", "a-b@c\\x2dd-e.service", &value, &message), 0);
+        ck_assert_str_eq(value, "a-b@c\\x2dd-e.service a-b@c\\x2dd-e a-b c\\x2dd-e c-d/e b %");
+        ck_assert_int_eq(unit_expand_specifiers("%H", "a.service", &none, &message), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(message, "'%H'"));
+}
+END_TEST
+
+/* An empty value takes back; keys go by either name; what is wrong is said with what is allowed. */
+START_TEST(settings) {
+        _cleanup_free_ char *message = NULL;
+        UnitSettings s;
+
+        unit_settings_init(&s);
+        ck_assert_int_eq(unit_settings_set(&s, "Name", "A b, c", &message), 0);
+        ck_assert_int_eq((int) strv_length(s.names), 3);
+        ck_assert_str_eq(s.names[0], "a");
+        ck_assert_int_eq(unit_settings_set(&s, "name", "", &message), 0);
+        ck_assert_ptr_null(s.names);
+        ck_assert_int_eq(unit_settings_set(&s, "ip", "198.18.0.1", &message), 0);
+        ck_assert_int_eq((int) s.n_addresses, 1);
+        ck_assert_int_eq(unit_settings_set(&s, "Weight", "1001", &message), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(message, "1 to 1000"));
+        unit_settings_done(&s);
+}
+END_TEST
+
+static void find(const char *const (*assignments)[2], size_t n, UnitSandbox *ret) {
+        _cleanup_free_ char *message = NULL;
+        UnitFile unit = {};
+
+        for (size_t i = 0; i < n; i++)
+                ck_assert_int_eq(unit_file_assign(&unit, "Service", assignments[i][0], assignments[i][1]), 0);
+        ck_assert_int_eq(unit_sandbox_find(&unit, ret, &message), 0);
+        unit_file_done(&unit);
+}
+
+/* Only what is missing is added. */
+START_TEST(sandboxes) {
+        static const char *const user[][2] = { { "User", "a" } };
+        static const char *const implied[][2] = { { "User", "a" }, { "SystemCallFilter", "@system-service" }, { "SystemCallErrorNumber", "EPERM" } };
+        static const char *const bounded[][2] = { { "CapabilityBoundingSet", "CAP_CHOWN" }, { "RestrictAddressFamilies", "AF_INET" } };
+        static const char *const back[][2] = { { "CapabilityBoundingSet", "CAP_CHOWN" }, { "CapabilityBoundingSet", "~" } };
+        const uint64_t both = UINT64_C(1) << CAP_SYS_ADMIN | UINT64_C(1) << CAP_SETPCAP;
+        UnitSandbox s;
+
+        find(NULL, 0, &s);
+        ck_assert(s.bounding == 0 && s.ambient == 0 && !s.no_new_privileges && !s.add_unix && !s.add_seccomp);
+        find(user, ELEMENTSOF(user), &s);
+        ck_assert(s.bounding == 0 && s.ambient == both && !s.no_new_privileges);
+        find(implied, ELEMENTSOF(implied), &s);
+        ck_assert(s.bounding == 0 && s.ambient == 0 && s.no_new_privileges && s.add_seccomp);
+        find(bounded, ELEMENTSOF(bounded), &s);
+        ck_assert(s.bounding == both && s.ambient == 0 && s.add_unix);
+        find(back, ELEMENTSOF(back), &s);
+        ck_assert(s.bounding == 0);
+}
+END_TEST
+
+int main(void) {
+        return UNIT_RUN("unit", NULL, NULL, lines, specifiers, settings, sandboxes);
+}
