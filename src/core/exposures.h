@@ -19,7 +19,10 @@
 
 #include "core/app.h"
 
-enum { EXPOSED_PORTS_MAX = 1024 }; /* on the node */
+enum {
+        EXPOSED_PORTS_MAX = 1024, /* on the node */
+        EXPOSED_SOCKETS_MAX = 2 * EXPOSED_PORTS_MAX, /* each by both families */
+};
 
 typedef struct Exposures Exposures;
 

@@ -99,7 +99,7 @@ static void add_port(const ExposedPort *port, void *userdata) {
         Guarding *g = userdata;
         GuardPort *p = &g->ports[g->n];
 
-        if (g->n == EXPOSED_PORTS_MAX || g->error < 0)
+        if (g->n == EXPOSED_SOCKETS_MAX || g->error < 0)
                 return;
         *p = (GuardPort){ .protocol = IPPROTO_TCP, .port = port->at.port, .address = port->at.address };
         g->error = guarding_networks(g->manager, port, &p->from);
@@ -130,7 +130,7 @@ static void add_host_names(Guarding *g) {
 static int gather(Guarding *g) {
         g->n = 0;
         g->error = 0;
-        g->ports = calloc(EXPOSED_PORTS_MAX + HOST_NAMES_PORTS, sizeof(*g->ports));
+        g->ports = calloc(EXPOSED_SOCKETS_MAX + HOST_NAMES_PORTS, sizeof(*g->ports));
         if (!g->ports)
                 return -ENOMEM;
         exposures_foreach(g->manager->exposures, add_port, g);

@@ -241,11 +241,20 @@ ok 'the daemon is back' wait_until 20 host ax list
 ok 'all is as it was' wait_until 20 guarded 8061 || diag "$(table)"
 is "$(listed '[p["host_port"] for p in x]')" '[8061, 8061]' 'to who lists it, too'
 is "$(table | sed 's/packets.*//')" "$before" 'rule by rule'
-start_app --name guard-many --expose '9000-9099:9000-9099' --expose-from localhost -- sleep 1000
-is "$(listed 'len(x)')" 202 'a hundred ports'
+# A port that is exposed by both families is two sockets.
+many=()
+for i in 0 1 2; do
+    start_app --name guard-many-$i --expose "$((9000 + 256 * i))-$((9255 + 256 * i)):$((9000 + 256 * i))-$((9255 + 256 * i))" \
+        --expose-from localhost -- sleep 1000
+    many+=("$APP")
+done
+is "$(listed 'len(x)')" $((2 + 2 * 768)) 'hundreds of ports'
 # shellcheck disable=SC2046
-ok 'are guarded' wait_until 10 guarded 8061 $(seq 9000 9099)
-stop_app "$APP"
+ok 'are guarded' wait_until 10 guarded 8061 $(seq 9000 9767)
+is "$(listed 'sum(p["guarded"] for p in x)')" $((2 + 2 * 768)) 'by each family'
+for i in "${many[@]}"; do
+    stop_app "$i"
+done
 ok 'and forgotten' wait_until 10 guarded 8061
 
 ### the name server for the host
