@@ -8,6 +8,7 @@
 #include "basic/log.h"
 #include "core/guarding.h"
 #include "core/host-names.h"
+#include "model/journal.h"
 
 enum {
         NETWORKS_UNION_MAX = 1024, /* for one port; with more it is for who accepts alone */
@@ -48,7 +49,7 @@ void guarding_refused(Guarding *g, const ExposedPort *port, const Endpoint *clie
         (void) snprintf(host, sizeof(host), "APPSWITCH_HOST_ADDRESS=%s", at);
         (void) snprintf(peer, sizeof(peer), "APPSWITCH_ADDRESS=%s", from);
         (void) log_fields(LOG_NOTICE, 0,
-                          (const char *const[]){ "MESSAGE_ID=0d3a6f7f1c1e4a6fb4d5f3a9b6f0c8d7", host, peer, NULL },
+                          (const char *const[]){ "MESSAGE_ID=" MESSAGE_EXPOSED_REFUSED, host, peer, NULL },
                           "%s was refused a connection to %s of the host: no app there is exposed to it (ExposeFrom=).%s", from, at,
                           g->n_records == RECORDS_PER_WINDOW ? " (Further records are held back for a while.)" : "");
 }
