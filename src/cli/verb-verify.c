@@ -19,7 +19,7 @@ static bool has_section(const UnitFile *unit) {
 
 /* Returns 0 if it is good, 1 after an error was said, or a negative errno that was logged. */
 static int verify(UnitCatalog *catalog, const char *word) {
-        _cleanup_free_ char *name = NULL, *text = NULL, *message = NULL;
+        _cleanup_free_ char *name = NULL, *text = NULL, *message = NULL, *for_all = NULL;
         _cleanup_(unit_file_done) UnitFile unit = {};
         size_t size;
         FILE *f;
@@ -34,8 +34,16 @@ static int verify(UnitCatalog *catalog, const char *word) {
                 log_error("%s: it is masked.", name);
                 return 1;
         }
-        if (!unit.found || !has_section(&unit)) {
-                log_error("%s: %s.", name, unit.found ? "it has no section [" UNIT_SECTION "] with settings" : "there is no unit file of this name");
+        if (!unit.found) {
+                log_error("%s: there is no unit file of this name.", name);
+                return 1;
+        }
+        if (!has_section(&unit)) {
+                r = unit_catalog_find_for_all(catalog, UNIT_SECTION, &for_all);
+                if (r < 0)
+                        return log_oom();
+                log_error("%s: it has no section [" UNIT_SECTION "] with settings%s%s%s.", name, r > 0 ? ", and that in " : "",
+                          r > 0 ? for_all : "", r > 0 ? " makes no service an app" : "");
                 return 1;
         }
         f = open_memstream(&text, &size);

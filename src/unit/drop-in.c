@@ -141,8 +141,8 @@ int drop_in_write_refusal(const char *message, FILE *f) {
 char *drop_in_name(const UnitFile *unit) {
         char *name;
 
-        if (!unit->last_file || strcmp(unit->last_file, "zzz-" DROP_IN) < 0)
-                return strdup("zzz-" DROP_IN);
+        if (!unit->last_file || strcmp(unit->last_file, DROP_IN_NAME) < 0)
+                return strdup(DROP_IN_NAME);
         return asprintf(&name, "%s~" DROP_IN, unit->last_file) < 0 ? NULL : name;
 }
 

@@ -39,5 +39,11 @@ int drop_in_write(const UnitFile *unit, FILE *f, char **ret_message);
 /* Writes one by which the unit fails to start, and says why. Returns 0 or -ENOMEM. */
 int drop_in_write_refusal(const char *message, FILE *f);
 
+/*
+ * What it is called, if nothing else is needed for it to be the last one. That of a prefix is taken back in the unit's own
+ * directory by a file of this name.
+ */
+#define DROP_IN_NAME "zzz-appswitch.conf"
+
 /* Its file name, after which no other drop-in of the unit comes (to be freed); NULL: out of memory. */
 char *drop_in_name(const UnitFile *unit);

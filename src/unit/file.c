@@ -17,6 +17,9 @@
 
 #define SUFFIX ".service"
 
+/* The drop-ins of all services, in each of the directories. */
+#define FOR_ALL "/service.d"
+
 enum {
         FILE_SIZE_MAX = 1024 * 1024,
         DROP_INS_MAX = 1024,
@@ -177,6 +180,10 @@ int unit_name_template(const char *name, char **ret) {
         return asprintf(ret, "%.*s%s", (int) (at + 1 - name), name, SUFFIX) < 0 ? -ENOMEM : 0;
 }
 
+bool unit_name_is_prefix(const char *name) {
+        return ends_with(name, "-" SUFFIX);
+}
+
 static ssize_t read_unit(const char *root, const char *path, char **ret) {
         _cleanup_free_ char *full = NULL, *text = malloc(FILE_SIZE_MAX);
         ssize_t n;
@@ -189,7 +196,10 @@ static ssize_t read_unit(const char *root, const char *path, char **ret) {
         return n;
 }
 
-/* Only a hint: whether it is a section is seen when the unit is read. What cannot be read cannot have it. */
+/*
+ * Only a hint: whether it is a section is seen when the unit is read. What cannot be opened cannot have it, and what is
+ * too long may.
+ */
 static int mentions(const UnitCatalog *c, const char *path, const char *section) {
         _cleanup_free_ char *text = NULL, *mark = NULL;
         ssize_t n;
@@ -197,7 +207,7 @@ static int mentions(const UnitCatalog *c, const char *path, const char *section)
         n = read_unit(c->root, path, &text);
         if (n == -ENOMEM || asprintf(&mark, "[%s]", section) < 0)
                 return -ENOMEM;
-        return n >= 0 && strstr(text, mark);
+        return n == -EFBIG || (n >= 0 && memmem(text, (size_t) n, mark, strlen(mark)));
 }
 
 static int drop_ins_mention(const UnitCatalog *c, const char *path, const char *section) {
@@ -251,8 +261,9 @@ int unit_catalog_find(UnitCatalog *c, const char *section, char ***ret) {
                         name[strlen(name) - 2] = '\0';
                 r = entry->is_drop_ins ? drop_ins_mention(c, entry->path, section) : mentions(c, entry->path, section);
                 if (r > 0)
-                        r = ends_with(name, "-" SUFFIX) ? add_prefixed(c, &names, name, strlen(name) - strlen(SUFFIX))
-                                                        : add_name(c, &names, name);
+                        r = add_name(c, &names, name);
+                if (r >= 0 && unit_name_is_prefix(name) && strv_contains(names, name))
+                        r = add_prefixed(c, &names, name, strlen(name) - strlen(SUFFIX));
                 if (r < 0)
                         return r;
         }
@@ -265,6 +276,21 @@ int unit_catalog_find(UnitCatalog *c, const char *section, char ***ret) {
                 }
         *ret = TAKE_PTR(names);
         return 0;
+}
+
+int unit_catalog_find_for_all(UnitCatalog *c, const char *section, char **ret) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < ELEMENTSOF(directories); i++) {
+                _cleanup_free_ char *path = NULL;
+
+                if (asprintf(&path, "%s" FOR_ALL, directories[i]) < 0)
+                        return -ENOMEM;
+                r = drop_ins_mention(c, path, section);
+                if (r > 0)
+                        *ret = TAKE_PTR(path);
+        }
+        return r;
 }
 
 /* A line that ends with a backslash goes on in the next one; comments in between are none of it. */
@@ -311,7 +337,11 @@ int unit_file_assign(UnitFile *unit, const char *section, const char *key, const
 }
 
 static int take_line(const IniLine *line, void *userdata) {
-        return line->type == INI_ASSIGNMENT ? unit_file_assign(userdata, line->section, line->key, line->value) : 0;
+        UnitFile *unit = userdata;
+
+        if (line->type != INI_ASSIGNMENT || (unit->skip_extensions && strncmp(line->section, "X-", 2) == 0))
+                return 0;
+        return unit_file_assign(unit, line->section, line->key, line->value);
 }
 
 static int load_file(const char *root, const char *path, UnitFile *unit) {
@@ -355,6 +385,16 @@ static int add_directories(char ***paths, const char *name) {
         }
 }
 
+static int add_directories_for_all(char ***paths) {
+        for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
+                _cleanup_free_ char *path = NULL;
+
+                if (asprintf(&path, "%s" FOR_ALL, directories[i]) < 0 || strv_append(paths, path) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
 /* All names of the unit: its own, those of its aliases, of its template. */
 static int collect_directories(UnitCatalog *c, const char *name, char ***paths) {
         int r = add_directories(paths, name);
@@ -375,13 +415,19 @@ static int load_drop_ins(UnitCatalog *c, UnitFile *unit, const char *template) {
         r = collect_directories(c, unit->name, &paths);
         if (r >= 0 && template)
                 r = collect_directories(c, real_name(c, template), &paths);
+        if (r >= 0)
+                r = add_directories_for_all(&paths);
         if (r < 0)
                 return r;
         r = conf_files_list(c->root, (const char *const *) paths, strv_length(paths), DROP_INS_MAX, &files, &failed);
         if (r > 0)
                 return -E2BIG;
-        for (size_t i = 0; r >= 0 && i < files.n; i++)
+        for (size_t i = 0; r >= 0 && i < files.n; i++) {
+                /* Sections of others than systemd are not for all services: ours would be one of the daemon's own unit. */
+                unit->skip_extensions = strstr(files.paths[i], FOR_ALL "/");
                 r = load_file(c->root, files.paths[i], unit);
+        }
+        unit->skip_extensions = false;
         if (r >= 0 && files.n > 0) {
                 unit->last_file = strdup(strrchr(files.paths[files.n - 1], '/') + 1);
                 if (!unit->last_file)

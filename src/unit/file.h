@@ -18,6 +18,7 @@ typedef struct UnitAssignment {
 typedef struct UnitFile {
         char *name;
         bool found, masked;
+        bool skip_extensions; /* while a file is read of which sections [X-…] do not count */
         char *last_file; /* "last.conf": of its drop-ins the last one by its name; NULL: there are none */
         UnitAssignment *assignments;
         size_t n;
@@ -34,11 +35,20 @@ DEFINE_CLEANUP(UnitCatalog *, unit_catalog_free)
 /*
  * The names of all services that have the section in one of their files:
  * aliases by their real name, and with a template all instances that have
- * files of their own. Returns 0 or -ENOMEM.
+ * files of their own. If drop-ins of a prefix have it ("a-.service.d"), that
+ * is one of the names ("a-.service"), besides what is known to begin so.
+ * Returns 0 or -ENOMEM.
  */
 int unit_catalog_find(UnitCatalog *catalog, const char *section, char ***ret);
 
-/* Reads a unit. One that is not there is `found` false. Returns 0, -ENOMEM, or a negative errno of reading. */
+/* A directory of drop-ins of all services with the section. Returns 1 with its path (to be freed), 0 if there is none, or -ENOMEM. */
+int unit_catalog_find_for_all(UnitCatalog *catalog, const char *section, char **ret);
+
+/*
+ * Reads a unit. Of drop-ins of all services (service.d) sections that are not
+ * systemd's own, [X-…], do not count. One that is not there is `found` false.
+ * Returns 0, -ENOMEM, or a negative errno of reading.
+ */
 int unit_file_load(UnitCatalog *catalog, const char *name, UnitFile *ret);
 /* Adds one assignment. Returns 0 or -ENOMEM. */
 int unit_file_assign(UnitFile *unit, const char *section, const char *key, const char *value);
@@ -52,6 +62,9 @@ const char *unit_file_get(const UnitFile *unit, const char *section, const char 
 
 /* The same as a boolean (systemd.syntax(7)); what is none is false. */
 bool unit_file_get_bool(const UnitFile *unit, const char *section, const char *key);
+
+/* Whether it is a name of drop-ins for all units that begin so: "a-.service". */
+bool unit_name_is_prefix(const char *name);
 
 /* "a@.service" for "a@b.service", NULL for what is no instance (to be freed). -ENOMEM or 0. */
 int unit_name_template(const char *name, char **ret);

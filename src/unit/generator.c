@@ -38,39 +38,79 @@ static int make_text(const UnitFile *unit, const char *refusal, char **ret, char
 }
 
 static int write_text(const char *directory, const UnitFile *unit, const char *text) {
-        _cleanup_free_ char *drop_ins = NULL, *name = drop_in_name(unit), *path = NULL;
-        _cleanup_fclose_ FILE *f = NULL;
-
-        if (!name || asprintf(&drop_ins, "%s/%s.d", directory, unit->name) < 0 ||
-            asprintf(&path, "%s/%s", drop_ins, name) < 0)
-                return -ENOMEM;
-        if (mkdir(drop_ins, 0755) < 0 && errno != EEXIST)
-                return -errno;
-        f = fopen(path, "we");
-        if (!f || fputs(text, f) < 0 || fflush(f) != 0)
-                return errno > 0 ? -errno : -EIO;
-        return 0;
-}
-
-static int generate(UnitCatalog *catalog, const char *directory, const char *name) {
-        _cleanup_(unit_file_done) UnitFile unit = {};
-        _cleanup_free_ char *text = NULL, *message = NULL;
+        _cleanup_free_ char *path = NULL, *name = drop_in_name(unit);
+        _cleanup_close_ int fd = -EBADF;
         int r;
 
-        r = unit_file_load(catalog, name, &unit);
-        if (r >= 0 && unit.masked)
+        if (!name || asprintf(&path, "%s/%s.d", directory, unit->name) < 0)
+                return -ENOMEM;
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = write_file_atomic(fd, name, text, 0644);
+        if (r >= 0 && strcmp(name, DROP_IN_NAME) != 0)
+                r = write_file_atomic(fd, DROP_IN_NAME, "", 0644);
+        return r;
+}
+
+/* What the unit is to have, whatever it takes: NULL if it is to have nothing. Returns 0 or -ENOMEM. */
+static int make_drop_in(UnitCatalog *catalog, const char *name, UnitFile *unit, char **ret) {
+        _cleanup_free_ char *message = NULL;
+        int r;
+
+        r = unit_file_load(catalog, name, unit);
+        if (r >= 0 && unit->masked)
                 return 0;
         if (r >= 0)
-                r = make_text(&unit, NULL, &text, &message);
+                r = make_text(unit, NULL, ret, &message);
         if (r < 0) {
                 const char *why = message ?: strerror(-r);
 
                 log_error("%s: [" UNIT_SECTION "]: %s. The unit will not start.", name, why);
-                if (!unit.name)
-                        unit.name = strdup(name);
-                r = unit.name ? make_text(&unit, why, &text, NULL) : -ENOMEM;
+                if (!unit->name)
+                        unit->name = strdup(name);
+                r = unit->name ? make_text(unit, why, ret, NULL) : -ENOMEM;
         }
-        return r < 0 ? r : write_text(directory, &unit, text);
+        return r;
+}
+
+/* Those that are known have drop-ins of their own, which take the place of this one. */
+static int make_prefix_drop_in(const char *name, UnitFile *unit, char **ret) {
+        unit->name = strdup(name);
+        return unit->name ? make_text(unit, "It is to be an app by a drop-in for all units whose names begin so, and was not there "
+                                            "when unit files were read (systemctl daemon-reload?)", ret, NULL)
+                          : -ENOMEM;
+}
+
+/* A link takes no space in a tmpfs. */
+static int mask(const char *directory, const char *name) {
+        _cleanup_free_ char *path = NULL;
+
+        if (unit_name_is_prefix(name))
+                return -EOPNOTSUPP;
+        if (asprintf(&path, "%s/%s", directory, name) < 0)
+                return -ENOMEM;
+        return symlink("/dev/null", path) < 0 ? -errno : 0;
+}
+
+/* A unit that cannot have its drop-in must not run without it. */
+static void generate(UnitCatalog *catalog, const char *directory, const char *early, const char *name) {
+        _cleanup_(unit_file_done) UnitFile unit = {};
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = unit_name_is_prefix(name) ? make_prefix_drop_in(name, &unit, &text) : make_drop_in(catalog, name, &unit, &text);
+        if (r >= 0 && text)
+                r = write_text(directory, &unit, text);
+        if (r >= 0)
+                return;
+        (void) log_error_errno(r, "%s: failed to write a drop-in, so it is masked and will not start: %m", name);
+        r = mask(early, name);
+        if (r < 0)
+                (void) log_full(LOG_EMERG, r, "%s: it is to be an app, and neither a drop-in nor a mask can be written. "
+                                              "If it starts, it is not fenced: %m", name);
 }
 
 /* The service manager gives generators no stderr that anybody would read, and at boot there is no journal yet. */
@@ -92,6 +132,7 @@ static void set_up_log(void) {
 
 int main(int argc, char *argv[]) {
         _cleanup_(unit_catalog_freep) UnitCatalog *catalog = NULL;
+        _cleanup_free_ char *for_all = NULL;
         _cleanup_strv_ char **names = NULL;
         int r;
 
@@ -108,12 +149,16 @@ int main(int argc, char *argv[]) {
         r = unit_catalog_new("", &catalog);
         if (r >= 0)
                 r = unit_catalog_find(catalog, UNIT_SECTION, &names);
-        if (r < 0)
-                return log_error_errno(r, "Failed to look at unit files: %m") < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-        for (size_t i = 0; names && names[i]; i++) {
-                r = generate(catalog, argv[1], names[i]);
-                if (r < 0)
-                        (void) log_error_errno(r, "%s: failed to write a drop-in, ignoring: %m", names[i]);
+        if (r >= 0)
+                r = unit_catalog_find_for_all(catalog, UNIT_SECTION, &for_all);
+        if (r < 0) {
+                (void) log_full(LOG_EMERG, r, "Failed to look at unit files. Services that are to be apps are not fenced if they start: %m");
+                return EXIT_FAILURE;
         }
+        if (for_all)
+                log_error("%s: a section [" UNIT_SECTION "] here makes no service an app: it would be one of those that apps need, "
+                          "too. Have it in the drop-ins of each service, or of a prefix.", for_all);
+        for (size_t i = 0; names && names[i]; i++)
+                generate(catalog, argv[1], argc == 4 ? argv[2] : argv[1], names[i]);
         return EXIT_SUCCESS;
 }
