@@ -49,6 +49,7 @@ static const Verb verbs[] = {
         { "explain", "CLIENT SERVICE:PORT", "Tell which tag or rule decides about a connection", NULL, false, verb_explain },
         { "policy", "[show|check [DIRECTORY]|reload]", "Show rules, try them, or read them again", NULL, false, verb_policy },
         { "drain", "APP…", "Give apps no new connections", drain_options, false, verb_drain },
+        { "wait", "NAME[:PORT]", "Wait until an app listens for a name", wait_options, false, verb_wait },
         { "doctor", NULL, "Look whether this host has what apps need", NULL, false, verb_doctor },
         { "verify", "UNIT…", "Look whether units can be the apps that their files say", NULL, false, verb_verify },
         { "systemd-run", "[OPTION…] COMMAND…", "Run a service as systemd-run(1) does; AppSwitch= makes it an app", NULL, true, verb_systemd_run },

@@ -57,6 +57,7 @@ int cli_parse_plain(OptionParser *p, const Verb *verb, Settings *settings, char 
 extern const Option run_options[], kill_options[], create_options[], edit_options[], drain_options[];
 extern const Option tag_options[];
 extern const Option plot_options[];
+extern const Option wait_options[];
 int verb_run(const Verb *verb, Settings *settings, char **argv);
 int verb_create(const Verb *verb, Settings *settings, char **argv);
 int verb_edit(const Verb *verb, Settings *settings, char **argv);
@@ -74,4 +75,5 @@ int verb_drain(const Verb *verb, Settings *settings, char **argv);
 int verb_explain(const Verb *verb, Settings *settings, char **argv);
 int verb_policy(const Verb *verb, Settings *settings, char **argv);
 int verb_doctor(const Verb *verb, Settings *settings, char **argv);
+int verb_wait(const Verb *verb, Settings *settings, char **argv);
 int verb_tag(const Verb *verb, Settings *settings, char **argv);
