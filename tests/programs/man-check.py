@@ -63,6 +63,8 @@ for line in sys.stdin.read().split("\n"):
         command = line[2:]
         if command:
             check(command in commands, f"ax(1) has the command {command}")
+    elif command == "systemd-run":
+        continue  # its options are those of systemd-run(1)
     elif m := re.match(r"  (-.|  ) --([a-z-]+)", line):
         if command or m[2] in ("help", "version", "json"):
             want = {"--" + m[2]} | ({m[1]} if m[1].strip() else set())
