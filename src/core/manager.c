@@ -387,10 +387,11 @@ int manager_new(sd_event *event, sd_bus *bus, Manager **ret) {
         directory_init(&m->directory, &m->config.pool4, &m->config.pool6);
         m->directory.strategy = m->config.strategy;
         m->directory.names_per_user_max = m->config.names_per_user_max;
-        /* Only so that it does not begin the same each time. */
-        (void) getrandom(&m->directory.random, sizeof(m->directory.random), 0);
-        /* What the name service still has of an earlier daemon is not to be mistaken for ours. */
-        (void) getrandom(&m->directory.n_identities, sizeof(m->directory.n_identities), 0);
+        /* So that it does not begin the same each time, and what the name service still has of an earlier daemon is not
+         * mistaken for ours. */
+        if (getrandom(&m->directory.random, sizeof(m->directory.random), 0) < 0 ||
+            getrandom(&m->directory.n_identities, sizeof(m->directory.n_identities), 0) < 0)
+                return log_error_errno(-errno, "Failed to get random numbers: %m");
 
         if (mkdir(STATE_DIRECTORY, 0700) < 0 && errno != EEXIST)
                 return log_error_errno(-errno, "Failed to make " STATE_DIRECTORY ": %m");
