@@ -43,7 +43,8 @@ questions=(
 )
 read -ra names <<<"$commands"
 while read -r command options; do
-    questions+=("ax $command --" "$options")
+    # What systemd-run takes is systemd's.
+    [[ $command == systemd-run ]] || questions+=("ax $command --" "$options")
 done < <(host_sh 'for c; do echo "$c" $(ax "$c" --help | sed -nE "s/^  (-.|  ) (--[a-z-]+).*/\2/p"); done' "${names[@]}")
 
 for shell in bash zsh fish; do
