@@ -160,7 +160,8 @@ two_listen() {
 }
 ok 'listeners of one instance with SO_REUSEPORT share in turn' wait_until 5 two_listen
 
-# A listener that is closed with connections in its queue leaves its port at once.
+# A listener that is closed with connections in its queue leaves its port at once. (One SYN in some thousands finds the
+# listener while it is being closed, and is dropped by the kernel, also natively: it is sent again after a second.)
 start_app --name balance-rebind --ip 198.18.15.34 -- python3 -c '
 import select, socket
 for i in range(300):
@@ -173,7 +174,7 @@ host_sh 'timeout 30 ax run --quiet -- python3 -c "
 import socket
 while True:
     try: socket.create_connection((\"198.18.15.34\", 7), timeout=1)
-    except ConnectionError: pass
+    except (ConnectionError, TimeoutError): pass
     except OSError: break"; true'
 is "$(app_log "$rebind" | tail -n 1)" 'done' 'a port is free as soon as its listener is closed, also with clients in the queue' ||
     diag "$(app_log "$rebind")"
