@@ -74,9 +74,21 @@ static int ask_held(Forward *f, Asker *asker, const Question *question, const Re
         return 0;
 }
 
+/*
+ * For how many questions a client may wait: for no more than others could ask
+ * now. So apps that flood the table leave a share of it, as large as one of
+ * theirs, and nobody's lookup has to end for theirs.
+ */
+static unsigned askers_max(const Forward *f) {
+        const unsigned n = MIN2(FORWARD_LOOKUPS_MAX - f->n_lookups, (unsigned) FORWARD_CLIENT_ASKERS_MAX);
+
+        return MAX2(n, (unsigned) FORWARD_CLIENT_ASKERS_MIN);
+}
+
 ssize_t forward_ask(Forward *f, ForwardClient *client, const uint8_t *query, size_t size, size_t limit,
                     const ForwardPeer *peer, uint8_t *ret) {
         _cleanup_(asker_freep) Asker *asker = NULL;
+        ResponseAddresses addresses;
         Question question;
         Response response;
         uint32_t age;
@@ -86,11 +98,12 @@ ssize_t forward_ask(Forward *f, ForwardClient *client, const uint8_t *query, siz
         if (r < 0)
                 return r;
         question_from_query(&asker->query, &question);
-        if (client->n_askers >= FORWARD_CLIENT_ASKERS_MAX || f->upstream.n_servers == 0)
+        if (client->n_askers >= askers_max(f) || f->upstream.n_servers == 0)
                 return (ssize_t) response_write_error(LDNS_RCODE_SERVFAIL, &asker->query, ret);
 
         if (cache_get(f->cache, &question, forward_now(), &response, &age)) {
-                if (asker_report(f, asker, &question, &response, age) >= 0)
+                response_addresses(&response, &question, age, &addresses);
+                if (asker_report(f, asker, &addresses) >= 0)
                         return (ssize_t) response_write(&response, age, &asker->query, limit, ret);
                 r = ask_held(f, asker, &question, &response, age);
         } else

@@ -33,7 +33,8 @@
 
 enum {
         FORWARD_LOOKUPS_MAX = 1024,   /* one more ends the oldest */
-        FORWARD_CLIENT_ASKERS_MAX = 256, /* of an app */
+        FORWARD_CLIENT_ASKERS_MAX = 256, /* of an app, if there is room for as many lookups again; else as there is room, */
+        FORWARD_CLIENT_ASKERS_MIN = 8,   /* but these in any case */
         FORWARD_STREAMS_MAX = 256,    /* TCP connections to servers */
         FORWARD_HELD_MAX = 64,        /* lookups that wait for appswitchd */
         FORWARD_TRIES_MAX = 6,        /* of a lookup, over UDP, and as many over TCP */

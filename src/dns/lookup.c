@@ -83,26 +83,23 @@ static void lookup_fail(Lookup *l, unsigned rcode) {
         lookup_free(l);
 }
 
-int asker_report(Forward *f, const Asker *asker, const Question *question, const Response *response, uint32_t age) {
-        ResponseAddresses addresses;
-
-        if (!asker->reports)
+int asker_report(Forward *f, const Asker *asker, const ResponseAddresses *addresses) {
+        if (!asker->reports || addresses->n == 0)
                 return 0;
-        response_addresses(response, question, &addresses);
-        if (addresses.n == 0)
-                return 0;
-        addresses.ttl -= MIN2(addresses.ttl, age);
-        return f->reports.resolved ? f->reports.resolved(asker->client->id, asker->query.name, &addresses, f->userdata) : -ENOTCONN;
+        return f->reports.resolved ? f->reports.resolved(asker->client->id, asker->query.name, addresses, f->userdata) : -ENOTCONN;
 }
 
 void lookup_answer(Lookup *l, const Response *response, uint32_t age) {
         Forward *f = l->forward;
+        ResponseAddresses addresses;
         Asker *asker, *tmp;
 
+        /* Once for all, who may be many. */
+        response_addresses(response, &l->question, age, &addresses);
         DL_FOREACH_SAFE(l->askers, asker, tmp) {
                 size_t size;
 
-                if (asker_report(f, asker, &l->question, response, age) < 0)
+                if (asker_report(f, asker, &addresses) < 0)
                         continue;
                 size = response_write(response, age, &asker->query, asker->limit, f->answer + STREAM_LENGTH_SIZE);
                 asker_reply(asker, size);

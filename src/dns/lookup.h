@@ -72,7 +72,7 @@ DEFINE_CLEANUP(Asker *, asker_free)
  * Tells appswitchd what the asker is about to hear, if there is a rule about
  * the name. Returns 0, or a negative errno if it could not be told.
  */
-int asker_report(Forward *f, const Asker *asker, const Question *question, const Response *response, uint32_t age);
+int asker_report(Forward *f, const Asker *asker, const ResponseAddresses *addresses);
 
 /* Makes one that asks nobody yet, and fails at its deadline. Ends the oldest if there are too many. Errors: -ENOMEM, or of sd-event. */
 int lookup_new(Forward *f, const Question *question, Lookup **ret);

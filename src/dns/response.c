@@ -19,6 +19,7 @@ enum {
         FLAG_AD = 0x0020,
         FLAG_CD = 0x0010,
         ALIASES_MAX = 16, /* in one chain: as many as common resolvers follow */
+        CHAIN_RECORDS_MAX = 256, /* that are looked through for it, at each step */
         SOA_FIXED_SIZE = 20, /* after its two names */
         OPT_SIZE = 11,
 };
@@ -211,7 +212,7 @@ static bool chain_step(const Response *r, uint8_t *name, int *name_size, Respons
         size_t pos = answers_begin(r);
         WireRecord record;
 
-        for (unsigned n = LDNS_ANCOUNT(r->data); n > 0 && wire_read_record(r->data, r->size, &pos, &record) >= 0; n--) {
+        for (unsigned n = MIN2(LDNS_ANCOUNT(r->data), CHAIN_RECORDS_MAX); n > 0 && wire_read_record(r->data, r->size, &pos, &record) >= 0; n--) {
                 const bool is_alias = record.type == LDNS_RR_TYPE_CNAME && record.class == LDNS_RR_CLASS_IN;
                 DnsFeedAddress address;
 
@@ -230,7 +231,7 @@ static bool chain_step(const Response *r, uint8_t *name, int *name_size, Respons
         return false;
 }
 
-void response_addresses(const Response *r, const Question *question, ResponseAddresses *ret) {
+void response_addresses(const Response *r, const Question *question, uint32_t age, ResponseAddresses *ret) {
         uint8_t name[WIRE_NAME_MAX];
         int name_size = question->name_size;
 
@@ -239,7 +240,8 @@ void response_addresses(const Response *r, const Question *question, ResponseAdd
         memcpy(name, question->name, question->name_size);
         for (unsigned i = 0; i < ALIASES_MAX && ret->n == 0; i++)
                 if (!chain_step(r, name, &name_size, ret))
-                        return;
+                        break;
+        ret->ttl -= MIN2(ret->ttl, age);
 }
 
 /* Counts down; OPT is not among these. */

@@ -62,8 +62,11 @@ int response_parse(Response *r, const Question *question, uint16_t id, const uin
 bool response_any_address(const Response *r, bool (*f)(const DnsFeedAddress *address, const void *userdata),
                           const void *userdata);
 
-/* Follows the chain of aliases that begins with the name that was asked for. */
-void response_addresses(const Response *r, const Question *question, ResponseAddresses *ret);
+/*
+ * Follows the chain of aliases that begins with the name that was asked for,
+ * among the first 256 records of the answer, which is `age` seconds old.
+ */
+void response_addresses(const Response *r, const Question *question, uint32_t age, ResponseAddresses *ret);
 
 /*
  * Writes what `asker`, whose question it is, is answered to `ret`, which has

@@ -8,6 +8,7 @@
 enum {
         LABEL_MAX = 63,
         LABEL_POINTER = 0xc0,
+        POINTERS_MAX = WIRE_NAME_MAX / 2, /* in a name: as many as it can have labels; a chain of bare ones would be dear to follow */
         RECORD_FIXED_SIZE = 10, /* type, class, ttl, length of the data */
 };
 
@@ -60,12 +61,13 @@ int wire_skip_name(const uint8_t *data, size_t size, size_t *pos, bool may_point
 
 int wire_read_name(const uint8_t *data, size_t size, size_t pos, uint8_t ret[static WIRE_NAME_MAX]) {
         size_t begin = pos, n = 0;
+        unsigned n_pointers = 0;
 
         while (pos < size) {
                 uint8_t label = data[pos];
 
                 if (label >= LABEL_POINTER) {
-                        if (size - pos < 2)
+                        if (size - pos < 2 || ++n_pointers > POINTERS_MAX)
                                 return -EBADMSG;
                         pos = wire_uint16(data + pos) & 0x3fff;
                         if (pos >= begin)

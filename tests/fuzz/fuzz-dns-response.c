@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 if (r.size > size || r.ttl > RESPONSE_TTL_MAX)
                         abort();
                 (void) response_any_address(&r, is_odd, NULL);
-                response_addresses(&r, &question, &addresses);
+                response_addresses(&r, &question, 0, &addresses);
                 if (addresses.n > RESPONSE_ADDRESSES_MAX)
                         abort();
                 check(response_write(&r, 30, &asker, 512, out), 512);

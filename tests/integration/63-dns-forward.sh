@@ -213,11 +213,12 @@ SH
 push "$scratch/statuses" /srv/names/statuses
 run out -- bash /srv/names/statuses slow-300.test mute.test once.test garbage.test wrong.test flood.test loop.test pointers.test \
     cut.test counts.test tc.test tc-reset.test tc-mute.test tc-half.test big.test servfail.test refused.test old.test lame.test \
-    virtual.test alias.test none.test lower.test
+    virtual.test alias.test none.test lower.test dear.test
 is "$(sort <<<"$OUT")" 'alias.test NOERROR
 big.test NOERROR
 counts.test SERVFAIL
 cut.test SERVFAIL
+dear.test SERVFAIL
 flood.test SERVFAIL
 garbage.test NOERROR
 lame.test SERVFAIL

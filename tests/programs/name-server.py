@@ -64,6 +64,16 @@ def many(count):
     return [record(1, bytes([203, 0, 113, i % 250 + 1])) for i in range(count)]
 
 
+def dear(query, end):
+    """As many records as there is room for, each of whose names is a chain of pointers that is as long as can be."""
+    begin, count = end + 12, 8000
+    chain = [0xc000 | 12 + 1 + query[12]] + [0xc000 | begin + 2 * i for i in range(count - 1)]
+    owner = struct.pack('!H', 0xc000 | begin + 2 * (count - 1))
+    names = [b'\xc0\x0c'] + [name(f'c{i}.test') for i in range(15)]
+    aliases = [record(5, names[i + 1], owner=names[i]) for i in range(15)]
+    return message(query, end, [record(16, struct.pack(f'!{count}H', *chain))] + [record(1, V4, owner=owner)] * 2900 + aliases)
+
+
 def answer(query, tcp, reply):
     """Says what there is to say by reply(octets), which may be called several times, or not at all."""
     labels, kind, end, edns = parse(query)
@@ -116,6 +126,8 @@ def answer(query, tcp, reply):
         good = message(query, end, many(500))
     elif how == 'big':
         good = message(query, end, many(100))
+    elif how == 'dear':
+        good = dear(query, end) if tcp else message(query, end, flags=0x0200)
     elif how == 'servfail':
         good = message(query, end, rcode=2)
     elif how == 'refused':

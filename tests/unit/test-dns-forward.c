@@ -362,13 +362,13 @@ START_TEST(test_bounds) {
         ck_assert_int_eq(LDNS_RCODE_WIRE(reply), LDNS_RCODE_SERVFAIL);
 
         /* Whoever leaves leaves his lookups, up to the bound: the next one ends the oldest. */
-        for (unsigned i = 1; i < FORWARD_LOOKUPS_MAX / FORWARD_CLIENT_ASKERS_MAX; i++) {
-                forward_leave(forward, &client);
-                ck_assert_int_eq(patterns_add(&client.patterns, "*"), 0);
-                for (unsigned j = 0; j < FORWARD_CLIENT_ASKERS_MAX; j++, n++) {
-                        (void) snprintf(name, sizeof(name), "n%u.example.test", n);
-                        ck_assert_int_eq(ask(&client, name, (uint16_t) n), 0);
+        for (; n < FORWARD_LOOKUPS_MAX; n++) {
+                if (n % FORWARD_CLIENT_ASKERS_MIN == 0) {
+                        forward_leave(forward, &client);
+                        ck_assert_int_eq(patterns_add(&client.patterns, "*"), 0);
                 }
+                (void) snprintf(name, sizeof(name), "n%u.example.test", n);
+                ck_assert_int_eq(ask(&client, name, (uint16_t) n), 0);
         }
         ck_assert_uint_eq(n_replies, 0);
         ck_assert_int_eq(ask(&other, "n900.example.test", 1), 0); /* joins */
@@ -383,7 +383,34 @@ START_TEST(test_bounds) {
 }
 END_TEST
 
+/* Many that ask for as much as they can get leave others as much as one of them has. */
+START_TEST(test_greedy) {
+        ForwardClient greedy[8] = {};
+        char name[32];
+        unsigned n;
+
+        for (unsigned i = 0; i < ELEMENTSOF(greedy); i++) {
+                greedy[i].id = "greedy";
+                ck_assert_int_eq(patterns_add(&greedy[i].patterns, "*"), 0);
+        }
+        for (n = 0; n < ELEMENTSOF(greedy) * FORWARD_CLIENT_ASKERS_MAX; n++) {
+                (void) snprintf(name, sizeof(name), "n%u.example.test", n);
+                (void) ask(&greedy[n % ELEMENTSOF(greedy)], name, 1);
+        }
+        for (n = 0; n < FORWARD_LOOKUPS_MAX; n++) {
+                (void) snprintf(name, sizeof(name), "m%u.example.test", n);
+                if (ask(&other, name, 2) != 0)
+                        break;
+        }
+        ck_assert_uint_ge(n, FORWARD_LOOKUPS_MAX / (ELEMENTSOF(greedy) + 1) / 2);
+        ck_assert_uint_eq(n_replies, 0);
+        for (unsigned i = 0; i < ELEMENTSOF(greedy); i++)
+                forward_leave(forward, &greedy[i]);
+}
+END_TEST
+
 int main(void) {
         return UNIT_RUN("dns-forward", setup, teardown, test_shared, test_strays, test_ports, test_failures, test_stream,
-                        test_resolved, test_away, test_virtual, test_other_servers, test_bounds);
+                        test_resolved, test_away, test_virtual, test_other_servers, test_bounds,
+                        test_greedy);
 }

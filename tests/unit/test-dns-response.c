@@ -129,7 +129,7 @@ START_TEST(test_addresses) {
 
         answer_is("www.example.test", 0, &alias);
         ck_assert_int_eq(parse(), 0);
-        response_addresses(&response, &question, &addresses);
+        response_addresses(&response, &question, 0, &addresses);
         ck_assert_uint_eq(addresses.n, 3);
         ck_assert_uint_eq(addresses.ttl, 90);
         ck_assert_int_eq(memcmp(addresses.addresses[1].bytes, (uint8_t[]){ 203, 0, 113, 2 }, 4), 0);
@@ -141,7 +141,7 @@ START_TEST(test_addresses) {
                                           "a.example.test. 300 IN CNAME www.example.test.",
                                           "b.example.test. 300 IN A 203.0.113.1" } });
         ck_assert_int_eq(parse(), 0);
-        response_addresses(&response, &question, &addresses);
+        response_addresses(&response, &question, 0, &addresses);
         ck_assert_uint_eq(addresses.n, 0);
 }
 END_TEST
@@ -227,6 +227,46 @@ START_TEST(test_pointers) {
 }
 END_TEST
 
+/* Names that are dear to read: a chain of bare pointers, longer than any name can have labels; and aliases behind many records. */
+START_TEST(test_dear) {
+        enum { HOPS = 127, BEGIN = 46 }; /* the data of the first record */
+        ResponseAddresses addresses;
+        size_t last;
+
+        answer_is("www.example.test", 0, &(Records){ .answer = { "www.example.test. 300 IN A 203.0.113.1" } });
+        wire_put_uint16(wire + 36, LDNS_RR_TYPE_NULL);
+        wire_put_uint16(wire + 44, 2 * HOPS);
+        for (unsigned i = 0; i < HOPS; i++)
+                wire_put_uint16(wire + BEGIN + 2 * i, (uint16_t) (0xc000 | (i == 0 ? 12 : BEGIN + 2 * (i - 1))));
+        last = BEGIN + 2 * HOPS;
+        memcpy(wire + last, (uint8_t[]){ 0xc0, 0, 0, LDNS_RR_TYPE_A, 0, 1, 0, 0, 1, 44, 0, 4, 203, 0, 113, 2 }, 16);
+        wire[7] = 2; /* answers */
+        wire[11] = 0;
+        size = last + 16;
+        wire_put_uint16(wire + last, 0xc000 | (BEGIN + 2 * (HOPS - 2)));
+        ck_assert_int_eq(parse(), 0);
+        response_addresses(&response, &question, 0, &addresses);
+        ck_assert_uint_eq(addresses.n, 1);
+        wire_put_uint16(wire + last, 0xc000 | (BEGIN + 2 * (HOPS - 1)));
+        ck_assert_int_eq(parse(), -EBADMSG);
+
+        /* The record that counts is one among the first 256, or one too late. */
+        wire_put_uint16(wire + last, 0xc00c);
+        for (unsigned n = 256; n <= 257; n++) {
+                uint8_t *p = wire + last;
+
+                for (unsigned i = 2; i < n; i++, p += 11)
+                        memcpy(p, (uint8_t[]){ 0, 0, LDNS_RR_TYPE_NULL, 0, 1, 0, 0, 1, 44, 0, 0 }, 11);
+                memcpy(p, (uint8_t[]){ 0xc0, 12, 0, LDNS_RR_TYPE_A, 0, 1, 0, 0, 1, 44, 0, 4, 203, 0, 113, 2 }, 16);
+                size = (size_t) (p - wire) + 16;
+                wire_put_uint16(wire + 6, (uint16_t) n);
+                ck_assert_int_eq(parse(), 0);
+                response_addresses(&response, &question, 0, &addresses);
+                ck_assert_uint_eq(addresses.n, n == 256);
+        }
+}
+END_TEST
+
 /* What was cut by the server is known by its question; who did not understand need not have one. */
 START_TEST(test_short) {
         answer_is("www.example.test", 0, &alias);
@@ -249,5 +289,5 @@ END_TEST
 
 int main(void) {
         return UNIT_RUN("dns-response", setup, teardown, test_write, test_addresses, test_denial, test_other, test_cut,
-                        test_pointers, test_short);
+                        test_pointers, test_dear, test_short);
 }
