@@ -27,11 +27,16 @@ static void input_done(FeedInput *in) {
         in->n_fds = 0;
 }
 
-/* Whatever may be lost is told again by the snapshot. */
+/* What cannot be told now is as soon as there is room, or by the next feed: forward_resume(). */
 static int feed_report(Feed *feed, const DnsFeedReport *message) {
+        int r;
+
         if (feed->state != FEED_CURRENT)
                 return -ENOTCONN;
-        return send_with_fds(feed->fd, message, sizeof(*message), NULL, 0, MSG_DONTWAIT);
+        r = send_with_fds(feed->fd, message, sizeof(*message), NULL, 0, MSG_DONTWAIT);
+        if (r == -EAGAIN)
+                (void) sd_event_source_set_io_events(feed->source, EPOLLIN | EPOLLOUT);
+        return r;
 }
 
 static int feed_on_wanted(uint64_t list, unsigned server, bool stream, void *userdata) {
@@ -117,7 +122,7 @@ static int apply_commit(Feed *feed, FeedInput *in) {
         names_commit(feed->names);
         server_commit(feed->server);
         feed->state = FEED_CURRENT;
-        forward_resume(feed->server->forward);
+        forward_resume(feed->server->forward, true);
         return 0;
 }
 
@@ -289,6 +294,10 @@ static int feed_on_io(sd_event_source *source, int fd, uint32_t revents, void *u
         Feed *feed = userdata;
         int r = 1;
 
+        if (revents & EPOLLOUT) {
+                (void) sd_event_source_set_io_events(source, EPOLLIN);
+                forward_resume(feed->server->forward, false);
+        }
         for (unsigned i = 0; r > 0 && i < FEED_BUDGET; i++)
                 r = feed_receive(feed);
         if (r < 0)

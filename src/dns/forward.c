@@ -165,10 +165,10 @@ void forward_set_servers(Forward *f, uint64_t list, unsigned n_servers) {
                         lookup_begin(l);
 }
 
-void forward_resume(Forward *f) {
+void forward_resume(Forward *f, bool anew) {
         Lookup *l, *tmp;
 
-        upstream_want_again(&f->upstream);
+        upstream_want_again(&f->upstream, anew);
         DL_FOREACH_SAFE(f->all, l, tmp)
                 if (l->held) {
                         lookup_answer(l, &l->response, (uint32_t) ((forward_now() - l->since) / USEC_PER_SEC));

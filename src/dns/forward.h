@@ -19,8 +19,8 @@
  *   a mistake or an attack, and a server failure to whoever asked: to leave only
  *   that record out would make another answer of it that nobody signed.
  * - If the app is permitted to connect to the name, appswitchd hears of the
- *   addresses first. While appswitchd is away such an answer is held back, until
- *   it is there again or the time is over.
+ *   addresses first. While appswitchd is away, or too busy to hear, such an answer
+ *   is held back, until it hears again or the time is over.
  */
 
 #include <systemd/sd-event.h>
@@ -70,7 +70,10 @@ typedef struct ForwardHooks {
         void (*reply)(ForwardClient *client, const ForwardPeer *peer, uint8_t *data, size_t size);
 } ForwardHooks;
 
-/* What appswitchd is told. Both return 0, or a negative errno (-ENOTCONN: it is away). */
+/*
+ * What appswitchd is told. Both return 0, or a negative errno (-ENOTCONN: it is
+ * away; -EAGAIN: it is busy): forward_resume() says when it hears again.
+ */
 typedef struct ForwardReports {
         UpstreamWanted wanted;
         int (*resolved)(const char *app_id, const char *name, const ResponseAddresses *addresses, void *userdata);
@@ -89,8 +92,8 @@ void forward_set_reports(Forward *f, const ForwardReports *reports, void *userda
 /* The host's name servers. If they are others than before, what the old ones said is forgotten. */
 void forward_set_servers(Forward *f, uint64_t list, unsigned n_servers);
 
-/* appswitchd is there, again, and has told all. */
-void forward_resume(Forward *f);
+/* appswitchd hears again; `anew`: it is another one, and has told all. */
+void forward_resume(Forward *f, bool anew);
 
 /* A socket that was wanted, which is taken over, or a negative errno. */
 void forward_receive(Forward *f, uint64_t list, unsigned server, bool stream, int fd);

@@ -30,11 +30,20 @@ void upstream_set(Upstream *u, uint64_t list, unsigned n_servers) {
                 u->servers[i] = (UpstreamServer){};
 }
 
-void upstream_want_again(Upstream *u) {
+static bool want(Upstream *u, UpstreamWaiter *waiter) {
+        waiter->asked = u->wanted && u->wanted(u->list, waiter->server, waiter->stream, u->userdata) >= 0;
+        return waiter->asked;
+}
+
+void upstream_want_again(Upstream *u, bool anew) {
         UpstreamWaiter *waiter;
 
+        if (anew)
+                DL_FOREACH(u->waiters, waiter)
+                        waiter->asked = false;
         DL_FOREACH(u->waiters, waiter)
-                (void) u->wanted(u->list, waiter->server, waiter->stream, u->userdata);
+                if (!waiter->asked && !want(u, waiter))
+                        return; /* nor would it hear of the others */
 }
 
 int upstream_get(Upstream *u, UpstreamWaiter *waiter, uint64_t now, UpstreamSocket *ret) {
@@ -49,8 +58,7 @@ int upstream_get(Upstream *u, UpstreamWaiter *waiter, uint64_t now, UpstreamSock
         waiter->waits = true;
         DL_APPEND(u->waiters, waiter);
         /* If it cannot be asked now it will be by upstream_want_again(). */
-        if (u->wanted)
-                (void) u->wanted(u->list, waiter->server, waiter->stream, u->userdata);
+        (void) want(u, waiter);
         return 1;
 }
 

@@ -40,6 +40,7 @@ struct UpstreamWaiter {
         unsigned server;
         bool stream;
         bool waits;
+        bool asked; /* appswitchd knows */
         /* Has it now, or a negative errno. It does not wait any more when this is called. */
         void (*ready)(UpstreamWaiter *waiter, int error, const UpstreamSocket *s);
         UpstreamWaiter *prev, *next;
@@ -70,8 +71,8 @@ void upstream_done(Upstream *u);
 /* There are other servers now, and none of the old sockets any more. Nobody may wait. */
 void upstream_set(Upstream *u, uint64_t list, unsigned n_servers);
 
-/* appswitchd is there, again: asks it for what is waited for. */
-void upstream_want_again(Upstream *u);
+/* appswitchd hears again: asks it for what it was not asked for yet; if it is `anew`, for all that is waited for. */
+void upstream_want_again(Upstream *u, bool anew);
 
 /*
  * Gets a socket connected to the server. Returns 0 with it in `ret`; 1 if

@@ -299,6 +299,64 @@ START_TEST(test_patterns) {
 }
 END_TEST
 
+/* Asks for the address of a name of the outside. */
+static void ask(App *app, unsigned number) {
+        uint8_t query[64] = {0, 1, 1, 0, 0, 1}, ret[ANSWER_SIZE_MAX];
+        const ForwardPeer to = {};
+        size_t n = 12;
+
+        query[n++] = 4;
+        snprintf((char *) query + n, 5, "%04u", number);
+        n += 5; /* with the root */
+        query[n + 1] = query[n + 3] = 1;
+        ck_assert_int_eq(forward_ask(server->forward, &app->client, query, n + 4, 512, &to, ret), 0);
+}
+
+static unsigned count_reports(void) {
+        DnsFeedReport report;
+        unsigned n = 0;
+
+        for (; recv(peer, &report, sizeof(report), 0) == sizeof(report); n++)
+                ck_assert_uint_eq(report.type, DNS_REPORT_WANTED);
+        return n;
+}
+
+/* What appswitchd is too busy to hear it hears a little later, each once; and a new one hears all. */
+START_TEST(test_busy) {
+        enum { ASKED = 250 };
+        DnsFeedMessage m = message(DNS_FEED_RESOLVERS, "");
+        unsigned n = 0, n_now;
+
+        begin();
+        app_add("app");
+        m.list = 1;
+        m.n_servers = 1;
+        send_message(m);
+        commit();
+        for (unsigned i = 0; i < ASKED; i++)
+                ask(app_find("app"), i);
+        for (;;) {
+                n_now = count_reports();
+                ck_assert_uint_lt(n_now, ASKED); /* or it was not busy */
+                n += n_now;
+                if (n_now == 0)
+                        break;
+                run_loop();
+        }
+        ck_assert_uint_eq(n, ASKED);
+        ck_assert_int_eq(feed->state, FEED_CURRENT);
+
+        reconnect();
+        begin();
+        app_add("app");
+        send_message(m);
+        commit();
+        for (n = 0; (n_now = count_reports()) > 0; n += n_now)
+                run_loop();
+        ck_assert_uint_eq(n, ASKED);
+}
+END_TEST
+
 /* Addresses of the pools are virtual, and those of names, wherever they are from. */
 START_TEST(test_pools) {
         begin();
@@ -552,6 +610,7 @@ int main(void) {
         tcase_add_test(tcase, test_many);
         tcase_add_test(tcase, test_views);
         tcase_add_test(tcase, test_patterns);
+        tcase_add_test(tcase, test_busy);
         tcase_add_test(tcase, test_pools);
         tcase_add_test(tcase, test_bad_messages);
         tcase_add_test(tcase, test_bad_order);

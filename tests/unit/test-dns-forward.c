@@ -294,7 +294,7 @@ START_TEST(test_resolved) {
         ck_assert_int_gt(ask(&other, "www.example.test", 4), 0);
         ck_assert_uint_eq(n_replies, 1);
         is_away = false;
-        forward_resume(forward);
+        forward_resume(forward, true);
         turn();
         assert_reply(2, 3, 0);
         ck_assert_uint_eq(n_resolved, 2);
@@ -307,7 +307,7 @@ START_TEST(test_away) {
         ck_assert_int_eq(ask(&client, "www.example.test", 1), 0);
         ck_assert_uint_eq(n_wanted, 0);
         is_away = false;
-        forward_resume(forward);
+        forward_resume(forward, true);
         turn();
         ck_assert_uint_eq(n_made, 1);
         answer(0, 0, 203);
