@@ -21,7 +21,19 @@ struct Errand {
         atomic_bool let_go; /* by one of the two; the other one frees */
 };
 
-static atomic_uint n_errands;
+static atomic_uint n_errands; /* that count */
+
+static bool count_in(const ErrandType *type) {
+        if (type->uncounted || atomic_fetch_add(&n_errands, 1) < ERRANDS_MAX)
+                return true;
+        atomic_fetch_sub(&n_errands, 1);
+        return false;
+}
+
+static void count_out(const ErrandType *type) {
+        if (!type->uncounted)
+                atomic_fetch_sub(&n_errands, 1);
+}
 
 static void errand_destroy(Errand *e) {
         e->type->free(e->job);
@@ -36,7 +48,7 @@ static void *errand_main(void *userdata) {
         (void) setpriority(PRIO_PROCESS, (id_t) gettid(), NICE);
         e->type->run(e->job);
         /* Before the loop can know of it, so that the next one can begin then. */
-        atomic_fetch_sub(&n_errands, 1);
+        count_out(e->type);
         /* It stays ours until it is let go: who has it in the loop may free it from then on. */
         if (write(e->event_fd, &one, sizeof(one)) < 0)
                 return NULL; /* cannot be: the counter is not full */
@@ -73,10 +85,8 @@ int errand_start(sd_event *event, const ErrandType *type, void *job, void *userd
         Errand *e;
         int r;
 
-        if (atomic_fetch_add(&n_errands, 1) >= ERRANDS_MAX) {
-                atomic_fetch_sub(&n_errands, 1);
+        if (!count_in(type))
                 return -EBUSY;
-        }
         e = calloc(1, sizeof(*e));
         if (!e) {
                 r = -ENOMEM;
@@ -104,7 +114,7 @@ fail:
                 safe_close(e->event_fd);
                 free(e);
         }
-        atomic_fetch_sub(&n_errands, 1);
+        count_out(type);
         return r;
 }
 

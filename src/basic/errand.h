@@ -23,11 +23,12 @@ typedef struct ErrandType {
         void (*run)(void *job);                   /* in the thread */
         void (*done)(void *job, void *userdata);  /* in the loop; the job is freed after it */
         void (*free)(void *job);                  /* in either */
+        bool uncounted; /* no app can hold it up, and its owner has one at a time: begins however many others are under way */
 } ErrandType;
 
 /*
  * Begins. Takes the job on success. The errand is gone when `done` returns.
- * Returns 0; -EBUSY if too many are under way; or another negative errno.
+ * Returns 0; -EBUSY if too many are under way that count; or another negative errno.
  */
 int errand_start(sd_event *event, const ErrandType *type, void *job, void *userdata, Errand **ret);
 

@@ -248,7 +248,7 @@ static void link_done(void *p, void *userdata) {
         promise_begin(names);
 }
 
-static const ErrandType link_type = { .run = link_run, .done = link_done, .free = free };
+static const ErrandType link_type = { .run = link_run, .done = link_done, .free = free, .uncounted = true };
 
 static int link_start(HostNames *names) {
         LinkJob *job = calloc(1, sizeof(*job));

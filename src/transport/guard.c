@@ -158,7 +158,8 @@ static void job_done(void *p, void *userdata) {
         go_on(g);
 }
 
-static const ErrandType job_type = { job_run, job_done, job_free };
+/* Whoever holds up what looks at his sockets does not hold up the guard. */
+static const ErrandType job_type = { job_run, job_done, job_free, .uncounted = true };
 
 static int on_watch(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Guard *g = userdata;
@@ -247,7 +248,7 @@ static void go_on(Guard *g) {
         r = start_job(g);
         if (r >= 0)
                 return;
-        if (r == -EBUSY) {
+        if (r == -EAGAIN) {
                 retry_later(g); /* there are too many threads */
                 return;
         }
