@@ -23,10 +23,10 @@ typedef struct Claims {
  * Asks whether the caller may run an app with these claims: run-app or
  * run-app-as; claim-name, claim-address and join-tag for what is claimed, but
  * for the default tag; expose or expose-privileged, and egress, for what it is
- * to have to do with the outside, but for the default; and manage-apps if a name or an address is that of
- * another user's app. `ret_owner` is the user whose names and addresses he may
- * join, if he may at all. Parameters and return value else as for
- * caller_authorize_all().
+ * to have to do with the outside, but for the default; and manage-apps if a
+ * name or an address is that of another user's app. `ret_owner` is the user
+ * whose names and addresses he may join, if he may at all. Parameters and
+ * return value else as for caller_authorize_all().
  */
 int rights_run(Manager *m, sd_bus_message *message, const Caller *caller, const Claims *claims, size_t size,
                CallerCallback callback, void *userdata, sd_bus_destroy_t destroy, uid_t *ret_owner);

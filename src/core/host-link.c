@@ -2,7 +2,6 @@
 
 #include <linux/if_link.h>
 #include <linux/veth.h>
-#include <net/if.h>
 
 #include "core/host-link.h"
 #include "transport/rtnl.h"
@@ -48,10 +47,10 @@ static void link_leave_alone(RtnlSocket *nl, int ifindex) {
 }
 
 static int link_prepare(RtnlSocket *nl, const char *name, int *ret_ifindex) {
-        const int ifindex = (int) if_nametoindex(name);
+        const int ifindex = rtnl_link_index(name);
 
         if (ifindex == 0)
-                return -errno;
+                return -ENODEV;
         link_leave_alone(nl, ifindex);
         *ret_ifindex = ifindex;
         return rtnl_link_up(nl, ifindex);
@@ -81,7 +80,7 @@ int host_link_make(void) {
 }
 
 bool host_link_exists(void) {
-        return if_nametoindex(LINK_NAME) > 0;
+        return rtnl_link_index(LINK_NAME) > 0;
 }
 
 int host_link_remove(void) {

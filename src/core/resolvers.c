@@ -12,6 +12,7 @@
 #include "basic/log.h"
 #include "basic/siphash.h"
 #include "core/resolvers.h"
+#include "transport/rtnl.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
 #define RESOLVED_NAME "org.freedesktop.resolve1"
@@ -239,7 +240,7 @@ int resolvers_connect(Resolvers *resolvers, uint64_t list, unsigned server, bool
         to = resolvers->servers.servers + server;
         size = endpoint_to_sockaddr(&(Endpoint){ .address = to->address, .port = DNS_PORT }, to->address.family, &sa);
         if (*to->scope) {
-                sa.in6.sin6_scope_id = if_nametoindex(to->scope);
+                sa.in6.sin6_scope_id = (uint32_t) rtnl_link_index(to->scope);
                 if (sa.in6.sin6_scope_id == 0)
                         return -ENODEV;
         }

@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "basic/caps.h"
 #include "transport/rtnl.h"
 
 int rtnl_open(RtnlSocket **ret) {
@@ -42,6 +43,18 @@ int rtnl_request_send(RtnlSocket *nl, RtnlRequest *r) {
         if (mnl_cb_run(answer, (size_t) n, 0, mnl_socket_get_portid(nl), NULL, NULL) < 0)
                 return -errno;
         return 0;
+}
+
+/* It does so for who may set up devices (dev_load() of Linux). */
+int rtnl_link_index(const char *name) {
+        int index;
+        Caps caps;
+
+        if (caps_suspend(&caps) < 0)
+                return 0;
+        index = (int) if_nametoindex(name);
+        caps_resume(&caps);
+        return index;
 }
 
 int rtnl_link_up(RtnlSocket *nl, int ifindex) {

@@ -39,6 +39,12 @@ static inline size_t rtnl_address_size(const Address *a) {
         return a->family == AF_INET ? 4 : 16;
 }
 
+/*
+ * The number of a network device, or 0. This one takes no lock, and does not
+ * have the kernel load a module by the name, which it waits for.
+ */
+int rtnl_link_index(const char *name);
+
 int rtnl_link_up(RtnlSocket *nl, int ifindex);
 
 /* Gives a device an address, alone in its network, of a scope of rtnetlink(7). -EEXIST if it has it. */
