@@ -3,7 +3,7 @@
 #
 # The Debian package, built from a clean copy of what is committed or about to be, in a host of its own that has nothing else
 # of AppSwitch: installed, upgraded while apps run, removed, purged. And the RPM spec, as far as it can be looked at here.
-# timeout: 480
+# timeout: 900
 . "$(dirname "$0")/lib.sh"
 
 REPO=$(cd "$TESTS/../.." && pwd)
