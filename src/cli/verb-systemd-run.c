@@ -8,6 +8,7 @@
  * --user or --scope, is `ax run` within what is made.
  */
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -233,6 +234,21 @@ static int name_unit(Run *run) {
         return 0;
 }
 
+/* The daemon removes what has no unit (core/unit-records.h), but maybe there is none. */
+static int check_room(void) {
+        DIR *dir = opendir(UNIT_SETTINGS_DIRECTORY);
+        unsigned n = 0;
+
+        while (dir && readdir(dir))
+                n++;
+        if (dir)
+                (void) closedir(dir);
+        if (n >= UNIT_SETTINGS_MAX + 2) /* with "." and ".." */
+                return log_error_errno(-EDQUOT, "There are %i transient units that are apps already, or were and the AppSwitch daemon does not run.",
+                                       UNIT_SETTINGS_MAX);
+        return 0;
+}
+
 /* The daemon reads what root has written here, when the unit is started. */
 static int write_settings(const Run *run) {
         _cleanup_close_ int directory = open(UNIT_SETTINGS_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -243,6 +259,9 @@ static int write_settings(const Run *run) {
 
         if (directory < 0)
                 return log_error_errno(-errno, "Failed to open " UNIT_SETTINGS_DIRECTORY ": %m. Only root can make system services that are apps; see --user.");
+        r = check_room();
+        if (r < 0)
+                return r;
         f = open_memstream(&text, &size);
         if (!f)
                 return log_oom();

@@ -21,6 +21,7 @@ typedef struct Load Load;
 typedef struct Cut Cut;
 typedef struct HostNames HostNames;
 typedef struct UnitDoor UnitDoor;
+typedef struct UnitRecords UnitRecords;
 typedef struct Manager Manager;
 
 /* What the bus face wants to hear. All are optional as long as it is not there. */
@@ -60,6 +61,7 @@ struct Manager {
         Census *census;
         Load *load;
         UnitDoor *unit_door;
+        UnitRecords *unit_records;
         Cut *cuts; /* utlist, under way */
         unsigned n_cuts;
         App *apps;         /* uthash by id */

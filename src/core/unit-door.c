@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,7 +43,6 @@ struct UnitDoor {
         Manager *manager;
         int fd;
         sd_event_source *source;
-        sd_bus_slot *removed; /* watches units that are unloaded */
         Client *clients; /* utlist */
         unsigned n_clients;
 };
@@ -365,17 +363,6 @@ static int open_socket(void) {
         return TAKE_FD(fd);
 }
 
-/* The settings of a transient unit are no more than the unit is. */
-static int on_unit_removed(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        const char *unit;
-        char path[PATH_MAX];
-
-        if (sd_bus_message_read(message, "so", &unit, NULL) >= 0 && !strchr(unit, '/') &&
-            snprintf(path, sizeof(path), UNIT_SETTINGS_DIRECTORY "/%s", unit) < (int) sizeof(path))
-                (void) unlink(path);
-        return 0;
-}
-
 int unit_door_new(Manager *m, int fd, UnitDoor **ret) {
         UnitDoor *door = calloc(1, sizeof(*door));
         int r;
@@ -392,9 +379,6 @@ int unit_door_new(Manager *m, int fd, UnitDoor **ret) {
                         (void) fd_store_add(UNIT_DOOR_FD_NAME, door->fd, false);
         }
         r = door->fd < 0 ? door->fd : sd_event_add_io(m->event, &door->source, door->fd, EPOLLIN, door_on_io, door);
-        if (r >= 0)
-                r = sd_bus_match_signal_async(m->bus, &door->removed, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-                                              "org.freedesktop.systemd1.Manager", "UnitRemoved", on_unit_removed, NULL, door);
         if (r < 0) {
                 unit_door_free(door);
                 return r;
@@ -409,7 +393,6 @@ UnitDoor *unit_door_free(UnitDoor *door) {
         if (!door)
                 return NULL;
         door->source = sd_event_source_disable_unref(door->source);
-        sd_bus_slot_unref(door->removed);
         DL_FOREACH_SAFE(door->clients, c, tmp) {
                 c->starting = false;
                 client_free(c);

@@ -17,6 +17,7 @@
 
 /* Where settings of transient units are, in files that are called like the units. */
 #define UNIT_SETTINGS_DIRECTORY "/run/appswitch/units"
+enum { UNIT_SETTINGS_MAX = 4096 }; /* files in it */
 
 /* The unit's own user, so that the app's names are his. */
 #define UNIT_OWN_SECTION "X-AppSwitch-Unit"

@@ -8,7 +8,7 @@ need_command curl
 mark_journal
 
 at_exit() {
-    host_sh 'systemctl stop "xr-*"; systemctl reset-failed "xr-*" "appswitch-unit@*"; rm -rf /tmp/xr-*' >/dev/null 2>&1
+    host_sh 'systemctl stop "xr-*"; systemctl reset-failed "xr-*" "appswitch-unit@*"; rm -rf /tmp/xr-* /run/appswitch/units/xr-*' >/dev/null 2>&1
 }
 # The front end as it is in PATH when it is opted in.
 front() {
@@ -79,6 +79,24 @@ run front -M somewhere -p AppSwitch=name=x true
 like "$ERR" 'cannot be combined' 'another machine'
 run front --quiet --pipe --wait -p AppSwitch=name=xr-x -p RootDirectory=/srv true
 like "$ERR" 'RootDirectory= cannot be an app' 'a setting that cannot be'
+
+### what is left of units that could not be made, and of those that went while no daemon was there
+run front --unit=xr-left -p AppSwitch=name=xr-left -p Nonsense=x true
+isnt "$STATUS" 0 'a unit that the real one refuses'
+run front --unit=xr-stays --remain-after-exit -p AppSwitch=name=xr-stays true
+is "$STATUS" 0 'and one that is made'
+is "$(host_sh 'cd /run/appswitch/units; touch -d "2 minutes ago" xr-*; ls -d xr-left* xr-stays*')" $'xr-left.service\nxr-stays.service' 'leave their settings'
+host systemctl kill -s KILL appswitchd
+left_is_gone() {
+    [[ $(host_sh 'ls /run/appswitch/units') == xr-stays.service ]]
+}
+ok 'a daemon that starts removes what has no unit' wait_until 10 left_is_gone
+host systemctl stop xr-stays
+ok 'and the other with its unit' wait_until 5 gone
+host_sh 'cd /run/appswitch/units; for i in $(seq 4096); do : >xr-many-$i.service; done'
+run front --unit=xr-full -p AppSwitch=name=xr-full true
+like "$ERR" 'There are 4096 transient units' 'how many there can be is bounded'
+host_sh 'rm /run/appswitch/units/xr-many-*'
 
 ### timers
 run front --unit=xr-timer --on-active=0 --timer-property=AccuracySec=1ms --remain-after-exit -p AppSwitch=name=xr-timer sh -c 'getent hosts xr-timer >/tmp/xr-timer'
