@@ -28,11 +28,15 @@
 /* A client that says nothing, or takes no answer. */
 #define CLIENT_TIMEOUT_USEC (30 * USEC_PER_SEC)
 
-enum { CLIENTS_MAX = 1024 };
+enum {
+        CLIENTS_MAX = 1024,
+        CLIENTS_PER_USER_MAX = 64, /* but root */
+};
 
 typedef struct Client {
         UnitDoor *door;
         int fd;
+        uid_t uid;
         sd_event_source *source, *timeout;
         bool starting; /* an app is being made for it: app_on_started() comes */
         bool gone;
@@ -313,15 +317,43 @@ static int client_on_timeout(sd_event_source *s, uint64_t usec, void *userdata) 
         return 0;
 }
 
+/*
+ * Anybody may connect, and then say nothing. Who is of a unit has done in
+ * milliseconds, so that it is the oldest who goes: of this user, if he has
+ * many, or of all that are not root.
+ */
+static void make_room(UnitDoor *door, uid_t uid) {
+        Client *c, *oldest = NULL, *of_user = NULL;
+        unsigned n = 0;
+
+        DL_FOREACH(door->clients, c) {
+                if (c->starting || c->uid == 0)
+                        continue;
+                oldest = oldest ?: c;
+                if (c->uid == uid) {
+                        of_user = of_user ?: c;
+                        n++;
+                }
+        }
+        if (n >= CLIENTS_PER_USER_MAX)
+                client_free(of_user);
+        else if (door->n_clients >= CLIENTS_MAX)
+                client_free(oldest);
+}
+
 static int client_new(UnitDoor *door, int fd) {
         Client *c = calloc(1, sizeof(*c));
+        struct ucred peer = {};
+        socklen_t size = sizeof(peer);
         int r;
 
         if (!c) {
                 safe_close(fd);
                 return -ENOMEM;
         }
-        *c = (Client){ .door = door, .fd = fd };
+        (void) getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+        make_room(door, peer.uid);
+        *c = (Client){ .door = door, .fd = fd, .uid = peer.uid };
         DL_APPEND(door->clients, c);
         door->n_clients++;
         r = sd_event_add_io(door->manager->event, &c->source, fd, EPOLLIN, client_on_io, c);
@@ -343,8 +375,8 @@ static int door_on_io(sd_event_source *s, int listener, uint32_t revents, void *
         r = client_new(door, fd);
         if (r < 0)
                 (void) log_warning_errno(r, "Failed to take a connection of a unit, ignoring: %m");
-        /* More wait in the kernel. */
-        if (door->n_clients >= CLIENTS_MAX)
+        /* There was no room to be made. More wait in the kernel. */
+        if (door->n_clients > CLIENTS_MAX)
                 (void) sd_event_source_set_enabled(s, SD_EVENT_OFF);
         return 0;
 }

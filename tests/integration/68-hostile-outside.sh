@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What hostile apps, users and clients do where the switch meets the outside, it does not let them do to others.
+# timeout: 120
+. "$(dirname "$0")/lib.sh"
+need_command ip
+mark_journal
+
+hostile=$PROGRAMS/hostile-outside.py conf=/etc/appswitch/appswitchd.conf.d/68-hostile.conf
+at_exit() {
+    host_sh 'systemctl stop ax-hostile-dns ax-hostile-door ax-hostile-unit
+        rm -f '$conf' /run/systemd/system/ax-hostile-unit.service; systemctl daemon-reload; systemctl restart appswitchd
+        ip netns del ax-hostile' >/dev/null 2>&1
+}
+host_sh 'ip netns add ax-hostile && ip -n ax-hostile link set lo up
+    ip link add ax-hostile type veth peer name ax-hostile netns ax-hostile
+    ip address add 192.0.2.1/24 dev ax-hostile; ip -n ax-hostile address add 192.0.2.53/24 dev ax-hostile
+    ip link set ax-hostile up; ip -n ax-hostile link set ax-hostile up
+    mkdir -p /etc/appswitch/appswitchd.conf.d; printf "[AppSwitch]\nDNSForward=192.0.2.53\n" >'$conf'; systemctl restart appswitchd' || bail 'there is an outside'
+host systemd-run --quiet --collect --unit=ax-hostile-dns -p NetworkNamespacePath=/run/netns/ax-hostile \
+    python3 "$PROGRAMS/name-server.py" 192.0.2.53
+answers() {
+    client --egress=yes -- getent hosts first.test
+}
+ok 'the name server answers' wait_until 20 answers
+
+### apps that ask for more names than anybody can look up
+for i in 1 2 3 4 5 6; do
+    start_app --egress=yes -- python3 "$hostile" greedy mute.test
+    ok "greedy app $i asks" wait_until 20 host grep -q ready "$APP_LOG"
+done
+run client --egress='*.test' -- python3 "$hostile" names 5 slow-300.test
+is "$OUT" '{0: 5}' 'names of others are looked up'
+for app in "${APPS[@]}"; do
+    host ax kill --signal=KILL "$app"
+done
+
+### a user who holds the door for units
+host_sh 'printf "%s\n" "[Service]" User=alice TimeoutStartSec=10 "ExecStart=/bin/sleep 1000" "[X-AppSwitch]" Name=ax-hostile-unit \
+    >/run/systemd/system/ax-hostile-unit.service; systemctl daemon-reload'
+host systemd-run --quiet --collect --unit=ax-hostile-door -p User=bob -p LimitNOFILE=16384 -p StandardOutput=file:/tmp/68-door \
+    python3 "$hostile" door /run/appswitch/unit 8192
+ok 'a user holds the door' wait_until 20 host grep -q ready /tmp/68-door
+run host systemctl start ax-hostile-unit
+is "$STATUS" 0 'a unit starts'
+is "$(host systemctl is-active ax-hostile-door)" active 'while he does'
+
+is "$(journal_since -p err)" '' 'the journal has no error'
+done_testing
