@@ -79,13 +79,23 @@ static int save(App *app) {
                    : append(app->manager->state_dir, name, text);
 }
 
+/*
+ * As dnsd writes names: anything else would be more than a word of a line in
+ * the file. Who tells parses what strangers send, and so is not believed.
+ */
+static bool is_word(const char *name) {
+        while (*name > ' ' && *name < 0x7f)
+                name++;
+        return *name == '\0';
+}
+
 void permitted_hear(const char *app_id, const char *name, const Address *addresses, size_t n, unsigned ttl, void *userdata) {
         App *app = manager_find_app(userdata, app_id);
         const uint64_t until = permit_until(now_usec(CLOCK_MONOTONIC), ttl);
         bool changed = false;
         int r = 0;
 
-        if (!app || !egress_find_name(&app->egress, name, 0))
+        if (!app || !is_word(name) || !egress_find_name(&app->egress, name, 0))
                 return;
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 Permit *p;

@@ -80,6 +80,19 @@ START_TEST(test_hear) {
 }
 END_TEST
 
+/* Whatever took over the name service cannot write lines of its own. */
+START_TEST(test_words) {
+        hear("web_31", "x\n99999999999999 192.0.2.66 a.cdn.test", "192.0.2.7", 60);
+        hear("web_31", "x y.cdn.test", "192.0.2.7", 60);
+        hear("web_31", "\xc3\xa4.cdn.test", "192.0.2.7", 60);
+        ck_assert_uint_eq(app.party.permits.n, 0);
+        hear("web_31", "_x.?.cdn.test", "192.0.2.7", 60);
+        restart();
+        ck_assert_uint_eq(app.party.permits.n, 1);
+        ck_assert_ptr_nonnull(find("_x.?.cdn.test", "192.0.2.7"));
+}
+END_TEST
+
 /* The next daemon knows what this one did, for as long and a little longer. */
 START_TEST(test_restart) {
         const uint64_t now = now_usec(CLOCK_MONOTONIC);
@@ -149,5 +162,5 @@ START_TEST(test_damaged) {
 END_TEST
 
 int main(void) {
-        return UNIT_RUN("permitted", setup, teardown, test_hear, test_restart, test_size, test_damaged);
+        return UNIT_RUN("permitted", setup, teardown, test_hear, test_words, test_restart, test_size, test_damaged);
 }
