@@ -574,7 +574,8 @@ int exposures_add(App *app, Endpoint *ret_taken, char **ret_message) {
 
         if (app->n_exposes == 0)
                 return 0;
-        r = check_limits(app, ret_message);
+        /* One that was there before keeps what it has, whatever the limits are now. */
+        r = app->state == APP_STARTING ? check_limits(app, ret_message) : 0;
         while (r >= 0 && walk_next(app, &walk, &at, &port)) {
                 r = claim(app, &at, port, ret_taken, ret_message);
                 if (r >= 0)

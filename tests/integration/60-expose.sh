@@ -21,7 +21,7 @@ host_sh 'mkdir -p /run/exposed; mkfifo /run/exposed/out.in; ip netns add ax-worl
     ip link set ax-wire up; ip -n ax-world link set ax-wire up' || bail 'a world beyond the host'
 at_exit() {
     # shellcheck disable=SC2086
-    host_sh 'systemctl stop ax-world-*; ip netns del ax-world; rm -rf /srv/exposed /tmp/toggle-* /run/exposed
+    host_sh 'systemctl stop ax-world-*; ip netns del ax-world; rm -rf /srv/exposed /tmp/toggle-* /run/exposed /run/appswitch/appswitchd.conf.d/60.conf
         rm -f /etc/polkit-1/rules.d/30-appswitch-60.rules; systemctl restart polkit
         systemctl revert appswitchd' >/dev/null 2>&1
 }
@@ -236,12 +236,12 @@ polkit.addRule(function(action, subject) {
     if (subject.user != "bob")
         return polkit.Result.NOT_HANDLED;
     if (action.id == "io.appswitch1.expose")
-        return action.lookup("ports") == "7060" && action.lookup("expose") == "80:7060" && action.lookup("expose_from") == "any"
+        return action.lookup("ports") == "7060-7061" && action.lookup("expose") == "80-81:7060-7061" && action.lookup("expose_from") == "any"
             ? polkit.Result.YES : polkit.Result.NO;
     return action.id == "io.appswitch1.run-app" ? polkit.Result.YES : polkit.Result.NOT_HANDLED;
 });
 RULES
-run host_as bob ax run --expose 80:7060 -- id -un
+run host_as bob ax run --expose 80-81:7060-7061 -- id -un
 is "$OUT" bob 'polkit may let a user'
 run host_as bob ax run --expose 80:7061 -- id -un
 like "$ERR" 'Not authorized to expose 80:7061 .*io\.appswitch1\.expose\)' 'and not another port'
@@ -252,13 +252,22 @@ wait_for_listen "$APP" 80
 ask "$H4" 80
 like "$OUT" '^me ' 'root can have such a one'
 stop_app "$APP"
-AS_USER=bob start_app --expose 80:7060 -- python3 "$exposed" serve 80 epoll
+AS_USER=bob start_app --expose 80-81:7060-7061 -- python3 "$exposed" serve 80 epoll
 wait_for_listen "$APP" 80
 background bob python3 "$exposed" hold "$H4" 7060 1
 wait_until 20 has_said bob 'holding 1' || bail 'a connection to bob'
 run host_sh 'ss -Htne "sport = :7060" | grep -c "uid:$(id -u bob) "'
 within "$OUT" 1 9 'its connections are sockets of its user'
 finish bob
+LIMIT=/run/appswitch/appswitchd.conf.d/60.conf
+host_sh 'mkdir -p "${1%/*}"; printf "[AppSwitch]\nExposedPortsPerUserMax=1\n" >"$1"; systemctl restart appswitchd' "$LIMIT"
+wait_until 20 host ax list
+ask "$H4" 7060
+like "$OUT" '^me ' 'an app keeps its ports when a limit comes down'
+run host_as bob ax run --expose 80-81:7060-7061 -- id -un
+like "$ERR" 'more than 1 ports of the host, the most that ExposedPortsPerUserMax= allows' 'but there are no more'
+host_sh 'rm "$1"; systemctl restart appswitchd' "$LIMIT"
+wait_until 20 host ax list
 stop_app "$APP"
 
 ### restarts
