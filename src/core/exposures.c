@@ -142,7 +142,7 @@ static bool is_full(const HostPort *hp) {
                 if (b->party == last || !may(b->party, NULL, (void *) hp))
                         continue;
                 last = b->party;
-                if (incoming_is_full(app_of(last)->trap))
+                if (incoming_is_full(app_of(last)->trap, hp->shown.port))
                         any_full = true;
                 else
                         any_free = true;

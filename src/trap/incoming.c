@@ -107,7 +107,10 @@ int incoming_give(Switch *sw, const Route *route, const Endpoint *client, int *f
         return pending_add_incoming(trap, client, &from, &route->target, TAKE_FD(*fd), TAKE_FD(dialed));
 }
 
-bool incoming_is_full(Trap *trap) {
-        trap->wants_room = !pending_has_room(trap) || trap->n_waiting >= PENDING_WAITING_MAX;
-        return trap->wants_room;
+bool incoming_is_full(Trap *trap, uint16_t port) {
+        const bool full = !pending_has_room_for(trap, port);
+
+        /* Another port of it may be waiting, too. */
+        trap->wants_room = trap->wants_room || full;
+        return full;
 }

@@ -26,5 +26,5 @@
  */
 int incoming_give(Switch *sw, const Route *route, const Endpoint *client, int *fd, bool wait, RouteTried *tried);
 
-/* Whether no more of these are to be accepted for this app now. From then on the hook `has_room` tells when there may be again. */
-bool incoming_is_full(Trap *trap);
+/* Whether no more of these are to be accepted for this port of the app now. From then on the hook `has_room` tells when there may be again. */
+bool incoming_is_full(Trap *trap, uint16_t port);

@@ -83,6 +83,20 @@ bool pending_has_room(const Trap *trap) {
         return trap->n_pending < PENDING_PER_TRAP_MAX;
 }
 
+bool pending_has_room_for(const Trap *trap, uint16_t port) {
+        unsigned n = 0, n_waiting = 0;
+
+        /* No port has more than that. */
+        if (trap->n_pending < PENDING_PER_TRAP_MAX / 2 && trap->n_waiting < PENDING_WAITING_MAX / 2)
+                return true;
+        for (const Pending *p = trap->pending; p; p = p->hh.next)
+                if (p->key.local.port == port) {
+                        n++;
+                        n_waiting += p->waits;
+                }
+        return n + trap->n_pending < PENDING_PER_TRAP_MAX && n_waiting + trap->n_waiting < PENDING_WAITING_MAX;
+}
+
 static Pending *pending_new(Trap *trap, uint64_t id, const Endpoint *client, int fd) {
         Pending *p = calloc(1, sizeof(*p));
 

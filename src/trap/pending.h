@@ -40,6 +40,13 @@ struct Pending {
 bool pending_has_room(const Trap *trap);
 
 /*
+ * The same for one from outside, to this port of the app: it may have as many as
+ * there is room for to others. So one port that is not accepted from leaves the
+ * others of the app what they need.
+ */
+bool pending_has_room_for(const Trap *trap, uint16_t port);
+
+/*
  * Gives the app `fd` when it accepts the connection that `dialed` made from
  * `from` to `to`. Takes both descriptors in any case. Returns 0 or a negative
  * errno.

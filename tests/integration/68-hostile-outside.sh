@@ -9,7 +9,7 @@ mark_journal
 
 hostile=$PROGRAMS/hostile-outside.py conf=/etc/appswitch/appswitchd.conf.d/68-hostile.conf
 at_exit() {
-    host_sh 'systemctl stop ax-hostile-dns ax-hostile-door ax-hostile-unit
+    host_sh 'systemctl stop ax-hostile-{dns,crowd,door,unit}
         rm -f '$conf' /run/systemd/system/ax-hostile-unit.service; systemctl daemon-reload; systemctl restart appswitchd
         ip netns del ax-hostile' >/dev/null 2>&1
 }
@@ -35,6 +35,22 @@ is "$OUT" '{0: 5}' 'names of others are looked up'
 for app in "${APPS[@]}"; do
     host ax kill --signal=KILL "$app"
 done
+
+### a crowd at a port that the app does not accept from
+start_app --expose 80:8068 --expose 81:8069 -- python3 "$hostile" half 80 81
+wait_for_listen "$APP" 81
+host systemd-run --quiet --collect --unit=ax-hostile-crowd -p NetworkNamespacePath=/run/netns/ax-hostile -p LimitNOFILE=4096 \
+    -p StandardOutput=file:/tmp/68-crowd python3 "$hostile" crowd 192.0.2.1 8068 1000
+ok 'there is a crowd' wait_until 30 host grep -q ready /tmp/68-crowd
+visit() {
+    host ip netns exec ax-hostile python3 -c '
+import socket
+for i in range(50):
+    with socket.create_connection(("192.0.2.1", 8069), 10) as s: data = s.recv(10)
+print(data.decode())'
+}
+run visit
+is "$OUT" served 'another port of it is served'
 
 ### a user who holds the door for units
 host_sh 'printf "%s\n" "[Service]" User=alice TimeoutStartSec=10 "ExecStart=/bin/sleep 1000" "[X-AppSwitch]" Name=ax-hostile-unit \

@@ -4,6 +4,8 @@
 
 hostile-outside.py greedy NAME: asks for ever for names below it, as many at once as it can; `ready` after the first hundred
 hostile-outside.py names COUNT NAME: asks for so many names below it, one after the other, and tells what came of them
+hostile-outside.py half PORT OTHER-PORT: listens at both, and accepts from the other one only
+hostile-outside.py crowd HOST PORT COUNT: so many connections to there, that stay
 hostile-outside.py door PATH COUNT: so many connections to a socket there, that say nothing
 """
 
@@ -51,6 +53,21 @@ def names(count, name):
     print(dict(said))
 
 
+def half(port, other_port):
+    ignored = socket.create_server(('', port), backlog=4096)
+    with socket.create_server(('', other_port)) as s:
+        while ignored:
+            with s.accept()[0] as c:
+                c.sendall(b'served')
+
+
+def crowd(host, port, count):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count + 64, count + 64))
+    kept = [socket.create_connection((host, port), 20) for _ in range(count)]
+    print('ready', len(kept), flush=True)
+    signal.pause()
+
+
 def door(path, count):
     resource.setrlimit(resource.RLIMIT_NOFILE, (count + 64, count + 64))
     kept = []
@@ -64,4 +81,4 @@ def door(path, count):
     signal.pause()
 
 
-{'greedy': greedy, 'names': names, 'door': door}[sys.argv[1]](*(int(a) if a.isdigit() else a for a in sys.argv[2:]))
+{'greedy': greedy, 'names': names, 'half': half, 'crowd': crowd, 'door': door}[sys.argv[1]](*(int(a) if a.isdigit() else a for a in sys.argv[2:]))
