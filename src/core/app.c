@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,10 +13,11 @@
 
 #include "basic/clock.h"
 #include "basic/fd.h"
-#include "basic/fd-store.h"
 #include "basic/log.h"
+#include "basic/start-time.h"
 #include "basic/text.h"
-#include "core/app.h"
+#include "core/app-internal.h"
+#include "core/app-store.h"
 #include "core/errors.h"
 #include "core/exposures.h"
 #include "core/fence.h"
@@ -28,7 +26,6 @@
 #include "core/state.h"
 #include "model/journal.h"
 #include "transport/socket-name.h"
-#include "trap/listener.h"
 
 /* From the request to execve(2). */
 #define START_TIMEOUT_USEC (30 * USEC_PER_SEC)
@@ -51,60 +48,12 @@ const char *app_name(const App *app) {
         return name ?: "";
 }
 
-const char *network_socket_to_string(NetworkSocket which) {
-        static const char *const names[_NETWORK_SOCKET_MAX] = {
-                [NETWORK_DNS_UDP] = "udp",
-                [NETWORK_DNS_TCP] = "tcp",
-                [NETWORK_ECHO4] = "echo4",
-                [NETWORK_ECHO6] = "echo6",
-        };
-
-        return names[which];
-}
-
-static void fd_name(const App *app, const char *what, char name[static 48]) {
-        (void) snprintf(name, 48, "%s-%" PRIx64, what, app->number);
-}
-
-static void store_fd(const App *app, const char *what, int fd, bool poll_it) {
-        char name[48];
-        int r;
-
-        fd_name(app, what, name);
-        r = fd_store_add(name, fd, poll_it);
-        if (r < 0)
-                (void) app_log(LOG_WARNING, r, app->id, MESSAGE_APP_NOT_STORED,
-                               "%s: failed to store a descriptor, a restart will lose the app, ignoring: %m", app->id);
-}
-
-/* Filters are known by their numbers: of a service there are several, of a scope it is the app's own. */
-static int store_filter(uint64_t number, int listener) {
-        char name[48];
-
-        (void) snprintf(name, sizeof(name), "app-%" PRIx64, number);
-        return fd_store_add(name, listener, true);
-}
-
-static void unstore_filter(uint64_t number) {
-        char name[48];
-
-        (void) snprintf(name, sizeof(name), "app-%" PRIx64, number);
-        (void) fd_store_remove(name);
-}
-
-static void save_record(const App *app) {
+void app_save_record(const App *app) {
         int r = app_record_save(app);
 
         if (r < 0)
                 app_log_warning(r, app->id, "%s: failed to write its record, a restart will lose what is new in it, ignoring: %m",
                                 app->id);
-}
-
-static void unstore_fd(const App *app, const char *what) {
-        char name[48];
-
-        fd_name(app, what, name);
-        (void) fd_store_remove(name);
 }
 
 /* Text of D-Bus is UTF-8: what is none is spelled, and what is too long ends early. */
@@ -187,9 +136,9 @@ App *app_free(App *app) {
 static void app_forget(App *app) {
         app_record_remove(app);
         permitted_forget(app);
-        unstore_fd(app, "app");
+        app_unstore_fd(app, "app");
         for (NetworkSocket i = 0; i < _NETWORK_SOCKET_MAX; i++)
-                unstore_fd(app, network_socket_to_string(i));
+                app_unstore_fd(app, network_socket_to_string(i));
 }
 
 /* By OBJECT_SYSTEMD_UNIT=, `systemctl status` and `journalctl --unit=` of the app's unit have it, too. */
@@ -212,24 +161,13 @@ void app_end(App *app) {
         }
         log_app(app, MESSAGE_APP_ENDED, "ended");
         for (const Filter *filter = app->service ? app->trap->filters : NULL; filter; filter = filter->next)
-                unstore_filter(filter->number);
+                app_unstore_filter(filter->number);
         app_forget(app);
         if (app->manager->hooks.app_removed)
                 app->manager->hooks.app_removed(app);
         for (AppWaiter *w = app->waiters; w; w = w->next)
                 w->ended(app, w->userdata);
         app_free(app);
-}
-
-void app_filter_ended(App *app, uint64_t number) {
-        if (!app->service) {
-                app_end(app);
-                return;
-        }
-        unstore_filter(number);
-        /* What these processes listened on; the others have their own. */
-        trap_flush_listeners(app->trap);
-        save_record(app);
 }
 
 static void _printf_(3, 4) app_fail(App *app, const char *error, const char *format, ...) {
@@ -306,8 +244,7 @@ static int on_owner_known(sd_bus_message *reply, void *userdata, sd_bus_error *e
         return 0;
 }
 
-/* It may be gone already; from then on the match tells. */
-static int track_owner(App *app) {
+int app_track_owner(App *app) {
         if (!app->owner)
                 return 0;
         return sd_bus_call_method_async(app->manager->bus, &app->owner_call, "org.freedesktop.DBus", "/org/freedesktop/DBus",
@@ -353,21 +290,6 @@ static const char *join_error(int r) {
         default:
                 return ERROR_LIMIT_REACHED;
         }
-}
-
-/* When a process was started, in clock ticks since boot (proc(5), /proc/PID/stat); 0: it is gone. */
-static uint64_t read_start_time(pid_t pid) {
-        enum { FIELDS_BETWEEN = 19 }; /* from the state, which comes after the name, to the start time */
-        char path[64], stat[4096], *field;
-
-        (void) snprintf(path, sizeof(path), "/proc/%i/stat", pid);
-        if (read_file(AT_FDCWD, path, stat, sizeof(stat)) < 0)
-                return 0;
-        /* The name can have anything in it, parentheses, too. */
-        field = strrchr(stat, ')');
-        for (unsigned i = 0; field && i <= FIELDS_BETWEEN; i++)
-                field = strchr(field + 1, ' ');
-        return field ? strtoull(field + 1, NULL, 10) : 0;
 }
 
 static const char *expose_error(int r) {
@@ -429,7 +351,7 @@ static void launch_on_user(Launch *launch, pid_t pid, uid_t uid, gid_t gid, void
         app->uid = uid;
         app->leader = pid;
         app->leader_pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
-        app->leader_start = read_start_time(pid);
+        app->leader_start = process_start_time(pid);
 
         r = directory_join(&m->directory, &app->party, &(IdentityClaim){
                 .names = (const char *const *) app->claim_names,
@@ -461,8 +383,7 @@ static void launch_on_user(Launch *launch, pid_t pid, uid_t uid, gid_t gid, void
                 app_fail(app, expose_error(r), "%s", expose_message ?: strerror(-r));
 }
 
-/* Begins to answer pings. Takes the sockets in any case. An app can do without. */
-static void app_answer_echo(App *app, int v4, int v6) {
+void app_answer_echo(App *app, int v4, int v6) {
         int r;
 
         r = echo_new(app->manager->event, &app->manager->directory, &app->party, v4, v6, &app->echo);
@@ -479,8 +400,7 @@ void app_tell_feed(App *app, Feed *feed) {
                 feed_add_pattern(feed, app->id, patterns[i]);
 }
 
-/* Begins to serve the app, by its filters. */
-static int app_trap(App *app) {
+int app_trap(App *app) {
         int r;
 
         r = trap_new(&app->manager->sw, &app->party, app->number, app->dns_udp, app, &app->trap);
@@ -493,25 +413,12 @@ static int app_trap(App *app) {
         return 0;
 }
 
-static void store_sockets(const App *app) {
-        const int sockets[_NETWORK_SOCKET_MAX] = {
-                [NETWORK_DNS_UDP] = app->dns_udp,
-                [NETWORK_DNS_TCP] = app->dns_tcp,
-                [NETWORK_ECHO4] = echo_get_fd(app->echo, AF_INET),
-                [NETWORK_ECHO6] = echo_get_fd(app->echo, AF_INET6),
-        };
-
-        for (NetworkSocket i = 0; i < _NETWORK_SOCKET_MAX; i++)
-                if (sockets[i] >= 0)
-                        store_fd(app, network_socket_to_string(i), sockets[i], false);
-}
-
 static void app_running(App *app) {
         app->launch = launch_free(app->launch);
         app->timeout = sd_event_source_disable_unref(app->timeout);
         app->state = APP_RUNNING;
         app->timestamp = now_usec(CLOCK_REALTIME);
-        save_record(app);
+        app_save_record(app);
         log_app(app, MESSAGE_APP_STARTED, "started");
         if (app->manager->hooks.app_new)
                 app->manager->hooks.app_new(app);
@@ -529,50 +436,11 @@ static void service_start_end(App *app) {
                 app_fail(app, ERROR_UNIT_FAILED, "Failed to serve the app: %s", strerror(-r));
                 return;
         }
-        store_sockets(app);
+        app_store_sockets(app);
         app->leader_pidfd = safe_close(app->leader_pidfd);
         app->leader = 0;
         app->leader_start = 0;
         app_running(app);
-}
-
-void app_set_leader(App *app, pid_t pid) {
-        if (app->state != APP_RUNNING || app->leader == pid)
-                return;
-        safe_close(app->leader_pidfd);
-        app->leader = pid;
-        app->leader_pidfd = pid > 0 ? (int) syscall(SYS_pidfd_open, pid, 0) : -EBADF;
-        app->leader_start = pid > 0 ? read_start_time(pid) : 0;
-        save_record(app);
-        if (app->manager->hooks.app_leader_changed)
-                app->manager->hooks.app_leader_changed(app);
-}
-
-int app_adopt(App *app, int listener) {
-        uint64_t number = app->manager->next_number++;
-        const Filter *filter;
-        unsigned n;
-        int r;
-
-        DL_COUNT(app->trap->filters, filter, n);
-        if (n >= APP_FILTERS_MAX)
-                return -E2BIG;
-        r = store_filter(number, listener);
-        if (r < 0)
-                return r;
-        r = trap_add_filter(app->trap, number, listener);
-        if (r < 0) {
-                unstore_filter(number);
-                return r;
-        }
-        save_record(app);
-        return 0;
-}
-
-int app_open_netns(const App *app) {
-        int fd = ioctl(app->dns_udp, SIOCGSKNS);
-
-        return fd < 0 ? -errno : fd;
 }
 
 static void launch_on_network(Launch *launch, uint64_t netns, const int sockets[static _NETWORK_SOCKET_MAX],
@@ -605,9 +473,9 @@ static void launch_on_filter(Launch *launch, int listener, void *userdata) {
                 app_fail(app, ERROR_UNIT_FAILED, "Failed to serve the app: %s", strerror(-r));
                 return;
         }
-        store_fd(app, "app", listener, true);
-        store_sockets(app);
-        save_record(app);
+        app_store_fd(app, "app", listener, true);
+        app_store_sockets(app);
+        app_save_record(app);
         r = launch_go(launch);
         if (r < 0)
                 app_fail(app, ERROR_UNIT_FAILED, "Failed to talk to appswitch-exec: %s", strerror(-r));
@@ -676,7 +544,7 @@ static const LaunchHooks launch_hooks = {
         .failed = launch_on_failed,
 };
 
-static App *app_alloc(Manager *m) {
+App *app_alloc(Manager *m) {
         App *app = calloc(1, sizeof(*app));
 
         if (!app)
@@ -688,7 +556,7 @@ static App *app_alloc(Manager *m) {
         return app;
 }
 
-static void app_register(App *app) {
+void app_register(App *app) {
         app->party.id = app->id;
         HASH_ADD_KEYPTR(hh, app->manager->apps, app->id, strlen(app->id), app);
         HASH_ADD_KEYPTR(hh_unit, app->manager->apps_by_unit, app->unit, strlen(app->unit), app);
@@ -818,7 +686,7 @@ int app_start(Manager *m, const AppRequest *request, AppStarted started, void *u
         r = sd_event_add_time_relative(m->event, &app->timeout, CLOCK_MONOTONIC, START_TIMEOUT_USEC, 0,
                                        start_on_timeout, app);
         if (r >= 0)
-                r = track_owner(app);
+                r = app_track_owner(app);
         if (r < 0)
                 return r;
         app->started = started;
@@ -892,124 +760,5 @@ int app_set_tags(App *app, Tags *tags) {
         log_app(app, MESSAGE_APP_TAGGED, "has other tags now");
         if (app->manager->hooks.app_tags_changed)
                 app->manager->hooks.app_tags_changed(app);
-        return 0;
-}
-
-/* The number of a leader that ended meanwhile may be another process's by now. */
-static int open_leader(pid_t leader, uint64_t start) {
-        int fd;
-
-        fd = (int) syscall(SYS_pidfd_open, leader, 0);
-        if (fd >= 0 && read_start_time(leader) != start)
-                return safe_close(fd);
-        return fd;
-}
-
-static int app_restore_record(App *app, AppRecord *record) {
-        _cleanup_free_ char *message = NULL;
-        char **argv = TAKE_PTR(record->argv);
-        int r;
-
-        record->n_argv = 0;
-        app->state = APP_RUNNING;
-        app->argv = argv;
-        app->number = record->number;
-        app->unit = TAKE_PTR(record->unit);
-        app->owner = TAKE_PTR(record->owner);
-        app->uid = record->uid;
-        app->owner_uid = record->owner_uid;
-        app->leader = record->leader;
-        app->timestamp = record->timestamp;
-        app->netns = record->netns;
-        app->shortcut = record->shortcut;
-        app->service = record->service;
-        app->party.weight = record->weight;
-        app->party.draining = record->draining;
-        app->party.tags = record->tags;
-        record->tags = (Tags){};
-        app->exposes = TAKE_PTR(record->exposes);
-        app->n_exposes = record->n_exposes;
-        app->expose_from = record->expose_from;
-        record->expose_from = (Networks){};
-        app->egress = record->egress;
-        record->egress = (Egress){};
-        app_register(app);
-        app->leader_start = record->leader_start;
-        app->leader_pidfd = open_leader(app->leader, app->leader_start);
-
-        /* As root, so that the first one back makes the identity and the others join it. */
-        r = directory_restore(&app->manager->directory, &app->party, &(IdentityClaim){
-                .names = (const char *const *) record->names,
-                .n_names = strv_length(record->names),
-                .addresses = record->addresses,
-                .n_addresses = record->n_addresses,
-                .strategy = record->strategy,
-                .owner = record->identity_owner,
-        });
-        if (r < 0)
-                return r;
-        app->party.uid = app->uid;
-        permitted_restore(app);
-        return fence_add(app->manager, &app->party);
-}
-
-static int restore_trap(App *app, const AppRecord *record, int *listeners) {
-        int r = app_trap(app);
-
-        for (size_t i = 0; r >= 0 && i < record->n_filters; i++) {
-                if (listeners[i] < 0)
-                        continue;
-                r = trap_add_filter(app->trap, record->filters[i], listeners[i]);
-                if (r >= 0)
-                        listeners[i] = -EBADF;
-        }
-        return r;
-}
-
-/* It goes on without, should that not be possible any more. */
-static void app_restore_exposed(App *app) {
-        _cleanup_free_ char *message = NULL;
-        Endpoint taken;
-        int r;
-
-        r = exposures_add(app, &taken, &message);
-        if (r < 0)
-                app_log_warning(0, app->id, "%s: failed to expose it again, ignoring: %s",
-                                app->id, message ?: strerror(-r));
-}
-
-int app_restore(Manager *m, const char *id, int *listeners, const int sockets[static _NETWORK_SOCKET_MAX]) {
-        _cleanup_(app_record_done) AppRecord record = {};
-        _cleanup_(app_freep) App *app = NULL;
-        int r;
-
-        r = app_record_load(m->state_dir, id, &record);
-        if (r < 0)
-                return r;
-        app = app_alloc(m);
-        if (!app)
-                return -ENOMEM;
-        app->id = strdup(id);
-        if (!app->id)
-                return -ENOMEM;
-        r = app_restore_record(app, &record);
-        if (r < 0)
-                return r;
-        app_restore_exposed(app);
-        app->dns_udp = sockets[NETWORK_DNS_UDP];
-        app->dns_tcp = sockets[NETWORK_DNS_TCP];
-        r = restore_trap(app, &record, listeners);
-        if (r < 0) {
-                app->dns_udp = app->dns_tcp = -EBADF; /* still the caller's */
-                return r;
-        }
-        /* Nobody remembers; to look for what is not there is harmless. */
-        app->trap->uses_epoll = true;
-        app->trap->options_set = UINT64_MAX;
-        app_answer_echo(app, sockets[NETWORK_ECHO4], sockets[NETWORK_ECHO6]);
-        r = track_owner(app);
-        if (r < 0)
-                app_log_warning(r, app->id, "%s: failed to watch its caller, ignoring: %m", app->id);
-        app = NULL;
         return 0;
 }

@@ -174,8 +174,5 @@ void app_filter_ended(App *app, uint64_t number);
  */
 int app_restore(Manager *m, const char *id, int *listeners, const int sockets[static _NETWORK_SOCKET_MAX]);
 
-/* The name of a socket in the descriptor store, to which the app's number is added. */
-const char *network_socket_to_string(NetworkSocket which);
-
 /* The first name of its identity, or "". */
 const char *app_name(const App *app);

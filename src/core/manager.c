@@ -15,6 +15,7 @@
 #include "basic/fd-store.h"
 #include "basic/log.h"
 #include "core/app.h"
+#include "core/app-store.h"
 #include "core/exposures.h"
 #include "core/guarding.h"
 #include "core/fence.h"
