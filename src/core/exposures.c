@@ -139,7 +139,7 @@ static bool is_full(const HostPort *hp) {
         bool any_full = false, any_free = false;
 
         for (const Backend *b = port ? port->backends : NULL; b; b = b->next) {
-                if (b->party == last || !may(b->party, NULL, (void *) hp))
+                if (b->party == last || b->party->draining || !may(b->party, NULL, (void *) hp))
                         continue;
                 last = b->party;
                 if (incoming_is_full(app_of(last)->trap, hp->shown.port))

@@ -270,6 +270,26 @@ host_sh 'rm "$1"; systemctl restart appswitchd' "$LIMIT"
 wait_until 20 host ax list
 stop_app "$APP"
 
+### one that is drained has room, but is none to go to
+# More than can be accepted for one app (PENDING_PER_TRAP_MAX).
+start_app --name exposed-drained --expose 7000:7060 -- python3 "$exposed" serve 7000 epoll 5
+drained=$APP
+wait_for_listen "$drained" 7000
+start_app --name exposed-drained --expose 7000:7060 -- python3 "$exposed" serve 7000 epoll 5
+wait_for_listen "$APP" 7000
+run host ax drain "$drained"
+is "$STATUS" 0 'one of two is drained'
+pid=$(host ax list --json=short | /usr/bin/python3 -c 'import json, sys; print(*(a["leader"] for a in json.load(sys.stdin) if a["id"] == sys.argv[1]))' "$APP")
+host kill -STOP "$pid"
+background drained python3 "$exposed" queue "$H4" 7060 700
+wait_until 20 has_said drained waiting || bail 'connections wait'
+wait_until 10 host_sh 'test "$(ss -Htn state established "sport = :7060" | wc -l)" -ge 700' || diag 'not all are established'
+host kill -CONT "$pid"
+wait_until 60 has_said drained served
+is "$(said drained | tail -n 1)" 'served 700' 'what the other one has no room for waits for it'
+stop_app "$drained"
+stop_app "$APP"
+
 ### restarts
 start_app --name exposed-stays --expose 7000:7060 -- python3 "$exposed" serve 7000 epoll 5
 stays=$APP
