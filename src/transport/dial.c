@@ -156,6 +156,37 @@ int dial_hand_out(int fd, const Endpoint *from, const Endpoint *to, const PeerVi
         return 0;
 }
 
+static uint32_t read_mark(int fd) {
+        socklen_t size = sizeof(uint32_t);
+        uint32_t mark = 0;
+
+        return getsockopt(fd, SOL_SOCKET, SO_MARK, &mark, &size) < 0 ? 0 : mark;
+}
+
+static int set_mark(int fd, uint32_t mark) {
+        return setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0 ? -errno : 0;
+}
+
+int dial_hold(int fd, const Endpoint *from, const Endpoint *to, const PeerView *view) {
+        const struct linger orderly = {};
+        int r;
+
+        r = peer_lock_held(fd, from, to, view, DIAL_MARK_HELD);
+        if (r >= 0)
+                r = set_mark(fd, (view ? DIAL_MARK_VIEW : DIAL_MARK) | DIAL_MARK_HELD);
+        if (r < 0)
+                return r;
+        return setsockopt(fd, SOL_SOCKET, SO_LINGER, &orderly, sizeof(orderly)) < 0 ? -errno : 0;
+}
+
+int dial_held_done(int fd) {
+        return fcntl(fd, F_SETFL, 0) < 0 ? -errno : 0;
+}
+
+int dial_let_go(int fd) {
+        return set_mark(fd, read_mark(fd) & ~(uint32_t) DIAL_MARK_HELD);
+}
+
 int dial_undo(int fd) {
         const struct sockaddr sa = { .sa_family = AF_UNSPEC };
 
@@ -174,19 +205,12 @@ int dial_repeat(int fd, const Endpoint *to) {
         return r < 0 ? r : connect(fd, &sa.sa, size) < 0 && errno != EINPROGRESS ? -errno : 0;
 }
 
-static uint32_t read_mark(int fd) {
-        socklen_t size = sizeof(uint32_t);
-        uint32_t mark = 0;
-
-        return getsockopt(fd, SOL_SOCKET, SO_MARK, &mark, &size) < 0 ? 0 : mark;
-}
-
 bool dial_is_marked(int fd) {
-        const uint32_t mark = read_mark(fd);
+        const uint32_t mark = read_mark(fd) & ~(uint32_t) DIAL_MARK_HELD;
 
         return mark == DIAL_MARK || mark == DIAL_MARK_VIEW;
 }
 
 bool dial_may_have_view(int fd) {
-        return read_mark(fd) == DIAL_MARK_VIEW;
+        return (read_mark(fd) & ~(uint32_t) DIAL_MARK_HELD) == DIAL_MARK_VIEW;
 }

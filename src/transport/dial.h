@@ -22,6 +22,8 @@ enum {
         DIAL_MARK = 0x41580001, /* "AX" */
         /* Its client may see other names than the kernel's (transport/peer-lock.h). */
         DIAL_MARK_VIEW = DIAL_MARK | 1 << 1,
+        /* It is not to hear of a refusal (dial_hold()); inherited by what is accepted, where it means nothing. */
+        DIAL_MARK_HELD = 1 << 2,
 };
 
 /* What the process is asked for; comes with the namespace. It answers with the same and the sockets. */
@@ -95,6 +97,22 @@ bool dial_is_queued(int fd);
  * it, NULL: what the kernel says. Returns 0 or a negative errno.
  */
 int dial_hand_out(int fd, const Endpoint *from, const Endpoint *to, const PeerView *view);
+
+/*
+ * Makes one that is bound nowhere yet such that it waits where nobody listens
+ * but somebody will: it is handed out as above, and connecting it sends SYN
+ * again and again, as the kernel does where nobody answers, until somebody
+ * listens, for a good minute. dial() is next, though it is in blocking mode only
+ * after dial_held_done(). Returns 0 or a negative errno.
+ */
+int dial_hold(int fd, const Endpoint *from, const Endpoint *to, const PeerView *view);
+int dial_held_done(int fd);
+
+/*
+ * Nobody will listen: with its next SYN it hears that it is refused, and so does
+ * whoever has it. `fd` can be another copy. Returns 0 or a negative errno.
+ */
+int dial_let_go(int fd);
 
 /*
  * Takes the connecting back, so that it can be done once more by somebody who

@@ -22,7 +22,8 @@ enum {
         NOTE_MAGIC = 0x41585631, /* "AXV1" */
         NOTE_WORDS = sizeof(Note) / sizeof(uint32_t),
         HASHED_WORDS = offsetof(Note, hash) / sizeof(uint32_t),
-        MATCH_MAX = 2 * (2 + 4) + 2,
+        HOLD_LENGTH = 6,
+        MATCH_MAX = 2 * (2 + 4) + HOLD_LENGTH + 2,
         PROGRAM_MAX = MATCH_MAX + NOTE_WORDS + 1,
 };
 static_assert(offsetof(Note, hash) % sizeof(uint32_t) == 0 && sizeof(Note) == offsetof(Note, hash) + 8, "no padding");
@@ -42,10 +43,30 @@ static void add_test(Program *p, uint32_t k, unsigned n_all) {
         p->n++;
 }
 
-static void add_match(Program *p, const Endpoint *local, const Endpoint *peer) {
+/*
+ * What answers to a SYN that nobody listens for has the sequence number 0
+ * (RFC 9293, 3.5.2), as no other reset has but by one chance in 2^32. It is
+ * passed over while it has the mark.
+ */
+static void add_hold(Program *p, uint32_t mark_bit, unsigned n_all) {
+        const unsigned end = p->n + HOLD_LENGTH;
+
+        add(p, BPF_LD | BPF_B | BPF_ABS, 13); /* flags */
+        p->code[p->n] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x04, 0, (uint8_t) (end - 1 - p->n));
+        p->n++;
+        add(p, BPF_LD | BPF_W | BPF_ABS, 4); /* sequence number */
+        p->code[p->n] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, (uint8_t) (end - 1 - p->n));
+        p->n++;
+        add(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t) (SKF_AD_OFF + SKF_AD_MARK));
+        p->code[p->n] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, mark_bit, (uint8_t) (n_all - 2 - p->n), 0);
+        p->n++;
+        assert(p->n == end);
+}
+
+static void add_match(Program *p, const Endpoint *local, const Endpoint *peer, uint32_t mark_bit) {
         const unsigned n_words = peer->address.family == AF_INET ? 1 : 4;
         const unsigned source = peer->address.family == AF_INET ? 12 : 8; /* in the IP header */
-        const unsigned n_all = 2 * (2 + n_words) + 2;
+        const unsigned n_all = 2 * (2 + n_words) + (mark_bit ? HOLD_LENGTH : 0) + 2;
 
         add(p, BPF_LD | BPF_H | BPF_ABS, 0);
         add_test(p, peer->port, n_all);
@@ -58,6 +79,8 @@ static void add_match(Program *p, const Endpoint *local, const Endpoint *peer) {
                 add(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t) SKF_NET_OFF + source + 4 * i);
                 add_test(p, ntohl(word), n_all);
         }
+        if (mark_bit)
+                add_hold(p, mark_bit, n_all);
         add(p, BPF_RET | BPF_K, UINT32_MAX);
         add(p, BPF_RET | BPF_K, 0);
         assert(p->n == n_all);
@@ -96,10 +119,14 @@ static void add_note(Program *p, const PeerView *view) {
 }
 
 int peer_lock(int fd, const Endpoint *local, const Endpoint *peer, const PeerView *view) {
+        return peer_lock_held(fd, local, peer, view, 0);
+}
+
+int peer_lock_held(int fd, const Endpoint *local, const Endpoint *peer, const PeerView *view, uint32_t mark_bit) {
         Program p = {};
         const int on = 1;
 
-        add_match(&p, local, peer);
+        add_match(&p, local, peer, mark_bit);
         if (view)
                 add_note(&p, view);
         if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &(struct sock_fprog){ (unsigned short) p.n, p.code },
@@ -118,11 +145,16 @@ bool peer_lock_is_set(int fd) {
 
 /* The part before the note is what it would be for this connection; of an unknown peer its port cannot be checked. */
 static bool is_of(const Program *p, const Endpoint *local, const Endpoint *peer) {
+        const unsigned n_match = p->n - NOTE_WORDS - 1;
         Program expected = {};
 
         if (!peer)
                 return p->code[3].k == local->port;
-        add_match(&expected, local, peer);
+        add_match(&expected, local, peer, 0);
+        if (n_match == expected.n + HOLD_LENGTH) {
+                expected.n = 0;
+                add_match(&expected, local, peer, p->code[n_match - 3].k); /* the last test of the hold: its bit */
+        }
         return p->n == expected.n + NOTE_WORDS + 1 &&
                         memcmp(p->code, expected.code, expected.n * sizeof(p->code[0])) == 0;
 }

@@ -34,6 +34,13 @@ typedef struct PeerView {
  */
 int peer_lock(int fd, const Endpoint *local, const Endpoint *peer, const PeerView *view);
 
+/*
+ * The same, and as long as the segments of the peer carry this bit of a mark
+ * (skb->mark; with fwmark_reflect that of the socket) it does not hear that it
+ * is refused: the kernel goes on to send SYN until somebody listens there.
+ */
+int peer_lock_held(int fd, const Endpoint *local, const Endpoint *peer, const PeerView *view, uint32_t mark_bit);
+
 /* Whether there is a lock, of whomever. Takes no lock of the socket's. */
 bool peer_lock_is_set(int fd);
 

@@ -256,6 +256,68 @@ START_TEST(test_view) {
 }
 END_TEST
 
+static bool becomes_writable(int fd) {
+        return poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, 10000) > 0;
+}
+
+static int error_of(int fd) {
+        int error = -1;
+        socklen_t size = sizeof(error);
+
+        ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size), 0);
+        return error;
+}
+
+/* One that is held waits where nobody listens, until somebody does or it is let go; after that it is as any other. */
+START_TEST(test_held) {
+        static const struct {
+                const char *from, *to;
+                int family;
+        } table[] = {
+                { "198.18.0.10", APP4, AF_INET }, { "198.18.0.10", APP4, AF_INET6 }, { "fd00::10", APP6, AF_INET6 },
+        };
+        const struct linger reset = { .l_onoff = 1 };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                const Endpoint from = unit_endpoint(table[i].from, 40000), from2 = unit_endpoint(table[i].from, 40001);
+                const Endpoint to = unit_endpoint(table[i].to, (uint16_t) (80 + i));
+                const PeerView view = { table[i].family, from2, unit_endpoint("198.18.0.30", 8080) };
+                _cleanup_close_ int client = -EBADF, second = -EBADF, server = -EBADF, listener = -EBADF, copy = -EBADF;
+                PeerView seen;
+                char c;
+
+                client = dialer_take(dialer, &pool, member, table[i].family);
+                second = dialer_take(dialer, &pool, member, table[i].family);
+                ck_assert_int_eq(dial_hold(client, &from, &to, NULL), 0);
+                ck_assert_int_eq(dial_hold(second, &from2, &to, &view), 0);
+                ck_assert_int_eq(dial(client, &from, &to, table[i].family), DIAL_WAITS);
+                ck_assert_int_eq(dial(second, &from2, &to, table[i].family), DIAL_WAITS);
+                ck_assert(dial_is_marked(client) && !dial_may_have_view(client));
+                ck_assert(dial_is_marked(second) && dial_may_have_view(second));
+                ck_assert_int_eq(peer_lock_get_view(second, &from2, &to, &seen), 0);
+                ck_assert_mem_eq(&seen, &view, sizeof(view));
+
+                copy = fcntl(second, F_DUPFD_CLOEXEC, 3);
+                ck_assert_int_eq(dial_let_go(copy), 0);
+                ck_assert(becomes_writable(second));
+                ck_assert_int_eq(error_of(second), ECONNREFUSED);
+                ck_assert_int_eq(dial_state(client), DIAL_WAITS);
+
+                listener = listen_on(table[i].to[0] == 'f' ? "::" : "0.0.0.0", to.port, table[i].to[0] == 'f' ? AF_INET6 : AF_INET, 8);
+                ck_assert(becomes_writable(client));
+                ck_assert_int_eq(error_of(client), 0);
+                server = accept(listener, NULL, NULL);
+                ck_assert_int_eq(dial_held_done(client), 0);
+                ck_assert(dial_is_marked(server));
+                assert_connected(client, server);
+                ck_assert_int_eq(setsockopt(server, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+                server = safe_close(server);
+                ck_assert_int_eq(read(client, &c, 1), -1);
+                ck_assert_int_eq(errno, ECONNRESET);
+        }
+}
+END_TEST
+
 /* Sockets are in the namespace that was asked for; a plain one is as socket(2) makes it. */
 START_TEST(test_namespace) {
         _cleanup_close_ int here = -EBADF, plain = -EBADF;
@@ -296,5 +358,5 @@ int main(void) {
                 printf("A network namespace of our own needs root\n");
                 return UNIT_SKIPPED;
         }
-        return UNIT_RUN("dial", setup, teardown, test_names, test_closed_at_once, test_states, test_locked, test_view, test_namespace, test_gone);
+        return UNIT_RUN("dial", setup, teardown, test_names, test_closed_at_once, test_states, test_locked, test_view, test_held, test_namespace, test_gone);
 }
