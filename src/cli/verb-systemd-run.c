@@ -424,8 +424,11 @@ static int check_settings(Run *run) {
                 r = unit_file_parse_settings(&run->unit, &settings, &message);
         if (r < 0)
                 return log_error_errno(r, "%s.", message ?: "Out of memory");
+        /* Nothing is left of a transient unit that is stopped. */
+        if (settings.start_on_connect)
+                r = log_error_errno(-EINVAL, "StartOnConnect= wants a unit file.");
         unit_settings_done(&settings);
-        return 0;
+        return r < 0 ? r : 0;
 }
 
 /* As the real one does for --shell. */

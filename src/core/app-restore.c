@@ -47,6 +47,8 @@ static int app_restore_record(App *app, AppRecord *record) {
         app->shortcut = record->shortcut;
         app->service = record->service;
         app->party.weight = record->weight;
+        memcpy(app->party.starts, record->starts, sizeof(record->starts));
+        app->party.n_starts = record->n_starts;
         app->party.draining = record->draining;
         app->party.tags = record->tags;
         record->tags = (Tags){};

@@ -13,6 +13,7 @@
 #include "basic/start-time.h"
 #include "core/app-internal.h"
 #include "core/app-store.h"
+#include "core/starter.h"
 #include "trap/listener.h"
 
 void app_filter_ended(App *app, uint64_t number) {
@@ -23,6 +24,8 @@ void app_filter_ended(App *app, uint64_t number) {
         app_unstore_filter(number);
         /* What these processes listened on; the others have their own. */
         trap_flush_listeners(app->trap);
+        if (!app->trap->filters)
+                starter_ended(app);
         app_save_record(app);
 }
 

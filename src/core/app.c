@@ -23,7 +23,9 @@
 #include "core/fence.h"
 #include "core/permitted.h"
 #include "core/port-holder.h"
+#include "core/starter.h"
 #include "core/state.h"
+#include "launch/unit-protocol.h"
 #include "model/journal.h"
 #include "transport/socket-name.h"
 
@@ -90,6 +92,7 @@ App *app_free(App *app) {
         launch_free(app->launch);
         scope_job_abandon(app->scope);
         sd_bus_slot_unref(app->owner_call);
+        starter_free(app->starter, m->sw.leaving);
         trap_free(app->trap);
         echo_free(app->echo);
         port_holder_abandon(app->holder);
@@ -624,6 +627,9 @@ static int app_describe(App *app, const AppRequest *request) {
         app->shortcut = request->shortcut;
         app->service = request->service;
         app->party.weight = request->weight;
+        app->party.n_starts = MIN2(request->n_starts, (size_t) PARTY_STARTS_MAX);
+        for (size_t i = 0; i < app->party.n_starts; i++)
+                app->party.starts[i] = request->starts[i];
         for (; *tags; tags++) {
                 r = tags_add(&app->party.tags, *tags);
                 if (r < 0)
@@ -696,10 +702,14 @@ int app_start(Manager *m, const AppRequest *request, AppStarted started, void *u
 }
 
 int app_stop(App *app, AppEnded ended, void *userdata) {
+        _cleanup_free_ char *starter = NULL;
         AppWaiter *w;
         int r;
 
-        r = scope_stop(app->manager->scopes, app->unit);
+        /* What keeps the app of a unit that is stopped; it takes the unit with it. */
+        if (app->party.n_starts > 0 && asprintf(&starter, UNIT_STARTER "%s", app->unit) < 0)
+                return -ENOMEM;
+        r = scope_stop(app->manager->scopes, starter ?: app->unit);
         if (r < 0 || !ended)
                 return r;
         w = calloc(1, sizeof(*w));

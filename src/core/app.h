@@ -44,6 +44,8 @@ typedef struct AppRequest {
         unsigned weight;   /* 0: the default */
         Strategy strategy; /* _STRATEGY_INVALID: whatever the identity has */
         Shortcut shortcut;
+        const uint16_t *starts; /* ports: who connects there has the unit started */
+        size_t n_starts;
         const OutsideOptions *outside; /* NULL: the defaults */
         bool terminal;
         bool service;      /* the unit is a service; argv is only shown */
@@ -87,6 +89,7 @@ struct App {
         unsigned n_seen;  /* connections to it, in the census that is under way */
         unsigned chosen_before; /* Party.chosen_since when that was begun */
         bool not_counted; /* its bytes: the kernel was held up by it (core/census.h) */
+        struct Starter *starter; /* core/starter.h; NULL: nobody has waited for it yet */
         Echo *echo; /* NULL: nobody answers its pings */
         char *owner;
         sd_bus_slot *owner_call; /* is the owner there? */

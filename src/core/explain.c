@@ -123,6 +123,7 @@ static int explain_route(Manager *m, const Party *client, const Identity *identi
                 e->verdict = "refused";
                 e->tag = route->refused ? "" : tags_shared(&client->tags, &route->refused_by->tags) ?: "";
                 return tell(&e->reason, "%s may not connect to %s of %s: %s", client->id, endpoint, route->refused_by->id, reason);
+        case ROUTE_STARTS:
         case ROUTE_NO_BACKEND:
                 return explain_nobody(m, client, identity, to->port, e);
         case ROUTE_NO_HOST:

@@ -25,6 +25,7 @@
 #include "core/policy-load.h"
 #include "core/resolvers.h"
 #include "core/services.h"
+#include "core/starter.h"
 #include "core/cut.h"
 #include "core/load.h"
 #include "core/state.h"
@@ -60,6 +61,7 @@ static void sw_on_listener_begins(Listener *listener, void *userdata) {
         Manager *m = userdata;
 
         service_table_add(&m->service_table, listener);
+        starter_listens(listener->trap->userdata, listener->backend.bound.port);
         exposures_listener_begins(m->exposures, listener->backend.party->identity, listener->backend.bound.port);
 }
 
@@ -104,6 +106,16 @@ static void sw_hear_names(void *userdata) {
         feed_drain(m->feed);
 }
 
+static Trap *sw_starts(Party *party, void *userdata) {
+        App *app = CONTAINER_OF(party, App, party);
+
+        return app->trap && !app->manager->stopping && starter_start(app) >= 0 ? app->trap : NULL;
+}
+
+static void sw_held(Trap *trap, uint16_t port, int fd, void *userdata) {
+        starter_hold(trap->userdata, port, fd);
+}
+
 static void sw_on_has_room(Trap *trap, void *userdata) {
         exposures_update(((Manager *) userdata)->exposures, trap->party->identity);
 }
@@ -125,6 +137,8 @@ static const SwitchHooks switch_hooks = {
         .connected_outside = sw_on_connected_outside,
         .refused = sw_on_refused,
         .hear_names = sw_hear_names,
+        .starts = sw_starts,
+        .held = sw_held,
         .has_room = sw_on_has_room,
 };
 

@@ -72,6 +72,8 @@ static void write_filters(FILE *f, const App *app) {
         const Filter *filter;
 
         (void) fprintf(f, "SERVICE=1\n");
+        for (size_t i = 0; i < app->party.n_starts; i++)
+                (void) fprintf(f, "STARTS=%u\n", app->party.starts[i]);
         DL_FOREACH(app->trap->filters, filter)
                 (void) fprintf(f, "FILTER=%" PRIu64 "\n", filter->number);
 }
@@ -206,7 +208,11 @@ static int load_line(AppRecord *record, const char *key, char *value) {
         }
         if (strcmp(key, "NUMBER") == 0)
                 record->number = strtoull(value, NULL, 10);
-        else if (strcmp(key, "SERVICE") == 0)
+        else if (strcmp(key, "STARTS") == 0) {
+                if (record->n_starts >= PARTY_STARTS_MAX)
+                        return -EBADMSG;
+                record->starts[record->n_starts++] = (uint16_t) strtoul(value, NULL, 10);
+        } else if (strcmp(key, "SERVICE") == 0)
                 record->service = strcmp(value, "1") == 0;
         else if (strcmp(key, "DRAINING") == 0)
                 record->draining = strcmp(value, "1") == 0;

@@ -23,6 +23,8 @@ typedef struct AppRecord {
         uint64_t leader_start;
         uint64_t timestamp, netns;
         Shortcut shortcut;
+        uint16_t starts[PARTY_STARTS_MAX];
+        size_t n_starts;
         bool service;
         uint64_t filters[APP_FILTERS_MAX]; /* their numbers; of a scope its own alone */
         size_t n_filters;

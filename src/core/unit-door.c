@@ -119,9 +119,14 @@ static int find_unit(Client *c, pid_t *ret_pid, char **ret_unit) {
         return 0;
 }
 
-/* Of "appswitch-unit@NAME.service" "NAME.service", or NULL. */
+/* Of "appswitch-unit@NAME.service", or of "appswitch-start@NAME.service", "NAME.service", or NULL. */
 static const char *prepared_unit(const char *unit) {
-        return strncmp(unit, UNIT_PREPARER, strlen(UNIT_PREPARER)) == 0 ? unit + strlen(UNIT_PREPARER) : NULL;
+        static const char *const preparers[] = { UNIT_PREPARER, UNIT_STARTER };
+
+        for (size_t i = 0; i < ELEMENTSOF(preparers); i++)
+                if (strncmp(unit, preparers[i], strlen(preparers[i])) == 0)
+                        return unit + strlen(preparers[i]);
+        return NULL;
 }
 
 static App *find_service(Manager *m, const char *unit) {
@@ -176,6 +181,8 @@ static int start_app(Client *c, const char *unit, const UnitFile *file, char **r
                         .user = user,
                         .unit = unit,
                         .weight = s.weight,
+                        .starts = s.listens,
+                        .n_starts = s.start_on_connect ? s.n_listens : 0,
                         .strategy = s.strategy,
                         .shortcut = s.shortcut,
                         .service = true,

@@ -198,26 +198,16 @@ static int append_properties(sd_bus_message *m, const ScopeRequest *request) {
         return r;
 }
 
-int scope_start(Scopes *scopes, const ScopeRequest *request, ScopeCallback callback, void *userdata,
-                ScopeJob **ret) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+static int job_new(Scopes *scopes, const char *unit, sd_bus_message *m, ScopeCallback callback, void *userdata, ScopeJob **ret) {
         ScopeJob *job;
         int r;
-
-        r = sd_bus_message_new_method_call(scopes->bus, &m, MANAGER, "StartTransientUnit");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "ss", request->unit, "fail");
-        if (r >= 0)
-                r = append_properties(m, request);
-        if (r < 0)
-                return r;
 
         job = calloc(1, sizeof(*job));
         if (!job)
                 return -ENOMEM;
         *job = (ScopeJob){ .scopes = scopes, .callback = callback, .userdata = userdata };
         DL_APPEND(scopes->jobs, job);
-        job->unit = strdup(request->unit);
+        job->unit = strdup(unit);
         if (!job->unit) {
                 scope_job_free(job);
                 return -ENOMEM;
@@ -229,6 +219,29 @@ int scope_start(Scopes *scopes, const ScopeRequest *request, ScopeCallback callb
         }
         *ret = job;
         return 0;
+}
+
+int scope_start(Scopes *scopes, const ScopeRequest *request, ScopeCallback callback, void *userdata,
+                ScopeJob **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(scopes->bus, &m, MANAGER, "StartTransientUnit");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ss", request->unit, "fail");
+        if (r >= 0)
+                r = append_properties(m, request);
+        return r < 0 ? r : job_new(scopes, request->unit, m, callback, userdata, ret);
+}
+
+int unit_start(Scopes *scopes, const char *unit, ScopeCallback callback, void *userdata, ScopeJob **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(scopes->bus, &m, MANAGER, "StartUnit");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ss", unit, "replace");
+        return r < 0 ? r : job_new(scopes, unit, m, callback, userdata, ret);
 }
 
 static int on_control_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {

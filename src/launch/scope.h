@@ -36,6 +36,9 @@ int scope_start(Scopes *scopes, const ScopeRequest *request, ScopeCallback callb
                 ScopeJob **ret);
 ScopeJob *scope_job_free(ScopeJob *job);
 
+/* Starts a unit that there is already. The same otherwise; once for many is as good as once. */
+int unit_start(Scopes *scopes, const char *unit, ScopeCallback callback, void *userdata, ScopeJob **ret);
+
 /* Nobody waits for it any more: the scope is stopped as soon as it has started. The job frees itself. */
 void scope_job_abandon(ScopeJob *job);
 

@@ -22,6 +22,7 @@
 
 #define UNIT_SOCKET "/run/appswitch/unit"
 #define UNIT_PREPARER "appswitch-unit@"
+#define UNIT_STARTER "appswitch-start@" /* the same for a unit that is started by the first connection */
 
 enum {
         UNIT_PROTOCOL_VERSION = 1,

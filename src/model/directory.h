@@ -26,6 +26,7 @@
 enum {
         IDENTITY_ADDRESSES_MAX = 8,
         IDENTITY_NAMES_MAX = 8,
+        PARTY_STARTS_MAX = 16,
 };
 
 typedef struct Directory Directory;
@@ -82,6 +83,8 @@ struct Party {
         struct Exposure *exposure; /* the same of what has names */
         unsigned weight;       /* WEIGHT_MIN to WEIGHT_MAX; 0 is WEIGHT_DEFAULT */
         bool draining;         /* gets no new connections but its own */
+        uint16_t starts[PARTY_STARTS_MAX]; /* ports: who connects there has it started, if nobody listens */
+        size_t n_starts;
         const Egress *egress;  /* what of the outside it may connect to; NULL: nothing; its owner's */
         Permits permits;       /* its owner's to free, as the tags */
         unsigned connections;  /* open ones, as the kernel last told */

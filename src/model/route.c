@@ -142,6 +142,34 @@ static void choose_backend(const RouteRequest *q, const Identity *identity, Rout
                 take(&balance, q, port);
 }
 
+static bool is_started_by(const Party *party, uint16_t port) {
+        for (size_t i = 0; i < party->n_starts; i++)
+                if (party->starts[i] == port)
+                        return !party->draining;
+        return false;
+}
+
+/* Nobody listens: is there one that would if it were started? Not one that listens and refuses. */
+static void choose_start(const RouteRequest *q, const Identity *identity, Route *route) {
+        if (q->tried && q->tried->n > 0)
+                return;
+        for (Party *party = identity->parties; party && route->verdict != ROUTE_STARTS; party = party->next) {
+                PolicyDecision decision;
+
+                if (party == q->client || !is_started_by(party, q->to.port))
+                        continue;
+                if (route_may_connect(q->directory, q->client, party, q->to.port, &decision)) {
+                        route->verdict = ROUTE_STARTS;
+                        route->starts = party;
+                } else {
+                        route->verdict = ROUTE_REFUSED;
+                        route->refused_by = party;
+                }
+                route->rule = decision.rule;
+                route->work += 1 + decision.work;
+        }
+}
+
 static RouteVerdict verdict_of_nobodys(const Directory *d, const Address *to) {
         return network_contains(&d->pool4, to) || network_contains(&d->pool6, to) || address_is_link_local(to)
                         ? ROUTE_NO_HOST
@@ -195,6 +223,8 @@ static Route find_route(RouteRequest *q) {
                 route_service(q, identity->service, &route);
         else
                 choose_backend(q, identity, &route);
+        if (route.verdict == ROUTE_NO_BACKEND && identity && !identity->service)
+                choose_start(q, identity, &route);
         return route;
 }
 

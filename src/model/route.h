@@ -12,6 +12,7 @@ typedef struct External External;  /* model/virtual-service.h */
 typedef enum RouteVerdict {
         ROUTE_BACKEND,    /* to the backend */
         ROUTE_EXTERNAL,   /* to a backend outside */
+        ROUTE_STARTS,     /* to an app that is started by that */
         ROUTE_NATIVE,     /* stays in the app's own namespace: its name service (port 53) */
         ROUTE_REFUSED,    /* there are backends, but none that shares a tag and that the policy allows: EACCES */
         ROUTE_NO_BACKEND, /* the address is there and nothing listens: ECONNREFUSED */
@@ -26,6 +27,7 @@ typedef struct Route {
         RouteVerdict verdict;
         Backend *backend;         /* ROUTE_BACKEND */
         const External *external; /* ROUTE_EXTERNAL */
+        Party *starts;            /* ROUTE_STARTS */
         Party *refused_by;        /* ROUTE_REFUSED: a party that listens there */
         const Party *refused;     /* ROUTE_REFUSED: the virtual service between the two, if that is who is refused */
         const Rule *rule;         /* that decided; NULL: none did, and what is refused shares no tag */

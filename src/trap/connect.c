@@ -136,6 +136,8 @@ void connect_route(Connect *c) {
                         refusal_note(trap, &c->to, &route);
                 if (route.verdict == ROUTE_BACKEND)
                         r = connect_backend(c, &route);
+                else if (route.verdict == ROUTE_STARTS)
+                        r = connect_started(c, &route);
                 else if (route.verdict == ROUTE_EXTERNAL || route.verdict == ROUTE_OUTSIDE)
                         r = connect_outside(c, &route);
                 else if (route.verdict == ROUTE_NO_BACKEND && c->error < 0 && c->error != -ECONNREFUSED)

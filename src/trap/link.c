@@ -74,12 +74,22 @@ static inline void link_done(Link *link) {
         safe_close(link->dialed);
 }
 
+/* What the client is to see of a connection by TCP, or NULL if that is what the kernel says. */
+static const PeerView *get_view(const Connect *c, const PairEnds *ends, PeerView *view) {
+        if (endpoint_equal(&ends->service, &ends->server))
+                return NULL;
+        *view = (PeerView){ .family = c->socket.family, .local = ends->client, .peer = ends->service };
+        c->call->trap->sw->views = true;
+        return view;
+}
+
 /*
  * Makes the pair, unless it is to be TCP, and then dials: the name of the pair
  * says whether there is such a connection already, and nobody is to see one that
  * is not. Returns 0, or -EADDRINUSE if the port is taken.
  */
 static int link_try(Connect *c, Link *link, bool direct) {
+        PeerView view;
         int r = 0;
 
         if (!c->tcp)
@@ -87,6 +97,8 @@ static int link_try(Connect *c, Link *link, bool direct) {
         if (r < 0 || direct)
                 return r;
         link->dialed = r = trap_take_socket(link->server, c->socket.family);
+        if (r >= 0 && c->held)
+                r = dial_hold(link->dialed, &link->ends.client, &link->ends.server, get_view(c, &link->ends, &view));
         if (r >= 0)
                 r = dial(link->dialed, &link->ends.client, &link->ends.server, c->socket.family);
         if (r < 0) {
@@ -135,15 +147,6 @@ static void report(Connect *c, int client) {
                 (void) pair_set_mark(client, PAIR_MARK_UNREPORTED, false);
 }
 
-/* What the client is to see of a connection by TCP, or NULL if that is what the kernel says. */
-static const PeerView *get_view(const Connect *c, const PairEnds *ends, PeerView *view) {
-        if (endpoint_equal(&ends->service, &ends->server))
-                return NULL;
-        *view = (PeerView){ .family = c->socket.family, .local = ends->client, .peer = ends->service };
-        c->call->trap->sw->views = true;
-        return view;
-}
-
 /*
  * The client gets the TCP socket. If the listener's queue is full and he is one
  * that waits, he connects it himself, so that he waits in the kernel: it cannot
@@ -156,7 +159,8 @@ static int connect_tcp(Connect *c, Link *link) {
 
         r = link->state == DIAL_WAITS && !(c->flags & O_NONBLOCK) ? dial_undo(link->dialed) : 0;
         if (r >= 0)
-                r = dial_hand_out(link->dialed, &link->ends.client, &link->ends.server, get_view(c, &link->ends, &view));
+                r = c->held ? dial_held_done(link->dialed)
+                            : dial_hand_out(link->dialed, &link->ends.client, &link->ends.server, get_view(c, &link->ends, &view));
         if (r < 0)
                 return r;
         option_memory_inherit(c->call->trap, c->call->trap, c->call->fd, link->dialed, true);
@@ -374,4 +378,40 @@ int connect_refused(Connect *c, const Route *route) {
         if (r < 0 || link.state == DIAL_CONNECTED)
                 return -ECONNREFUSED;
         return connect_tcp(c, &link);
+}
+
+int connect_started(Connect *c, const Route *route) {
+        Switch *sw = c->call->trap->sw;
+        _cleanup_(link_done) Link link = {
+                .server = sw->hooks->starts(route->starts, sw->userdata),
+                .ends = {
+                        .server = route->target,
+                        .service = { route->to, c->to.port },
+                        .client_family = c->socket.family,
+                },
+                .client = -EBADF,
+                .server_fd = -EBADF,
+                .dialed = -EBADF,
+        };
+        _cleanup_close_ int copy = -EBADF;
+        int r;
+
+        if (!link.server)
+                return -ECONNREFUSED;
+        r = connect_get_source(c, route, &link.ends.client);
+        if (r < 0)
+                return r;
+        c->tcp = c->held = true;
+        r = link_make(c, &link, false);
+        if (r < 0)
+                return is_refusal(r) ? -ECONNREFUSED : r;
+        copy = fcntl(link.dialed, F_DUPFD_CLOEXEC, 3);
+        if (copy < 0)
+                return -ENOBUFS;
+        sw->n_connections++;
+        sw->hooks->connected(c->call->trap, link.server, &link.ends.server, sw->userdata);
+        r = connect_tcp(c, &link);
+        if (r >= 0)
+                sw->hooks->held(link.server, link.ends.server.port, TAKE_FD(copy), sw->userdata);
+        return r;
 }

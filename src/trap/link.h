@@ -19,6 +19,7 @@ typedef struct Connect {
         RouteTried tried;
         int flags; /* of the descriptor */
         bool foreign; /* the socket was made by us, for another connection: the kernel must not connect it */
+        bool held; /* it waits for an app that is being started */
         bool tcp;  /* it stays a TCP connection */
         int error; /* of the last backend outside that was no good: a negative errno */
 } Connect;
@@ -46,6 +47,12 @@ void connect_skip(Connect *c, Listener *listener);
  * caller.
  */
 int connect_refused(Connect *c, const Route *route);
+
+/*
+ * To an app that is started by it. Returns 0 if the call is ended, or a
+ * negative errno for the caller.
+ */
+int connect_started(Connect *c, const Route *route);
 
 /* Where the connection begins, but for an ephemeral port. Returns 0 or a negative errno for the caller. */
 int connect_get_source(const Connect *c, const Route *route, Endpoint *ret);

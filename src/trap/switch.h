@@ -75,6 +75,12 @@ typedef struct SwitchHooks {
         void (*refused)(Trap *client, const Refusal *refusal, void *userdata);
         /* An app may not be let out yet: whatever name has been resolved for one by now is to be known (Party.permits). */
         void (*hear_names)(void *userdata);
+        /*
+         * A connection to an app that is started by that. Returns its trap, or NULL if it cannot be. Who connects is
+         * told that it is in progress; then `held` gets a copy of his socket, to let go if it comes to nothing (dial_let_go()).
+         */
+        Trap *(*starts)(Party *party, void *userdata);
+        void (*held)(Trap *trap, uint16_t port, int fd, void *userdata);
         /* There is room again for connections from outside (trap/incoming.h). */
         void (*has_room)(Trap *trap, void *userdata);
 } SwitchHooks;

@@ -40,7 +40,7 @@ int unit_file_parse_settings(const UnitFile *unit, UnitSettings *ret, char **ret
         return 0;
 }
 
-static int check_settings(const UnitFile *unit, char **ret_message) {
+static int check_settings(const UnitFile *unit, bool *ret_starts, char **ret_message) {
         const char *at = strchr(unit->name, '@');
         _cleanup_free_ char *instance = NULL;
         UnitFile checked = *unit;
@@ -54,8 +54,12 @@ static int check_settings(const UnitFile *unit, char **ret_message) {
                 checked.name = instance;
         }
         r = unit_file_parse_settings(&checked, &settings, ret_message);
-        if (r >= 0)
-                unit_settings_done(&settings);
+        if (r < 0)
+                return r;
+        *ret_starts = settings.start_on_connect;
+        if (settings.start_on_connect && settings.n_listens == 0)
+                r = say(-EINVAL, ret_message, "StartOnConnect= wants Listen=, the ports that it is started by");
+        unit_settings_done(&settings);
         return r;
 }
 
@@ -100,11 +104,12 @@ int drop_in_write(const UnitFile *unit, FILE *f, char **ret_message) {
         _cleanup_strv_ char **options = NULL, **properties = NULL;
         _cleanup_free_ char *joined = NULL;
         UnitSandbox sandbox;
+        bool starts = false;
         int r;
 
         if (!unit->found)
                 return say(-EINVAL, ret_message, "There is no unit file of this name, or another generator makes it");
-        r = check_settings(unit, ret_message);
+        r = check_settings(unit, &starts, ret_message);
         if (r >= 0)
                 r = unit_sandbox_find(unit, &sandbox, ret_message);
         if (r >= 0)
@@ -115,8 +120,10 @@ int drop_in_write(const UnitFile *unit, FILE *f, char **ret_message) {
         if (!joined)
                 return -ENOMEM;
         (void) fputs("# Made by appswitch-generator of [" UNIT_SECTION "]: see appswitch.unit(5).\n"
-                     "[Unit]\nRequires=appswitch-unit@%N.service\nAfter=appswitch-unit@%N.service\n\n"
-                     "[Service]\nNetworkNamespacePath=" UNIT_NETNS_DIRECTORY "/%n\n", f);
+                     "[Unit]\n", f);
+        (void) fprintf(f, "Requires=appswitch-%s@%%N.service\nAfter=appswitch-%s@%%N.service\n\n", starts ? "start" : "unit",
+                       starts ? "start" : "unit");
+        (void) fputs("[Service]\nNetworkNamespacePath=" UNIT_NETNS_DIRECTORY "/%n\n", f);
         for (char **p = properties; p && *p; p++)
                 (void) fprintf(f, "%s\n", *p);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(commands); i++)

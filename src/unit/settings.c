@@ -151,6 +151,34 @@ static void reset_weight(UnitSettings *s) {
         s->weight = 0;
 }
 
+static int set_listen(UnitSettings *s, const char *word, char **ret_message) {
+        unsigned long port;
+        char *end;
+
+        port = *word >= '1' && *word <= '9' ? strtoul(word, &end, 10) : 0;
+        if (port == 0 || port > UINT16_MAX || strcmp(end, "/tcp") != 0)
+                return say(-EINVAL, ret_message, "Invalid Listen= '%s': it must be PORT/tcp, with a port from 1 to 65535", word);
+        if (s->n_listens >= PARTY_STARTS_MAX)
+                return say(-EINVAL, ret_message, "More than %i ports were given", PARTY_STARTS_MAX);
+        s->listens[s->n_listens++] = (uint16_t) port;
+        return 0;
+}
+
+static void reset_listen(UnitSettings *s) {
+        s->n_listens = 0;
+}
+
+static int set_start(UnitSettings *s, const char *word, char **ret_message) {
+        if (strcmp(word, "yes") != 0 && strcmp(word, "no") != 0)
+                return say(-EINVAL, ret_message, "Invalid StartOnConnect= '%s': it must be yes or no", word);
+        s->start_on_connect = strcmp(word, "yes") == 0;
+        return 0;
+}
+
+static void reset_start(UnitSettings *s) {
+        s->start_on_connect = false;
+}
+
 static const struct {
         const char *key, *option; /* of unit files, of `ax run` */
         int (*set)(UnitSettings *s, const char *word, char **ret_message);
@@ -165,6 +193,8 @@ static const struct {
         { "Shortcut", "shortcut", set_shortcut, reset_shortcut },
         { "Strategy", "strategy", set_strategy, reset_strategy },
         { "Weight", "weight", set_weight, reset_weight },
+        { "Listen", "listen", set_listen, reset_listen },
+        { "StartOnConnect", "start-on-connect", set_start, reset_start },
 };
 
 static int unknown_key(const char *key, char **ret_message) {

@@ -26,6 +26,9 @@ typedef struct UnitSettings {
         Shortcut shortcut;
         Strategy strategy; /* _STRATEGY_INVALID: whatever the identity has */
         unsigned weight;   /* 0: the default */
+        uint16_t listens[PARTY_STARTS_MAX]; /* ports that a connect starts it by */
+        size_t n_listens;
+        bool start_on_connect;
 } UnitSettings;
 
 void unit_settings_init(UnitSettings *settings);

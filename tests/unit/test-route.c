@@ -136,6 +136,39 @@ START_TEST(test_turn_of_new) {
 }
 END_TEST
 
+static Route connect_at(uint64_t now, const RouteTried *tried) {
+        Endpoint to = unit_endpoint("198.18.0.10", 80);
+
+        return route_connect(&directory, &client, &to, now, tried);
+}
+
+/* Who is started by a connect is asked when nobody listens, at that port only, and neither by himself nor while he drains. */
+START_TEST(test_starts) {
+        RouteTried tried = {};
+        static Backend a;
+        Route r;
+
+        web2.starts[0] = 80;
+        web2.n_starts = 1;
+        r = connect_from(&client, "198.18.0.10", 80);
+        ck_assert_int_eq(r.verdict, ROUTE_STARTS);
+        ck_assert_ptr_eq(r.starts, &web2);
+        ck_assert_int_eq(route_verdict_to_errno(r.verdict), 0);
+        assert_route("198.18.0.10", 81, ROUTE_NO_BACKEND, NULL);
+        ck_assert_int_eq(connect_from(&web2, "198.18.0.10", 80).verdict, ROUTE_NO_BACKEND);
+        ck_assert_int_eq(connect_from(&web1, "127.0.0.1", 80).verdict, ROUTE_STARTS);
+        route_tried_add(&tried, 1000);
+        ck_assert_int_eq(connect_at(0, &tried).verdict, ROUTE_NO_BACKEND);
+        web2.draining = true;
+        assert_route("198.18.0.10", 80, ROUTE_NO_BACKEND, NULL);
+        web2.draining = false;
+        listen_on(&a, &web1, AF_INET, "0.0.0.0", 80);
+        assert_route("198.18.0.10", 80, ROUTE_BACKEND, &a);
+        directory_remove_backend(&directory, &a);
+        web2.n_starts = 0;
+}
+END_TEST
+
 /* Each port has turns of its own: who uses two of them in turn reaches all instances by each. */
 START_TEST(test_turns_of_ports) {
         static Backend a80, a81, b80, b81;
@@ -237,12 +270,6 @@ START_TEST(test_draining) {
         assert_route("198.18.0.10", 80, ROUTE_NO_BACKEND, NULL);
 }
 END_TEST
-
-static Route connect_at(uint64_t now, const RouteTried *tried) {
-        Endpoint to = unit_endpoint("198.18.0.10", 80);
-
-        return route_connect(&directory, &client, &to, now, tried);
-}
 
 /* What a connect has tried it does not try again, other listeners of the same app first; at the end there is none. */
 START_TEST(test_tried) {
@@ -710,7 +737,7 @@ START_TEST(test_errno) {
 END_TEST
 
 int main(void) {
-        return UNIT_RUN("route", setup, teardown, test_turns, test_turns_of_apps, test_turn_of_new,
+        return UNIT_RUN("route", setup, teardown, test_turns, test_turns_of_apps, test_turn_of_new, test_starts,
                         test_turns_of_ports, test_weights, test_least_connections, test_source_hash, test_draining,
                         test_tried, test_tried_enough, test_rests, test_explain, test_port,
                         test_loopback, test_loopback_self, test_own_address, test_is_own, test_loopback_tags,

@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Units that are started by the first connect to them.
+# timeout: 120
+. "$(dirname "$0")/lib.sh"
+mark_journal
+
+dir=/etc/systemd/system
+at_exit() {
+    host_sh 'systemctl stop "xs-*" "appswitch-start@xs-*"; rm -rf /etc/systemd/system/xs-* /srv/xs /tmp/xs-*; systemctl daemon-reload
+        systemctl reset-failed "xs-*" "appswitch-start@xs-*"' >/dev/null 2>&1
+}
+unit() {
+    local name=$1
+    shift
+    printf '%s\n' "$@" | host tee "$dir/$name" >/dev/null
+}
+connect_many() {
+    client -- /usr/bin/python3 "$PROGRAMS/connect-many.py" "$@"
+}
+state() {
+    host systemctl show -P ActiveState "$1"
+}
+starts() {
+    host journalctl --no-pager -o cat --since "@$since" -u "$1" _PID=1 | grep -c "^Started"
+}
+host_sh 'mkdir -p /srv; echo started by a connect >/srv/xs'
+unit xs-web.service '[Service]' 'ExecStartPre=/bin/sleep 1' 'ExecStart=/usr/bin/python3 -m http.server --directory /srv 8000' '[X-AppSwitch]' \
+    Name=xs-web Listen=8000/tcp StartOnConnect=yes
+host systemctl daemon-reload
+ok 'it is made known' host systemctl start appswitch-start@xs-web
+is "$(state xs-web)" inactive 'the unit is not started by that'
+like "$(host ax list)" 'xs-web_.* xs-web\.service' 'ax list has it'
+run client -- python3 -c 'import socket; print(socket.create_connection(("xs-web", 8001)))'
+like "$ERR" 'refused' 'another port is refused'
+is "$(state xs-web)" inactive 'and starts nothing'
+run connect_many xs-web 8000 100
+like "$OUT" 'ok: 100$' '100 first connects get through' || diag "$ERR"
+is "$(starts xs-web)" 1 'by one start'
+run connect_many xs-web 8000 20
+like "$OUT" 'ok: 20$' 'as do others, when it listens'
+host systemctl stop xs-web
+is "$(state appswitch-start@xs-web)" active 'it is known when it is stopped again'
+run connect_many xs-web 8000 4
+like "$OUT" 'ok: 4$' 'and is started again'
+host systemctl stop xs-web
+
+### the daemon is restarted meanwhile
+unit xs-web.service '[Service]' 'ExecStartPre=/bin/sh -c "until test -e /tmp/xs-go; do sleep 0.1; done"' \
+    'ExecStart=/usr/bin/python3 -m http.server --directory /srv 8000' '[X-AppSwitch]' Name=xs-web Listen=8000/tcp StartOnConnect=yes
+host systemctl daemon-reload
+connect_many xs-web 8000 20 >"$scratch/waiting" 2>&1 &
+pid=$!
+begun() {
+    grep -q begun "$scratch/waiting" && [[ $(state xs-web) == activating ]]
+}
+ok 'who connects waits' wait_until 20 begun
+host systemctl restart appswitchd
+host systemctl kill -s KILL appswitchd
+host touch /tmp/xs-go
+wait "$pid"
+like "$(cat "$scratch/waiting")" 'ok: 20$' 'restarts of the daemon are survived'
+host_sh 'systemctl stop xs-web'
+
+### what cannot be started
+unit xs-web.service '[Service]' 'ExecStart=/bin/sh -c "sleep 2; false"' Type=oneshot '[X-AppSwitch]' Name=xs-web Listen=8000/tcp StartOnConnect=yes
+host systemctl daemon-reload
+mark_journal
+run connect_many xs-web 8000 100
+like "$OUT" 'Connection refused: 100$' 'all are refused if it fails'
+is "$(journal_since | grep -c 'connections are refused, as xs-web.service could not be started')" 1 'by one record' || diag "$(journal_since)"
+unit xs-web.service '[Service]' 'ExecStart=/bin/sleep 1' '[X-AppSwitch]' Name=xs-web Listen=8000/tcp StartOnConnect=yes
+host_sh 'systemctl daemon-reload; systemctl reset-failed xs-web'
+run connect_many xs-web 8000 10
+like "$OUT" 'Connection refused: 10$' 'and if it ends before it listens'
+unit xs-bad.service '[Service]' 'ExecStart=/bin/true' '[X-AppSwitch]' Name=xs-bad StartOnConnect=yes
+host systemctl daemon-reload
+run host ax systemd-run -p AppSwitch='name=xs Listen=80/tcp StartOnConnect=yes' true
+like "$ERR" 'wants a unit file' 'a transient unit cannot be'
+like "$(host ax verify xs-bad 2>&1)" 'StartOnConnect= wants Listen=' 'ports are wanted'
+ok 'it is forgotten' host systemctl stop appswitch-start@xs-web
+is "$(host ax list --no-legend | grep -c xs-web)" 0 'then'
+done_testing

@@ -1,0 +1,43 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Many first connects at a time, half of them by who does not wait: connect-many.py NAME PORT N. Prints how many ended in
+which way."""
+
+import collections
+import errno
+import os
+import select
+import socket
+import sys
+import threading
+
+name, port, n = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+address = socket.gethostbyname(name)
+results = collections.Counter()
+
+
+def one(wait):
+    s = socket.socket()
+    s.setblocking(wait)
+    error = s.connect_ex((address, port))
+    if not wait:
+        assert error == errno.EINPROGRESS, error
+        poll = select.poll()
+        poll.register(s, select.POLLOUT)
+        poll.poll()
+        error = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        s.setblocking(True)
+    if not error:
+        s.send(b"GET /xs HTTP/1.0\r\n\r\n")
+        data = b"".join(iter(lambda: s.recv(4096), b""))
+        error = 0 if b"started by a connect" in data else errno.EBADMSG
+    results[os.strerror(error) if error else "ok"] += 1
+
+
+threads = [threading.Thread(target=one, args=(i % 2 == 0,)) for i in range(n)]
+for t in threads:
+    t.start()
+print("begun", flush=True)
+for t in threads:
+    t.join()
+print(*(f"{k}: {v}" for k, v in sorted(results.items())))
