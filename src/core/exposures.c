@@ -34,6 +34,7 @@ typedef struct HostPort {
         int fd; /* nonblocking, AF_INET6 if there is such */
         uid_t uid; /* of the first app */
         unsigned n_apps; /* that expose it */
+        bool warned; /* that it cannot listen: an app can try as often as it likes */
         sd_event_source *io, *pause;
         struct HostPort *prev, *next;
 } HostPort;
@@ -228,6 +229,10 @@ static void handle_connection(HostPort *hp, int fd, const Endpoint *client) {
         load_connected(m->load, identity);
 }
 
+static int set_reuse(int fd, int on) {
+        return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ? -errno : 0;
+}
+
 static int accept_one(HostPort *hp, Endpoint *ret_client) {
         SockAddr sa;
         socklen_t size = sizeof(sa);
@@ -240,6 +245,8 @@ static int accept_one(HostPort *hp, Endpoint *ret_client) {
         fd = accept4(hp->fd, &sa.sa, &size, SOCK_CLOEXEC);
         r = fd < 0 ? -errno : endpoint_from_sockaddr(&sa, size, ret_client);
         socket_owner_end();
+        if (r >= 0)
+                r = set_reuse(fd, true);
         if (r < 0)
                 safe_close(fd);
         return r < 0 ? r : fd;
@@ -271,19 +278,27 @@ static int on_connection(sd_event_source *s, int fd, uint32_t revents, void *use
 }
 
 /*
- * While it does not listen nobody else can bind the port, and he could if both
- * had SO_REUSEADDR; while it does, connections have to inherit it, or they would
- * be in the way of the next bind.
+ * Who has SO_REUSEADDR can bind the port beside us while we have it, too, and do
+ * not listen: another user would take the port. Connections have it, or they
+ * would be in the way of the next listen(2), and as long as there are such we
+ * have to have it, too, for that very call.
  */
 static int set_listening(HostPort *hp, bool on) {
-        const int reuse = on;
+        int r;
 
-        if (on)
-                (void) setsockopt(hp->fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
-        if ((on ? listen(hp->fd, SOMAXCONN) : shutdown(hp->fd, SHUT_RDWR)) < 0)
-                return -errno;
-        if (!on)
-                (void) setsockopt(hp->fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
+        if (on) {
+                r = listen(hp->fd, SOMAXCONN) < 0 ? -errno : 0;
+                if (r == -EADDRINUSE) {
+                        (void) set_reuse(hp->fd, true);
+                        r = listen(hp->fd, SOMAXCONN) < 0 ? -errno : 0;
+                        (void) set_reuse(hp->fd, r >= 0);
+                }
+        } else {
+                (void) set_reuse(hp->fd, false);
+                r = shutdown(hp->fd, SHUT_RDWR) < 0 ? -errno : 0;
+        }
+        if (r < 0)
+                return r;
         hp->shown.listens = on;
         return 0;
 }
@@ -298,7 +313,7 @@ static void update(HostPort *hp, uint64_t except) {
                 return;
         if (wanted != hp->shown.listens)
                 r = set_listening(hp, wanted);
-        if (r < 0)
+        if (r < 0 && !TAKE(hp->warned, true))
                 (void) log_warning_errno(r, "Failed to %s at %s of the host, ignoring: %m", wanted ? "listen" : "end listening",
                                          endpoint_format(&hp->shown.at, hp->shown.at.address.family, text));
         (void) sd_event_source_set_enabled(hp->io, hp->shown.listens && !hp->pause ? SD_EVENT_ON : SD_EVENT_OFF);

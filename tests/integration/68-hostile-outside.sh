@@ -52,6 +52,12 @@ print(data.decode())'
 run visit
 is "$OUT" served 'another port of it is served'
 
+### a user who waits for a port that an app listens on again and again
+start_app --expose 80:8070 -- python3 "$hostile" toggle 80 20000
+ok 'an app listens again and again' wait_until 20 host grep -q ready "$APP_LOG"
+run host_as bob python3 "$hostile" thief 8070 4
+is "$OUT$ERR" never 'nobody else binds its port of the host'
+
 ### a user who holds the door for units
 host_sh 'printf "%s\n" "[Service]" User=alice TimeoutStartSec=10 "ExecStart=/bin/sleep 1000" "[X-AppSwitch]" Name=ax-hostile-unit \
     >/run/systemd/system/ax-hostile-unit.service; systemctl daemon-reload'

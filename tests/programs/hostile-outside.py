@@ -6,6 +6,8 @@ hostile-outside.py greedy NAME: asks for ever for names below it, as many at onc
 hostile-outside.py names COUNT NAME: asks for so many names below it, one after the other, and tells what came of them
 hostile-outside.py half PORT OTHER-PORT: listens at both, and accepts from the other one only
 hostile-outside.py crowd HOST PORT COUNT: so many connections to there, that stay
+hostile-outside.py toggle PORT COUNT: listens there and ends it, so many times
+hostile-outside.py thief PORT SECONDS: tries to bind and listen there
 hostile-outside.py door PATH COUNT: so many connections to a socket there, that say nothing
 """
 
@@ -17,6 +19,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 
 NAME_SERVER = '203.0.113.53', 53  # whatever address an app asks
 
@@ -68,6 +71,26 @@ def crowd(host, port, count):
     signal.pause()
 
 
+def toggle(port, count):
+    print('ready', flush=True)
+    for _ in range(count):
+        socket.create_server(('', port)).close()
+    print('toggled', flush=True)
+
+
+def thief(port, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for _ in range(1000):
+            with contextlib.suppress(OSError):
+                s.bind(('127.0.0.1', port))
+                sys.exit('bound')
+        s.close()
+    print('never')
+
+
 def door(path, count):
     resource.setrlimit(resource.RLIMIT_NOFILE, (count + 64, count + 64))
     kept = []
@@ -81,4 +104,5 @@ def door(path, count):
     signal.pause()
 
 
-{'greedy': greedy, 'names': names, 'half': half, 'crowd': crowd, 'door': door}[sys.argv[1]](*(int(a) if a.isdigit() else a for a in sys.argv[2:]))
+{'greedy': greedy, 'names': names, 'half': half, 'crowd': crowd, 'toggle': toggle,
+ 'thief': thief, 'door': door}[sys.argv[1]](*(int(a) if a.isdigit() else a for a in sys.argv[2:]))
