@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "basic/errand.h"
 #include "basic/fd.h"
 #include "basic/fd-store.h"
 #include "basic/log.h"
@@ -90,17 +92,15 @@ static bool is_alive(int pidfd) {
 }
 
 /*
- * The unit by the process's cgroup. The process that connected may have ended,
- * and its number be another's: what is read of that is believed only if the
- * very process was there all the time. (Before Linux 6.5 it is whoever has the
- * number now.)
+ * The process that connected may have ended, and its number be another's: what
+ * is read by that is believed only if the very process was there all the time.
+ * (Before Linux 6.5 it is whoever has the number now.) Returns its pidfd or a
+ * negative errno.
  */
-static int find_unit(Client *c, pid_t *ret_pid, char **ret_unit) {
-        _cleanup_free_ char *unit = NULL;
-        _cleanup_close_ int pidfd = -EBADF;
+static int open_peer(Client *c, pid_t *ret_pid) {
         struct ucred peer;
         socklen_t size = sizeof(peer);
-        int r;
+        int pidfd;
 
         if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
                 return -errno;
@@ -109,12 +109,20 @@ static int find_unit(Client *c, pid_t *ret_pid, char **ret_unit) {
                 pidfd = (int) syscall(SYS_pidfd_open, peer.pid, 0);
         if (pidfd < 0)
                 return -ESRCH;
-        r = sd_pid_get_unit(peer.pid, &unit);
+        *ret_pid = peer.pid;
+        return pidfd;
+}
+
+/* The unit by the process's cgroup. */
+static int find_unit(int pidfd, pid_t pid, char **ret_unit) {
+        _cleanup_free_ char *unit = NULL;
+        int r;
+
+        r = sd_pid_get_unit(pid, &unit);
         if (r < 0)
                 return r;
         if (!is_alive(pidfd))
                 return -ESRCH;
-        *ret_pid = peer.pid;
         *ret_unit = TAKE_PTR(unit);
         return 0;
 }
@@ -248,31 +256,74 @@ static App *find_app(Client *c, pid_t pid, const char *unit) {
         return app;
 }
 
-static void on_filter(Client *c, App *app, int listener) {
-        char path[64], target[64];
-        ssize_t n;
-        int r;
+static bool is_listener(const char *path) {
+        char target[64];
+        ssize_t n = readlink(path, target, sizeof(target) - 1);
 
-        (void) snprintf(path, sizeof(path), "/proc/self/fd/%i", listener);
-        n = readlink(path, target, sizeof(target) - 1);
         target[n < 0 ? 0 : n] = '\0';
-        if (strcmp(target, "anon_inode:seccomp notify") != 0)
-                r = -EBADF;
-        else
-                r = app_adopt(app, listener);
-        if (r < 0)
-                safe_close(listener);
-        client_reply(c, r, -EBADF, "Failed to serve a process of %s: %s", app->id, r < 0 ? strerror(-r) : "");
+        return strcmp(target, "anon_inode:seccomp notify") == 0;
 }
 
-static void on_request(Client *c, const UnitRequest *request, int fd) {
-        _cleanup_close_ int given = fd;
+static void close_run(void *job) {
+        safe_close(*(int *) job);
+}
+
+static void close_done(void *job, void *userdata) {
+}
+
+/* Something else under the number: to close that can take for ever, if its file system is the app's. */
+static void close_elsewhere(Client *c, int fd) {
+        static const ErrandType type = { .run = close_run, .done = close_done, .free = free };
+        int *job = malloc(sizeof(*job));
+        Errand *errand;
+
+        if (!job)
+                return;
+        *job = fd;
+        /* If it cannot be begun, it stays open: that is the lesser evil. */
+        if (errand_start(c->door->manager->event, &type, job, NULL, &errand) < 0)
+                free(job);
+}
+
+/* Takes a copy. The number can be that of another file from one moment to the next. */
+static int take_listener(Client *c, int pidfd, pid_t pid, int number) {
+        char path[64];
+        int fd;
+
+        (void) snprintf(path, sizeof(path), "/proc/%i/fd/%i", pid, number);
+        if (!is_listener(path))
+                return -EBADF;
+        fd = (int) syscall(SYS_pidfd_getfd, pidfd, number, 0);
+        if (fd < 0)
+                return -errno;
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%i", fd);
+        if (is_listener(path))
+                return fd;
+        close_elsewhere(c, fd);
+        return -EBADF;
+}
+
+static void on_filter(Client *c, App *app, int pidfd, pid_t pid, int number) {
+        int listener = take_listener(c, pidfd, pid, number), r = listener;
+
+        if (listener >= 0) {
+                r = app_adopt(app, listener);
+                if (r < 0)
+                        safe_close(listener);
+        }
+        client_reply(c, r < 0 ? r : 0, -EBADF, "Failed to serve a process of %s: %s", app->id, r < 0 ? strerror(-r) : "");
+}
+
+static void on_request(Client *c, const UnitRequest *request) {
         _cleanup_free_ char *unit = NULL;
+        _cleanup_close_ int pidfd = -EBADF;
         App *app;
         pid_t pid = 0;
         int r;
 
-        r = find_unit(c, &pid, &unit);
+        pidfd = r = open_peer(c, &pid);
+        if (r >= 0)
+                r = find_unit(pidfd, pid, &unit);
         if (r < 0) {
                 client_reply(c, r, -EBADF, "It is not known which unit this process belongs to: %s", strerror(-r));
                 return;
@@ -291,7 +342,7 @@ static void on_request(Client *c, const UnitRequest *request, int fd) {
         case UNIT_FILTER:
                 app = find_app(c, pid, unit);
                 if (app)
-                        on_filter(c, app, TAKE_FD(given));
+                        on_filter(c, app, pidfd, pid, request->listener);
                 return;
         case _UNIT_REQUEST_TYPE_MAX:
         default:
@@ -302,20 +353,16 @@ static void on_request(Client *c, const UnitRequest *request, int fd) {
 static int client_on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Client *c = userdata;
         UnitRequest request;
-        int given = -EBADF;
-        size_t n_fds = 1;
         ssize_t n;
 
-        n = recv_with_fds(fd, &request, sizeof(request), &given, &n_fds, MSG_DONTWAIT);
-        if (n == -EAGAIN)
+        n = recv(fd, &request, sizeof(request), MSG_DONTWAIT | MSG_TRUNC);
+        if (n < 0 && errno == EAGAIN)
                 return 0;
         if (n != sizeof(request) || request.version != UNIT_PROTOCOL_VERSION || c->starting) {
-                if (n > 0 && n_fds > 0)
-                        safe_close(given);
                 client_free(c);
                 return 0;
         }
-        on_request(c, &request, n_fds > 0 ? given : -EBADF);
+        on_request(c, &request);
         return 0;
 }
 

@@ -66,14 +66,14 @@ static int connect_daemon(void) {
 }
 
 /* Asks, and waits for the answer. Returns 0 or a negative errno, which is logged. */
-static int ask(int connection, UnitRequestType type, int give, int *ret_fd) {
-        const UnitRequest request = { .version = UNIT_PROTOCOL_VERSION, .type = type };
+static int ask(int connection, UnitRequestType type, int listener, int *ret_fd) {
+        const UnitRequest request = { .version = UNIT_PROTOCOL_VERSION, .type = type, .listener = listener };
         size_t n_fds = ret_fd ? 1 : 0;
         UnitReply reply;
         ssize_t n;
         int r;
 
-        r = send_with_fds(connection, &request, sizeof(request), &give, give >= 0 ? 1 : 0, 0);
+        r = send_with_fds(connection, &request, sizeof(request), NULL, 0, 0);
         if (r < 0)
                 return log_error_errno(r, "Failed to talk to the AppSwitch daemon: %m");
         n = recv_with_fds(connection, &reply, sizeof(reply), ret_fd, ret_fd ? &n_fds : NULL, 0);

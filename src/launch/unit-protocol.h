@@ -5,7 +5,10 @@
  * What appswitch-unit and appswitchd say to each other over one SOCK_SEQPACKET
  * connection to UNIT_SOCKET, when the processes of an app are those of a
  * service unit. Who asks is what the kernel and the service manager say that
- * he is; nothing that is sent is believed.
+ * he is; nothing that is sent is believed. The listener is not sent, but taken:
+ * what is sent on sockets is counted for the user, and against the limit for
+ * descriptors of the unit; and what anybody can send has to be closed, which
+ * can take for ever.
  *
  *   appswitch-unit        appswitchd
  *     UNIT_PREPARE ──▶                    of appswitch-unit@NAME.service, for NAME.service: make the app
@@ -25,7 +28,7 @@
 #define UNIT_STARTER "appswitch-start@" /* the same for a unit that is started by the first connection */
 
 enum {
-        UNIT_PROTOCOL_VERSION = 1,
+        UNIT_PROTOCOL_VERSION = 2,
         UNIT_MESSAGE_MAX = 1024,
 };
 
@@ -33,12 +36,13 @@ typedef enum UnitRequestType {
         UNIT_PREPARE,
         UNIT_RELEASE,
         UNIT_ADOPT,
-        UNIT_FILTER, /* fd: seccomp listener */
+        UNIT_FILTER, /* listener */
         _UNIT_REQUEST_TYPE_MAX,
 } UnitRequestType;
 
 typedef struct UnitRequest {
         uint32_t version, type;
+        int32_t listener; /* a descriptor of who asks */
 } UnitRequest;
 
 typedef struct UnitReply {

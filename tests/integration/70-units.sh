@@ -191,6 +191,27 @@ is "$(host systemctl show -P User xu-many@82)" alice 'an instance has drop-ins o
 host systemctl stop 'xu-*'
 host rm -f /etc/dbus-1/system.d/xu.conf
 
+# Root has more descriptors under way on sockets than a process without rights may have for its limit (unix(7), ETOOMANYREFS).
+host systemd-run --quiet --unit=xu-flight python3 -c '
+import socket, time
+a, b = socket.socketpair()
+with open("/dev/null") as f:
+    for _ in range(50):
+        socket.send_fds(a, [b"x"], [f.fileno()])
+print("sent", flush=True)
+time.sleep(1000)'
+unit xu-limit.service '[Service]' NoNewPrivileges=yes CapabilityBoundingSet= LimitNOFILE=20 \
+    'ExecStart=/usr/bin/python3 -m http.server --directory /srv 80' '[X-AppSwitch]' Name=xu-limit
+host systemctl daemon-reload
+in_flight() {
+    [[ $(host journalctl --quiet --output=cat --unit=xu-flight) == *sent* ]]
+}
+ok 'descriptors are under way' wait_until 10 in_flight
+start xu-limit 80
+run client -- curl -s http://xu-limit/xu
+is "$OUT" 'hello from a unit' 'a unit is an app, however many descriptors of its user are under way'
+host systemctl stop xu-limit xu-flight
+
 ### what is wrong
 # refused NAME REGEX TEXT LINE...: a unit of such a section does not start, and says why
 refused() {

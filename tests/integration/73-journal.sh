@@ -40,8 +40,8 @@ like "$OUT" "$APP started" 'it is found by the unit of the app, too'
 run host systemctl status --no-pager "$unit"
 like "$OUT" "$APP started" 'so that systemctl status shows it'
 is "$(host systemctl show -P Description "$unit")" 'journal: python3' 'the description of the unit has its name'
-run host journalctl --no-pager --quiet --output=cat --since "@$since" --unit="$unit" -F APPSWITCH_UNIT
-is "$OUT" "$unit" 'with the unit as a field'
+run host journalctl --no-pager --quiet --output=export --since "@$since" "APPSWITCH_APP=$APP"
+is "$(sed -n 's/^APPSWITCH_UNIT=//p' <<<"$OUT" | sort -u)" "$unit" 'with the unit as a field'
 
 ### ax finds a unit
 is "$(host ax status --json=short "$unit" | /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["id"])')" "$APP" \
