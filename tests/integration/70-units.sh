@@ -129,7 +129,8 @@ is "$OUT" 'hello from a unit' 'and a daemon-reload'
 
 host kill -9 "$pid"
 again() {
-    [[ $(host systemctl show -P MainPID xu-web) != "$pid" ]] && client -- curl -sf http://xu-web/xu
+    [[ $(host systemctl show -P MainPID xu-web) != "$pid" && $(host systemctl is-active xu-web) == active ]] &&
+        client -- curl -sf http://xu-web/xu
 }
 ok 'Restart= starts it again' wait_until 10 again
 APP=$(app_of xu-web.service)
