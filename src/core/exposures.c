@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <utlist.h>
 
 #include "basic/clock.h"
@@ -229,8 +230,15 @@ static void handle_connection(HostPort *hp, int fd, const Endpoint *client) {
         load_connected(m->load, identity);
 }
 
-static int set_reuse(int fd, int on) {
-        return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ? -errno : 0;
+static int set_option(int fd, int option, int on) {
+        return setsockopt(fd, SOL_SOCKET, option, &on, sizeof(on)) < 0 ? -errno : 0;
+}
+
+/* A connection is in nobody's way: of the next who binds the port by one, of the listener (set_listening()) by the other. */
+static int share(int fd) {
+        int r = set_option(fd, SO_REUSEADDR, true);
+
+        return r < 0 ? r : set_option(fd, SO_REUSEPORT, true);
 }
 
 static int accept_one(HostPort *hp, Endpoint *ret_client) {
@@ -246,7 +254,7 @@ static int accept_one(HostPort *hp, Endpoint *ret_client) {
         r = fd < 0 ? -errno : endpoint_from_sockaddr(&sa, size, ret_client);
         socket_owner_end();
         if (r >= 0)
-                r = set_reuse(fd, true);
+                r = share(fd);
         if (r < 0)
                 safe_close(fd);
         return r < 0 ? r : fd;
@@ -278,10 +286,10 @@ static int on_connection(sd_event_source *s, int fd, uint32_t revents, void *use
 }
 
 /*
- * Who has SO_REUSEADDR can bind the port beside us while we have it, too, and do
- * not listen: another user would take the port. Connections have it, or they
- * would be in the way of the next listen(2), and as long as there are such we
- * have to have it, too, for that very call.
+ * Whoever has SO_REUSEADDR can bind the port beside one that has it, too, and
+ * does not listen: another user would take the port. So the listener does not
+ * have it, and connections are in the way of listen(2) then, but for that very
+ * call, by SO_REUSEPORT: that is for sockets of the same user alone.
  */
 static int set_listening(HostPort *hp, bool on) {
         int r;
@@ -289,14 +297,12 @@ static int set_listening(HostPort *hp, bool on) {
         if (on) {
                 r = listen(hp->fd, SOMAXCONN) < 0 ? -errno : 0;
                 if (r == -EADDRINUSE) {
-                        (void) set_reuse(hp->fd, true);
+                        (void) set_option(hp->fd, SO_REUSEPORT, true);
                         r = listen(hp->fd, SOMAXCONN) < 0 ? -errno : 0;
-                        (void) set_reuse(hp->fd, r >= 0);
+                        (void) set_option(hp->fd, SO_REUSEPORT, false);
                 }
-        } else {
-                (void) set_reuse(hp->fd, false);
+        } else
                 r = shutdown(hp->fd, SHUT_RDWR) < 0 ? -errno : 0;
-        }
         if (r < 0)
                 return r;
         hp->shown.listens = on;
@@ -373,7 +379,8 @@ static int bind_port(const Endpoint *at, uid_t uid) {
             /* Only now it is known that nobody else has it. */
             listen(fd, SOMAXCONN) < 0)
                 return -errno;
-        return TAKE_FD(fd);
+        r = set_option(fd, SO_REUSEADDR, false);
+        return r < 0 ? r : TAKE_FD(fd);
 }
 
 static int take_kept(Exposures *e, const Endpoint *at) {
@@ -416,6 +423,7 @@ static int host_port_new(App *app, const Endpoint *at, uint16_t port, HostPort *
         Exposures *e = app->manager->exposures;
         char name[FD_NAME_MAX];
         HostPort *hp;
+        struct stat st;
         int r, fd;
         bool kept;
 
@@ -432,7 +440,8 @@ static int host_port_new(App *app, const Endpoint *at, uint16_t port, HostPort *
         }
         hp->exposures = e;
         hp->fd = fd;
-        hp->uid = app->uid;
+        /* One that was kept can be that of another user's app. */
+        hp->uid = fstat(fd, &st) < 0 ? app->uid : st.st_uid;
         hp->shown = (ExposedPort){ .at = *at, .identity = app->party.identity, .port = port, .listens = is_listening(fd) };
         DL_APPEND(e->ports, hp);
         r = sd_event_add_io(app->manager->event, &hp->io, fd, EPOLLIN, on_connection, hp);

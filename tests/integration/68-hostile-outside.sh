@@ -53,7 +53,7 @@ run visit
 is "$OUT" served 'another port of it is served'
 
 ### a user who waits for a port that an app listens on again and again
-start_app --expose 80:8070 -- python3 "$hostile" toggle 80 20000
+start_app --expose 80:8070 -- python3 "$hostile" toggle 80 60
 ok 'an app listens again and again' wait_until 20 host grep -q ready "$APP_LOG"
 run host_as bob python3 "$hostile" thief 8070 4
 is "$OUT$ERR" never 'nobody else binds its port of the host'

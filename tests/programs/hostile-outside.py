@@ -6,7 +6,7 @@ hostile-outside.py greedy NAME: asks for ever for names below it, as many at onc
 hostile-outside.py names COUNT NAME: asks for so many names below it, one after the other, and tells what came of them
 hostile-outside.py half PORT OTHER-PORT: listens at both, and accepts from the other one only
 hostile-outside.py crowd HOST PORT COUNT: so many connections to there, that stay
-hostile-outside.py toggle PORT COUNT: listens there and ends it, so many times
+hostile-outside.py toggle PORT SECONDS: listens there and ends it, again and again
 hostile-outside.py thief PORT SECONDS: tries to bind and listen there
 hostile-outside.py door PATH COUNT: so many connections to a socket there, that say nothing
 """
@@ -71,11 +71,11 @@ def crowd(host, port, count):
     signal.pause()
 
 
-def toggle(port, count):
+def toggle(port, seconds):
     print('ready', flush=True)
-    for _ in range(count):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
         socket.create_server(('', port)).close()
-    print('toggled', flush=True)
 
 
 def thief(port, seconds):
