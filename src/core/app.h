@@ -86,8 +86,6 @@ struct App {
         Trap *trap;
         int dns_udp, dns_tcp;
         uint64_t n_in, n_out, n_refused; /* connections to it, of it; those of it that were refused */
-        unsigned n_seen;  /* connections to it, in the census that is under way */
-        unsigned chosen_before; /* Party.chosen_since when that was begun */
         bool not_counted; /* its bytes: the kernel was held up by it (core/census.h) */
         struct Starter *starter; /* core/starter.h; NULL: nobody has waited for it yet */
         Echo *echo; /* NULL: nobody answers its pings */

@@ -70,9 +70,9 @@ static bool match_outside(Manager *m, const CensusConnection *k) {
         External *external = client ? directory_find_external_at(&m->directory, &k->to.address, &k->at) : NULL;
 
         if (server)
-                server->n_seen++;
+                server->party.tally.seen++;
         if (external)
-                external->n_seen++;
+                external->tally.seen++;
         return client || server;
 }
 
@@ -101,7 +101,7 @@ bool census_match(Manager *m, CensusConnection *k) {
                 k->state = CENSUS_WAITING;
         k->own = k->client != 0 && k->client == k->server;
         if (server && !k->own)
-                server->n_seen++;
+                server->party.tally.seen++;
         return true;
 }
 

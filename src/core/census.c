@@ -168,8 +168,6 @@ static int begin_host(Census *c) {
                         j->late[j->n_late++] = app->number;
         }
         holders_sort(j->apps, j->n_apps);
-        for (External *e = m->directory.externals; e; e = e->hh.next)
-                e->chosen_before = e->chosen_since;
         return 0;
 }
 
@@ -185,8 +183,10 @@ static int begin_job(Census *c) {
         j->spaces = calloc(m->n_apps + 1, sizeof(*j->spaces));
         if (!j->spaces)
                 return -ENOMEM;
+        for (External *e = m->directory.externals; e; e = e->hh.next)
+                tally_begin(&e->tally);
         for (App *app = m->apps; app; app = app->hh.next) {
-                app->chosen_before = app->party.chosen_since;
+                tally_begin(&app->party.tally);
                 if (app->trap && (c->depth == CENSUS_FULL || load_matters(m->load, app)))
                         j->spaces[j->n_spaces++] = (CensusSpace){
                                 .number = app->number,
@@ -307,10 +307,6 @@ static void job_done(void *p, void *userdata) {
                         r = -ENOMEM;
         }
         if (r >= 0) {
-                for (App *app = c->manager->apps; app; app = app->hh.next)
-                        app->n_seen = 0;
-                for (External *e = c->manager->directory.externals; e; e = e->hh.next)
-                        e->n_seen = 0;
                 *c->snapshot = (Snapshot){
                         .n_refs = 1,
                         .connections = TAKE_PTR(j->connections),

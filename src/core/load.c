@@ -58,15 +58,12 @@ static void on_snapshot(Snapshot *snapshot, int error, void *userdata) {
         for (App *app = load->manager->apps; snapshot && app; app = app->hh.next) {
                 if (!load_matters(load, app))
                         continue;
-                app->party.connections = app->n_seen;
-                /* What was made meanwhile may count twice for now, which is better than not at all. */
-                app->party.chosen_since -= MIN2(app->party.chosen_since, app->chosen_before);
-                any = any || app->n_seen > 0;
+                tally_end(&app->party.tally);
+                any = any || app->party.tally.seen > 0;
         }
         for (External *e = snapshot && load->services ? load->manager->directory.externals : NULL; e; e = e->hh.next) {
-                e->connections = e->n_seen;
-                e->chosen_since -= MIN2(e->chosen_since, e->chosen_before);
-                any = any || e->n_seen > 0;
+                tally_end(&e->tally);
+                any = any || e->tally.seen > 0;
         }
         if (TAKE(load->again, false))
                 request(load);

@@ -42,6 +42,21 @@ Strategy strategy_from_string(const char *s) {
         return _STRATEGY_INVALID;
 }
 
+void tally_begin(Tally *t) {
+        t->before = t->chosen;
+        t->seen = 0;
+}
+
+void tally_end(Tally *t) {
+        /* What is more than there was and had been chosen by then can only have been chosen meanwhile. */
+        const unsigned expected = t->connections + t->before;
+        const unsigned meanwhile = t->seen - MIN2(t->seen, expected);
+
+        t->chosen -= MIN2(t->chosen, t->before);
+        t->chosen -= MIN2(t->chosen, meanwhile);
+        t->connections = t->seen;
+}
+
 void rest_fail(Rest *rest, uint64_t now) {
         uint64_t usec = REST_MIN_USEC;
 

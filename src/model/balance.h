@@ -65,6 +65,28 @@ typedef struct Turn {
         uint64_t chosen; /* Round.n when it was last chosen; 0: never */
 } Turn;
 
+/*
+ * How many connections one backend has: as the kernel told when it was last
+ * asked, and what was chosen since. To ask takes its time, and what is chosen
+ * meanwhile may be in the answer, or not. Zero to begin with.
+ */
+typedef struct Tally {
+        unsigned connections; /* open ones, as they were last counted */
+        unsigned chosen;      /* since that was begun */
+        unsigned before;      /* `chosen` when the count that is under way was begun */
+        unsigned seen;        /* in it, so far */
+} Tally;
+
+/* A count begins; what is found is added to `seen`. */
+void tally_begin(Tally *t);
+
+/* It has been made. */
+void tally_end(Tally *t);
+
+static inline uint64_t tally_load(const Tally *t) {
+        return (uint64_t) t->connections + t->chosen;
+}
+
 typedef struct Candidate {
         unsigned weight;  /* WEIGHT_MIN to WEIGHT_MAX */
         uint64_t load;    /* its open connections */

@@ -87,8 +87,7 @@ struct Party {
         size_t n_starts;
         const Egress *egress;  /* what of the outside it may connect to; NULL: nothing; its owner's */
         Permits permits;       /* its owner's to free, as the tags */
-        unsigned connections;  /* open ones, as the kernel last told */
-        unsigned chosen_since; /* how often it was chosen since then */
+        Tally tally;           /* of connections to it */
         uint64_t key;          /* of its id, for STRATEGY_SOURCE_HASH */
         struct Membership *memberships; /* of virtual services: model/members.h */
         Party *prev, *next;
@@ -201,7 +200,3 @@ void directory_remove_backend(Directory *d, Backend *backend);
 /* Whether a connection to `to`, an address of the backend's identity or loopback, is for this backend. */
 bool backend_matches(const Backend *backend, const Endpoint *to);
 
-/* What least-connections compares: open connections, and those chosen since they were counted. */
-static inline uint64_t party_load(const Party *party) {
-        return (uint64_t) party->connections + party->chosen_since;
-}

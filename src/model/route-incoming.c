@@ -54,7 +54,7 @@ Route route_incoming(const RouteIncoming *q, const Address *client, uint64_t now
                 balance_offer(&balance,
                               &(Candidate){
                                               .weight = party->weight,
-                                              .load = party_load(party),
+                                              .load = tally_load(&party->tally),
                                               .key = party->key,
                                               .turn = &b->turn,
                                               .rest = &b->rest,
@@ -72,7 +72,7 @@ Route route_incoming(const RouteIncoming *q, const Address *client, uint64_t now
         route.to = route.target.address;
         balance_take(&balance);
         route.backend->chosen = port->round.n;
-        route.backend->party->chosen_since++;
+        route.backend->party->tally.chosen++;
         for (Backend *b = port->backends; b; b = b->next)
                 if (b->party == route.backend->party)
                         b->turn = route.backend->turn;

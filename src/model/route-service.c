@@ -34,7 +34,7 @@ static void offer_externals(const RouteRequest *q, VirtualService *service, size
                 balance_offer(balance,
                               &(Candidate){
                                               .weight = WEIGHT_DEFAULT,
-                                              .load = (uint64_t) external->connections + external->chosen_since,
+                                              .load = tally_load(&external->tally),
                                               .key = external->key,
                                               .turn = &external->turns[i],
                                               .rest = &external->rest,
@@ -73,7 +73,7 @@ static void offer_members(const RouteRequest *q, VirtualService *service, size_t
                 balance_offer(balance,
                               &(Candidate){
                                               .weight = party->weight,
-                                              .load = party_load(party),
+                                              .load = tally_load(&party->tally),
                                               .key = party->key,
                                               .turn = &port->turn,
                                               .rest = &b->rest,
@@ -91,7 +91,7 @@ static void choose_member(const RouteRequest *q, const MemberPort *port, uint16_
                 route->source = route->target.address;
         if (q->counts) {
                 route->backend->chosen = ++identity_find_port(route->backend->party->identity, number)->round.n;
-                route->backend->party->chosen_since++;
+                route->backend->party->tally.chosen++;
         }
 }
 
@@ -146,7 +146,7 @@ void route_service(const RouteRequest *q, VirtualService *service, Route *route)
                 route->verdict = ROUTE_EXTERNAL;
                 route->external = external;
                 if (q->counts)
-                        external->chosen_since++;
+                        external->tally.chosen++;
                 route->target = external->selector->endpoint;
         } else
                 choose_member(q, chosen, mapping->backend_port, route);

@@ -57,7 +57,7 @@ static void take(Balance *balance, const RouteRequest *q, ServicePort *port) {
 
         balance_take(balance);
         chosen->chosen = port->round.n;
-        chosen->party->chosen_since++;
+        chosen->party->tally.chosen++;
         for (Backend *b = port->backends; b; b = b->next)
                 if (b->party == chosen->party && backend_matches(b, &q->to))
                         b->turn = chosen->turn;
@@ -120,7 +120,7 @@ static void choose_backend(const RouteRequest *q, const Identity *identity, Rout
                 balance_offer(&balance,
                               &(Candidate){
                                               .weight = party->weight,
-                                              .load = party_load(party),
+                                              .load = tally_load(&party->tally),
                                               .key = party->key,
                                               .turn = &b->turn,
                                               .rest = &b->rest,

@@ -48,8 +48,7 @@ struct External {
         uint64_t id; /* unique, not that of a Backend either, and never used again */
         uint64_t key;
         Rest rest;
-        unsigned connections, chosen_since; /* as those of a Party */
-        unsigned n_seen, chosen_before;     /* in the census that is under way (core/census.h) */
+        Tally tally;
         unsigned slow;        /* trap/outside.c: connects that are not waited for, as one took long */
         UT_hash_handle hh;    /* by id */
         Turn turns[];         /* for each port */

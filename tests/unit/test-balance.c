@@ -251,6 +251,51 @@ START_TEST(test_least_connections) {
 END_TEST
 
 /* When what is chosen counts at once, all end up with what their weight says, whatever they had to begin with. */
+/* Counts `seen` while `meanwhile` are chosen. */
+static uint64_t count(Tally *t, unsigned seen, unsigned meanwhile) {
+        tally_begin(t);
+        t->chosen += meanwhile;
+        t->seen += seen;
+        tally_end(t);
+        return tally_load(t);
+}
+
+START_TEST(test_tally) {
+        Tally t = {};
+
+        ck_assert_uint_eq(tally_load(&t), 0);
+        t.chosen = 3;
+        ck_assert_uint_eq(tally_load(&t), 3);
+        ck_assert_uint_eq(count(&t, 3, 0), 3);
+        /* What is chosen meanwhile counts once, be it seen already, */
+        ck_assert_uint_eq(count(&t, 5, 2), 5);
+        /* or not yet, */
+        ck_assert_uint_eq(count(&t, 5, 2), 7);
+        ck_assert_uint_eq(count(&t, 7, 0), 7);
+        /* or some of it. */
+        ck_assert_uint_eq(count(&t, 8, 3), 10);
+        ck_assert_uint_eq(count(&t, 10, 0), 10);
+        /* What has ended is forgotten at the next count, also what was chosen last. */
+        t.chosen = 2;
+        ck_assert_uint_eq(count(&t, 4, 0), 4);
+        ck_assert_uint_eq(count(&t, 0, 0), 0);
+        /* One that ended hides one that was seen, until the next count. */
+        t.chosen = 4;
+        ck_assert_uint_eq(count(&t, 4, 1), 5);
+        ck_assert_uint_eq(count(&t, 4, 0), 4);
+        /* More than was ever chosen, as after a restart. */
+        t = (Tally){};
+        ck_assert_uint_eq(count(&t, 9, 1), 9);
+        /* A count that came to nothing changes nothing. */
+        t.chosen++;
+        tally_begin(&t);
+        t.seen = 5;
+        t.chosen++;
+        ck_assert_uint_eq(tally_load(&t), 11);
+        ck_assert_uint_eq(count(&t, 11, 0), 11);
+}
+END_TEST
+
 START_TEST(test_least_connections_fill) {
         Fixture *a = add(100), *b = add(100), *c = add(300);
 
@@ -415,6 +460,6 @@ END_TEST
 int main(void) {
         return UNIT_RUN("balance", setup, NULL, test_names, test_none, test_turns, test_turns_of_weights,
                         test_turns_are_even, test_turn_of_late, test_pass_runs_over, test_random,
-                        test_random_is_no_turn, test_least_connections, test_least_connections_fill,
+                        test_random_is_no_turn, test_least_connections, test_tally, test_least_connections_fill,
                         test_source_hash, test_source_hash_stays, test_preferred, test_rests, test_back_off);
 }

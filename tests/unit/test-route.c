@@ -213,15 +213,15 @@ START_TEST(test_least_connections) {
         web1.identity->strategy = STRATEGY_LEAST_CONNECTIONS;
         listen_on(&a, &web1, AF_INET, "0.0.0.0", 80);
         listen_on(&b, &web2, AF_INET, "0.0.0.0", 80);
-        web1.connections = 3;
+        web1.tally.connections = 3;
         for (int i = 0; i < 3; i++)
                 assert_route("198.18.0.10", 80, ROUTE_BACKEND, &b);
-        ck_assert_uint_eq(web2.chosen_since, 3);
+        ck_assert_uint_eq(web2.tally.chosen, 3);
         assert_route("198.18.0.10", 80, ROUTE_BACKEND, &a);
-        ck_assert_uint_eq(web1.chosen_since, 1);
+        ck_assert_uint_eq(web1.tally.chosen, 1);
         /* A new count: all of web1's have ended. */
-        web1.connections = web1.chosen_since = web2.chosen_since = 0;
-        web2.connections = 3;
+        web1.tally.connections = web1.tally.chosen = web2.tally.chosen = 0;
+        web2.tally.connections = 3;
         for (int i = 0; i < 3; i++)
                 assert_route("198.18.0.10", 80, ROUTE_BACKEND, &a);
 }

@@ -395,8 +395,8 @@ START_TEST(test_strategy) {
                 assert_route(service, 80, ROUTE_BACKEND, first);
         /* Turns of different services, and of the apps' own addresses, are none of each other's. */
         service = add("shop2", "Port=80 Backend=app:web Backend=app:api Strategy=least-connections");
-        web1.connections = api.connections = 9;
-        web1.chosen_since = web2.chosen_since = api.chosen_since = 0;
+        web1.tally.connections = api.tally.connections = 9;
+        web1.tally.chosen = web2.tally.chosen = api.tally.chosen = 0;
         for (int i = 0; i < 5; i++)
                 ck_assert_ptr_eq(ask(service, 80, 1, NULL).backend->party, &web2);
 }
