@@ -41,7 +41,9 @@ function __ax_has_word
     set -l words (__ax_words "$argv[1]"); and set -q words[1]
 end
 
+# What there is on this host; nothing while another one is to be asked, as that may take long.
 function __ax_list
+    string match -qr -- '^(-[HM]|--host|--machine)' (commandline -opc); and return
     ax list $argv --no-legend --no-pager --full 2>/dev/null
 end
 
@@ -90,6 +92,10 @@ function __ax_values
             echo '(__ax_units slice)'
         case tag
             echo '(__ax_tags)'
+        case host
+            echo '(__fish_print_hostnames)'
+        case machine
+            echo '(machinectl list --no-legend --no-pager 2>/dev/null | string replace -r " .*" "")'
         case backend
             echo 'app: tag: host:'
         case expose-from

@@ -16,6 +16,18 @@
 #define _cleanup_message_ _cleanup_(sd_bus_message_unrefp)
 #define _cleanup_error_ _cleanup_(sd_bus_error_free)
 
+/*
+ * Says whose system bus bus_open() opens: that of another host, as ssh(1) reaches it (host), or of a container (machine);
+ * one of them or both NULL, which is this host's own. Words are borrowed.
+ */
+void bus_set_target(const char *host, const char *machine);
+
+/* Whether that is another one than this host's own, so that users, processes and the like of here say nothing. */
+bool bus_is_remote(void);
+
+/* How it is given as an option of systemctl(1), with a space before it: " --host=HOST"; "" for this host. */
+const char *bus_target_option(void);
+
 /* Opens the system bus. Returns 0, or a negative errno that was logged. */
 int bus_open(sd_bus **ret);
 

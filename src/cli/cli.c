@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "basic/log.h"
+#include "cli/bus.h"
 #include "cli/cli.h"
 #include "basic/text.h"
 
@@ -17,6 +18,8 @@ enum {
         OPTION_NO_PAGER,
         OPTION_NO_ASK_PASSWORD,
         OPTION_FULL,
+        OPTION_HOST,
+        OPTION_MACHINE,
 };
 
 /* Where in the list of commands the explanation begins. */
@@ -25,6 +28,8 @@ enum { HELP_COLUMN = 36 };
 static const Option global_options[] = {
         { OPTION_HELP, "help", 'h', NULL, "Show this help" },
         { OPTION_VERSION, "version", 0, NULL, "Show the version" },
+        { OPTION_HOST, "host", 'H', "[USER@]HOST", "Ask the daemon of another host, by ssh" },
+        { OPTION_MACHINE, "machine", 'M', "CONTAINER", "Ask the daemon of a local container" },
         { OPTION_JSON, "json", 0, "MODE", "Output as JSON: short, pretty or off (-j: what fits)" },
         { OPTION_JSON_AUTO, "json-auto", 'j', NULL, NULL },
         { OPTION_FULL, "full", 'l', NULL, "Do not shorten columns" },
@@ -35,7 +40,7 @@ static const Option global_options[] = {
 };
 
 static const Verb verbs[] = {
-        { "run", "[--] COMMAND [ARGUMENT…]", "Run a program as an app", run_options, true, verb_run },
+        { "run", "[--] COMMAND [ARGUMENT…]", "Run a program as an app", run_options, true, verb_run, .local = true },
         { "list", "[apps|services|names|virtual-services|connections|exposed]", "List apps, or what else there is", NULL, false, verb_list },
         { "tree", NULL, "Show who listens and who is connected", NULL, false, verb_tree },
         { "monitor", NULL, "Show what happens, as it happens", NULL, false, verb_monitor },
@@ -50,8 +55,8 @@ static const Verb verbs[] = {
         { "policy", "[show|check [DIRECTORY]|reload]", "Show rules, try them, or read them again", NULL, false, verb_policy },
         { "drain", "APP…", "Give apps no new connections", drain_options, false, verb_drain },
         { "wait", "NAME[:PORT]", "Wait until an app listens for a name", wait_options, false, verb_wait },
-        { "doctor", NULL, "Look whether this host has what apps need", NULL, false, verb_doctor },
-        { "verify", "UNIT…", "Look whether units can be the apps that their files say", NULL, false, verb_verify },
+        { "doctor", NULL, "Look whether this host has what apps need", NULL, false, verb_doctor, .local = true },
+        { "verify", "UNIT…", "Look whether units can be the apps that their files say", NULL, false, verb_verify, .local = true },
         { "systemd-run", "[OPTION…] COMMAND…", "Run a service as systemd-run(1) does; AppSwitch= makes it an app", NULL, true, verb_systemd_run },
         { "tag", "APP… [+|-]KEY=VALUE…", "Change the tags of apps", tag_options, true, verb_tag },
 };
@@ -87,6 +92,27 @@ static void show_help(const Verb *verb) {
         printf("\nSee the ax(1) man page for details.\n");
 }
 
+/* Whose daemon is asked: also of what follows the command, of which it is known whether it can ask another one. */
+static int apply_target(const Verb *verb, const Settings *s) {
+        const char *word = s->host ?: s->machine;
+        _cleanup_free_ char *escaped = word ? text_escape(word) : NULL;
+
+        if (!word)
+                return 0;
+        if (!escaped)
+                return log_oom();
+        if (s->host && s->machine)
+                return log_error_errno(-EINVAL, "--host= and --machine= cannot be combined; a container of another host is --host=HOST/CONTAINER.");
+        if (!*word || *word == '-')
+                return log_error_errno(-EINVAL, "Invalid %s \"%s\"; allowed is %s.", s->host ? "host" : "machine", escaped,
+                                       s->host ? "[USER@]HOST[:PORT][/CONTAINER]" : "[USER@]CONTAINER, or [USER@].host for this host");
+        if (verb && verb->local)
+                return log_error_errno(-EOPNOTSUPP, "\"ax %s\" is about the host that it runs on; there, it is: %s%s ax %s …", verb->name,
+                                       s->host ? "ssh -t " : "systemd-run --wait --pty --machine=", escaped, verb->name);
+        bus_set_target(s->host, s->machine);
+        return 0;
+}
+
 static int apply_global(const Verb *verb, Settings *s, int id, const char *value) {
         switch (id) {
         case OPTION_HELP:
@@ -107,6 +133,12 @@ static int apply_global(const Verb *verb, Settings *s, int id, const char *value
         case OPTION_JSON_AUTO:
                 s->json = isatty(STDOUT_FILENO) ? JSON_PRETTY : JSON_SHORT;
                 return 0;
+        case OPTION_HOST:
+                s->host = value;
+                return apply_target(verb, s);
+        case OPTION_MACHINE:
+                s->machine = value;
+                return apply_target(verb, s);
         case OPTION_FULL:
                 s->full = true;
                 return 0;
@@ -183,9 +215,14 @@ static int dispatch(Settings *settings, char **argv) {
         }
         if (id < 0)
                 return id;
-        for (size_t i = 0; p.words && i < ELEMENTSOF(verbs); i++)
-                if (strcmp(verbs[i].name, p.words[0]) == 0)
-                        return verbs[i].run(&verbs[i], settings, p.words + 1);
+        for (size_t i = 0; p.words && i < ELEMENTSOF(verbs); i++) {
+                int r;
+
+                if (strcmp(verbs[i].name, p.words[0]) != 0)
+                        continue;
+                r = apply_target(&verbs[i], settings);
+                return r < 0 ? r : verbs[i].run(&verbs[i], settings, p.words + 1);
+        }
         return unknown_verb(p.words ? p.words[0] : NULL);
 }
 

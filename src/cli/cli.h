@@ -16,6 +16,7 @@ typedef struct Settings {
         bool pager;
         bool ask_password;
         bool full;
+        const char *host, *machine; /* whose daemon is asked; NULL: that of this host */
         bool done; /* --help or --version was given and answered: nothing is left to do */
 } Settings;
 
@@ -33,6 +34,7 @@ typedef struct Verb {
          * the exit status, or a negative errno that was logged.
          */
         int (*run)(const struct Verb *verb, Settings *settings, char **argv);
+        bool local; /* about this host only: it takes neither --host= nor --machine= */
 } Verb;
 
 /* The whole program but for the process's own end. Returns the exit status. */

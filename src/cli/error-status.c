@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "basic/log.h"
+#include "cli/bus.h"
 #include "cli/error-status.h"
 #include "basic/text.h"
 
@@ -54,13 +55,13 @@ int error_report(const char *what, const sd_bus_error *error, int r) {
                 return EXIT_FAILURE;
         }
         if (!error || !error->name || strcmp(error->name, SD_BUS_ERROR_NO_REPLY) == 0) {
-                log_error("%s: The AppSwitch daemon went away or did not answer; see \"systemctl status appswitchd\".",
-                          what);
+                log_error("%s: The AppSwitch daemon went away or did not answer; see \"systemctl%s status appswitchd\".",
+                          what, bus_target_option());
                 return EXIT_FAILURE;
         }
         if (is_unreachable(error->name)) {
-                log_error("%s: The AppSwitch daemon is not running; start it with \"systemctl start appswitchd\".",
-                          what);
+                log_error("%s: The AppSwitch daemon is not running; start it with \"systemctl%s start appswitchd\".",
+                          what, bus_target_option());
                 return EXIT_FAILURE;
         }
         message = text_escape(error->message && *error->message ? error->message : error->name);

@@ -84,7 +84,7 @@ static int get_names(NameList *list, sd_bus *bus, sd_bus_error *error) {
 
 static int add_row(Table *t, const Name *n) {
         _cleanup_free_ char *addresses = strv_join(n->addresses, ","), *apps = strv_join(n->apps, ",");
-        const struct passwd *pw = getpwuid(n->owner);
+        const struct passwd *pw = bus_is_remote() ? NULL : getpwuid(n->owner);
         char owner[64];
 
         if (!addresses || !apps)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "basic/fd.h"
+#include "cli/bus.h"
 #include "cli/polkit-agent.h"
 
 #define AGENT_PATH "/usr/bin/pkttyagent"
@@ -46,7 +47,7 @@ pid_t polkit_agent_open(void) {
         pid_t parent = getpid(), pid;
         int fds[2];
 
-        if (geteuid() == 0 || !isatty(STDIN_FILENO) || access(AGENT_PATH, X_OK) < 0)
+        if (bus_is_remote() || geteuid() == 0 || !isatty(STDIN_FILENO) || access(AGENT_PATH, X_OK) < 0)
                 return 0;
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return 0;

@@ -13,7 +13,8 @@
 
 /*
  * Starts the agent and waits until it is registered. Does nothing for root,
- * without a terminal and where it is not installed; all failures are
+ * without a terminal, where it is not installed, and when another host is
+ * asked, whose polkit does not know of our processes; all failures are
  * survived, as polkit then just refuses. Signals have to be unblocked.
  * Returns the agent's PID, or 0.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The processes of a unit, read from its control group. */
+/* The processes of a unit, as the service manager tells them: also that of another host. */
 
 #include <sys/types.h>
 #include <systemd/sd-bus.h>
@@ -12,7 +12,7 @@ enum { PROCESSES_MAX = 1024 }; /* more are not shown */
 
 typedef struct Process {
         pid_t pid;
-        char *command; /* not escaped */
+        char *command; /* with quotes where they are needed, not escaped; "(NAME)" for one without arguments */
 } Process;
 
 typedef struct ProcessList {
@@ -31,7 +31,7 @@ void process_list_done(ProcessList *list);
 int unit_get_cgroup(sd_bus *bus, const char *unit, char **ret, sd_bus_error *error);
 
 /*
- * Reads the processes of a control group and all below it. `list` is zeroed.
- * Returns 0, or a negative errno of open(2): -ENOENT when it has just ended.
+ * Asks systemd for the processes of a unit, in its control group and all below
+ * it. `list` is zeroed. Returns 0, or a negative errno with `error` set.
  */
-int process_list_read(ProcessList *list, const char *cgroup);
+int process_list_get(ProcessList *list, sd_bus *bus, const char *unit, sd_bus_error *error);

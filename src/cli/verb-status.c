@@ -75,7 +75,7 @@ static int print_listeners(const App *app) {
 }
 
 static void print_user(uint32_t uid) {
-        struct passwd *pw = getpwuid(uid);
+        struct passwd *pw = bus_is_remote() ? NULL : getpwuid(uid);
         char buf[128];
 
         if (pw)
@@ -183,7 +183,7 @@ static int show_app(sd_bus *bus, const App *app, bool first, bool colors, json_o
 
         r = unit_get_cgroup(bus, app->unit, &cgroup, &error);
         if (r >= 0)
-                r = process_list_read(&processes, cgroup);
+                r = process_list_get(&processes, bus, app->unit, &error);
         if (r == -ENOMEM)
                 return log_oom();
         if (array)

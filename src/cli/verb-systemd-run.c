@@ -445,7 +445,7 @@ static int make(Run *run, char ***argv) {
         int r;
 
         if (run->remote)
-                return log_error_errno(-EOPNOTSUPP, "AppSwitch= is for this host: it cannot be combined with --host= and --machine=.");
+                return log_error_errno(-EOPNOTSUPP, "AppSwitch= is for this host: it cannot be combined with --host= and --machine=. There, it is: ssh HOST ax systemd-run …");
         if (run->shell && set_shell(run) < 0)
                 return log_oom();
         if (!*run->command)
@@ -460,12 +460,28 @@ static int make(Run *run, char ***argv) {
         return run->user || run->scope ? make_nested(run, argv) : make_service(run, argv);
 }
 
-int verb_systemd_run(const Verb *verb, Settings *settings, char **argv) {
-        _cleanup_strv_ char **handed = NULL;
+/* Hands on what was given before the command: `ax -H HOST systemd-run …`. */
+static int add_target(const Settings *settings, char **argv, char ***ret) {
+        _cleanup_strv_ char **v = NULL;
+        const char *word = settings->host ?: settings->machine;
+        _cleanup_free_ char *option = NULL;
+
+        if (word && (asprintf(&option, "--%s=%s", settings->host ? "host" : "machine", word) < 0 || strv_append(&v, option) < 0))
+                return log_oom();
+        if (append_all(&v, argv) < 0)
+                return log_oom();
+        *ret = TAKE_PTR(v);
+        return 0;
+}
+
+int verb_systemd_run(const Verb *verb, Settings *settings, char **words) {
+        _cleanup_strv_ char **handed = NULL, **argv = NULL;
         _cleanup_(run_done) Run run = {};
         int r;
 
-        r = parse(&run, argv);
+        r = add_target(settings, words, &argv);
+        if (r >= 0)
+                r = argv ? parse(&run, argv) : 0;
         if (r < 0)
                 return r;
         if (run.settings) {

@@ -40,6 +40,8 @@ questions=(
     'ax edit completion-' 'completion-shop'
     'ax policy ' 'check reload show'
     'ax kill --signal HU' 'HUP'
+    'ax -H elsewhere expl' 'explain'
+    'ax --machine=elsewhere status comp' ''
 )
 read -ra names <<<"$commands"
 while read -r command options; do
