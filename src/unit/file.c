@@ -17,6 +17,9 @@
 
 #define SUFFIX ".service"
 
+/* At the beginning of a file it is nothing. */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
 /* The drop-ins of all services, in each of the directories. */
 #define FOR_ALL "/service.d"
 
@@ -43,7 +46,7 @@ static const char *const directories[] = {
 typedef struct Entry {
         char *path;        /* without the root */
         const char *name;  /* its last part */
-        char *target;      /* of a symbolic link: the last part of what it leads to, "null" for a masked unit */
+        char *target;      /* of a symbolic link: the name it leads to, "null" for a masked unit */
         bool is_drop_ins;  /* NAME.d */
 } Entry;
 
@@ -72,8 +75,14 @@ UnitCatalog *unit_catalog_free(UnitCatalog *c) {
         return NULL;
 }
 
-static int read_target(const char *path, char **ret) {
-        char target[PATH_MAX], *slash;
+static bool is_template(const char *name) {
+        return ends_with(name, "@" SUFFIX);
+}
+
+/* An instance that leads to a template is that one's instance: "x@a.service" to "y@.service" is "y@a.service". */
+static int read_target(const char *path, const char *name, char **ret) {
+        const char *at = strchr(name, '@');
+        char target[PATH_MAX], *last;
         ssize_t n;
 
         n = readlink(path, target, sizeof(target) - 1);
@@ -82,8 +91,11 @@ static int read_target(const char *path, char **ret) {
                 return 0;
         }
         target[n] = '\0';
-        slash = strrchr(target, '/');
-        *ret = strdup(slash ? slash + 1 : target);
+        last = strrchr(target, '/');
+        last = last ? last + 1 : target;
+        if (at && !is_template(name) && is_template(last))
+                return asprintf(ret, "%.*s%s", (int) (strchr(last, '@') - last), last, at) < 0 ? -ENOMEM : 0;
+        *ret = strdup(last);
         return *ret ? 0 : -ENOMEM;
 }
 
@@ -99,7 +111,7 @@ static int add_entry(UnitCatalog *c, const char *directory, const char *name) {
         c->entries = grown;
         if (asprintf(&entry.path, "%s/%s", directory, name) < 0)
                 return -ENOMEM;
-        if (asprintf(&full, "%s%s", c->root, entry.path) < 0 || (!entry.is_drop_ins && read_target(full, &entry.target) < 0)) {
+        if (asprintf(&full, "%s%s", c->root, entry.path) < 0 || (!entry.is_drop_ins && read_target(full, name, &entry.target) < 0)) {
                 free(entry.path);
                 return -ENOMEM;
         }
@@ -268,7 +280,7 @@ int unit_catalog_find(UnitCatalog *c, const char *section, char ***ret) {
                         return r;
         }
         for (size_t i = 0; names && names[i]; i++)
-                if (ends_with(names[i], "@" SUFFIX)) {
+                if (is_template(names[i])) {
                         int r = add_prefixed(c, &names, names[i], strlen(names[i]) - strlen(SUFFIX));
 
                         if (r < 0)
@@ -293,27 +305,39 @@ int unit_catalog_find_for_all(UnitCatalog *c, const char *section, char **ret) {
         return r;
 }
 
-/* A line that ends with a backslash goes on in the next one; comments in between are none of it. */
+/* What ends a line here: a line feed, a carriage return, or both. */
+static size_t end_of_line(const char *s) {
+        return !*s ? 0 : s[1] && s[1] != *s && strchr("\r\n", s[1]) ? 2 : 1;
+}
+
+static bool ends_with_backslash(const char *s, size_t l) {
+        size_t n = 0;
+
+        while (n < l && s[l - n - 1] == '\\')
+                n++;
+        return n % 2 == 1;
+}
+
+/*
+ * A line that ends with a backslash (not with two, which are one that is meant) goes on in the next one. Comments are left
+ * out; they do not go on, and are none of what they are in between.
+ */
 static void join_lines(char *text) {
         char *from = text, *to = text;
-        bool continues = false;
 
         while (*from) {
-                size_t l = strcspn(from, "\n");
+                const size_t l = strcspn(from, "\r\n"), end = end_of_line(from + l);
                 const char *first = from + strspn(from, " \t");
 
-                if (continues && (*first == '#' || *first == ';')) {
-                        from += l + (from[l] == '\n');
-                        continue;
+                if (*first != '#' && *first != ';') {
+                        memmove(to, from, l);
+                        to += l;
+                        if (ends_with_backslash(to - l, l))
+                                to[-1] = ' ';
+                        else if (end > 0)
+                                *to++ = '\n';
                 }
-                continues = l > 0 && from[l - 1] == '\\';
-                memmove(to, from, l);
-                to += l;
-                if (continues)
-                        to[-1] = ' ';
-                else if (from[l] == '\n')
-                        *to++ = '\n';
-                from += l + (from[l] == '\n');
+                from += l + end;
         }
         *to = '\0';
 }
@@ -352,6 +376,11 @@ static int load_file(const char *root, const char *path, UnitFile *unit) {
         n = read_unit(root, path, &text);
         if (n < 0)
                 return (int) n;
+        for (ssize_t i = 0; i < n; i++)
+                if (!text[i])
+                        text[i] = '\n'; /* as the service manager has it */
+        if (strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+                memset(text, ' ', strlen(BYTE_ORDER_MARK));
         join_lines(text);
         if (!*text)
                 return 0;
