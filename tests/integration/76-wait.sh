@@ -87,6 +87,7 @@ waiting() {
     [[ $(host systemctl show -P ActiveState "$1") == "$2" ]]
 }
 ok 'a unit waits for a name' wait_until 20 waiting appswitch-name@xw-unit:80 activating
+is "$(host_sh 'id -un $(stat -c %u "/proc/$(systemctl show -P MainPID "$1")")' appswitch-name@xw-unit:80)" appswitch-wait 'as a user of its own'
 ok 'its app is there, and does not listen' wait_until 20 waiting xw-unit active
 ok 'so it is not started' waiting xw-after inactive
 host touch /tmp/xw-go

@@ -42,7 +42,7 @@ is "$STATUS" 0 'the next version'
 host rm -f /usr/sbin/policy-rc.d
 push "$deb" /tmp/first.deb
 push "$scratch/next.deb" /tmp/next.deb
-host_sh 'find /usr /etc /lib/systemd -xdev -path "*appswitch*" | sort; getent passwd appswitch-dns' >"$scratch/before"
+host_sh 'find /usr /etc /lib/systemd -xdev -path "*appswitch*" | sort; getent passwd appswitch-dns appswitch-wait' >"$scratch/before"
 
 ### install
 run host env DEBIAN_FRONTEND=noninteractive dpkg -i /tmp/first.deb
@@ -96,7 +96,7 @@ is "$STATUS" 0 'dpkg -r' || diag "$OUT$ERR"
 is "$(host systemctl list-units --no-legend --plain --all 'appswitch*' | grep -c ' running ')" 0 'its services and apps have ended'
 run host env DEBIAN_FRONTEND=noninteractive dpkg -P appswitch
 is "$STATUS" 0 'dpkg -P' || diag "$OUT$ERR"
-host_sh 'find /usr /etc /lib/systemd -xdev -path "*appswitch*" | sort; getent passwd appswitch-dns' >"$scratch/after"
+host_sh 'find /usr /etc /lib/systemd -xdev -path "*appswitch*" | sort; getent passwd appswitch-dns appswitch-wait' >"$scratch/after"
 is "$(diff "$scratch/before" "$scratch/after")" '' 'nothing is left of it'
 is "$(host_sh 'ls -d /run/appswitch 2>/dev/null; systemctl list-unit-files --no-legend "appswitch*" "dbus-io.appswitch1*"')" '' 'nor in /run, or as a unit'
 
