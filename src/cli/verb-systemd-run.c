@@ -265,7 +265,7 @@ static int write_settings(const Run *run) {
         f = open_memstream(&text, &size);
         if (!f)
                 return log_oom();
-        drop_in_write_sections(&run->unit, f);
+        drop_in_write_sections(&run->unit, NULL, f);
         if (fclose(f) != 0)
                 return log_oom();
         r = write_file_atomic(directory, run->unit.name, text, 0600);
@@ -366,6 +366,8 @@ static int make_service(Run *run, char ***argv) {
         UnitSandbox sandbox;
         int r;
 
+        if (unit_file_get(&run->unit, "Service", "JoinsNamespaceOf"))
+                return log_error_errno(-EINVAL, "JoinsNamespaceOf= of a unit that is an app wants a unit file.");
         r = unit_sandbox_find(&run->unit, &sandbox, &message);
         if (r < 0)
                 return log_error_errno(r, "%s.", message ?: "Out of memory");

@@ -10,16 +10,10 @@
 #include "cli/cli.h"
 #include "unit/drop-in.h"
 
-static bool has_section(const UnitFile *unit) {
-        for (size_t i = 0; i < unit->n; i++)
-                if (strcmp(unit->assignments[i].section, UNIT_SECTION) == 0)
-                        return true;
-        return false;
-}
-
 /* Returns 0 if it is good, 1 after an error was said, or a negative errno that was logged. */
-static int verify(UnitCatalog *catalog, const char *word) {
+static int verify(UnitCatalog *catalog, char *const *apps, const char *word) {
         _cleanup_free_ char *name = NULL, *text = NULL, *message = NULL, *for_all = NULL;
+        _cleanup_(unit_join_done) UnitJoin join = {};
         _cleanup_(unit_file_done) UnitFile unit = {};
         size_t size;
         FILE *f;
@@ -38,18 +32,23 @@ static int verify(UnitCatalog *catalog, const char *word) {
                 log_error("%s: there is no unit file of this name.", name);
                 return 1;
         }
-        if (!has_section(&unit)) {
+        r = unit_name_is_among(unit_catalog_real_name(catalog, name), apps);
+        if (r < 0)
+                return log_oom();
+        if (r == 0) {
                 r = unit_catalog_find_for_all(catalog, UNIT_SECTION, &for_all);
                 if (r < 0)
                         return log_oom();
-                log_error("%s: it has no section [" UNIT_SECTION "] with settings%s%s%s.", name, r > 0 ? ", and that in " : "",
+                log_error("%s: it has no section [" UNIT_SECTION "]%s%s%s.", name, r > 0 ? ", and that in " : "",
                           r > 0 ? for_all : "", r > 0 ? " makes no service an app" : "");
                 return 1;
         }
         f = open_memstream(&text, &size);
         if (!f)
                 return log_oom();
-        r = drop_in_write(&unit, f, &message);
+        r = unit_join_find(catalog, apps, &unit, &join, &message);
+        if (r >= 0)
+                r = drop_in_write(&unit, &join, f, &message);
         if (fclose(f) != 0 || (r < 0 && !message))
                 return log_oom();
         if (r < 0)
@@ -60,6 +59,7 @@ static int verify(UnitCatalog *catalog, const char *word) {
 int verb_verify(const Verb *verb, Settings *settings, char **argv) {
         _cleanup_(unit_catalog_freep) UnitCatalog *catalog = NULL;
         _cleanup_option_parser_ OptionParser p;
+        _cleanup_strv_ char **apps = NULL;
         int r, status = EXIT_SUCCESS;
 
         r = cli_parse_plain(&p, verb, settings, argv);
@@ -68,10 +68,12 @@ int verb_verify(const Verb *verb, Settings *settings, char **argv) {
         if (!p.words)
                 return log_error_errno(-EINVAL, "Which unit is to be verified?");
         r = unit_catalog_new("", &catalog);
+        if (r >= 0)
+                r = unit_catalog_find(catalog, UNIT_SECTION, &apps);
         if (r < 0)
                 return log_error_errno(r, "Failed to look at unit files: %m");
         for (char **word = p.words; *word; word++)
-                if (verify(catalog, *word) != 0)
+                if (verify(catalog, apps, *word) != 0)
                         status = EXIT_FAILURE;
         return status;
 }

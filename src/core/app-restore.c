@@ -46,6 +46,7 @@ static int app_restore_record(App *app, AppRecord *record) {
         app->netns = record->netns;
         app->shortcut = record->shortcut;
         app->service = record->service;
+        app->shared = record->shared;
         app->party.weight = record->weight;
         memcpy(app->party.starts, record->starts, sizeof(record->starts));
         app->party.n_starts = record->n_starts;

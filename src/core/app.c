@@ -626,6 +626,7 @@ static int app_describe(App *app, const AppRequest *request) {
         app->join_uid = request->join_uid;
         app->shortcut = request->shortcut;
         app->service = request->service;
+        app->shared = request->shared;
         app->party.weight = request->weight;
         app->party.n_starts = MIN2(request->n_starts, (size_t) PARTY_STARTS_MAX);
         for (size_t i = 0; i < app->party.n_starts; i++)
@@ -702,14 +703,15 @@ int app_start(Manager *m, const AppRequest *request, AppStarted started, void *u
 }
 
 int app_stop(App *app, AppEnded ended, void *userdata) {
-        _cleanup_free_ char *starter = NULL;
+        _cleanup_free_ char *preparer = NULL;
         AppWaiter *w;
         int r;
 
-        /* What keeps the app of a unit that is stopped; it takes the unit with it. */
-        if (app->party.n_starts > 0 && asprintf(&starter, UNIT_STARTER "%s", app->unit) < 0)
+        /* What keeps the app of a unit that is stopped; it takes all its units with it. */
+        if ((app->party.n_starts > 0 || app->shared) &&
+            asprintf(&preparer, "%s%s", app->party.n_starts > 0 ? UNIT_STARTER : UNIT_JOINER, app->unit) < 0)
                 return -ENOMEM;
-        r = scope_stop(app->manager->scopes, starter ?: app->unit);
+        r = scope_stop(app->manager->scopes, preparer ?: app->unit);
         if (r < 0 || !ended)
                 return r;
         w = calloc(1, sizeof(*w));

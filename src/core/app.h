@@ -49,6 +49,7 @@ typedef struct AppRequest {
         const OutsideOptions *outside; /* NULL: the defaults */
         bool terminal;
         bool service;      /* the unit is a service; argv is only shown */
+        bool shared;       /* which is joined by others (unit/join.h) */
         const char *owner; /* unique bus name that the app ends with, or NULL */
         int fds[_EXEC_FD_MAX];
 } AppRequest;
@@ -70,6 +71,7 @@ struct App {
         uid_t owner_uid; /* who started it, and so may end it */
         char *unit, *slice, *description;
         bool service; /* the unit is a service */
+        bool shared;  /* others join it, and can be there without it (unit/join.h) */
         Shortcut shortcut;
         Expose *exposes; /* its ports that the outside can reach */
         size_t n_exposes;

@@ -104,6 +104,8 @@ int app_record_save(const App *app) {
         (void) fprintf(f, "SHORTCUT=%s\n", shortcut_to_string(app->shortcut));
         if (app->service)
                 write_filters(f, app);
+        if (app->shared)
+                (void) fputs("SHARED=1\n", f);
         r = write_outside(f, app);
         if (app->owner)
                 (void) fprintf(f, "OWNER=%s\n", app->owner);
@@ -214,6 +216,8 @@ static int load_line(AppRecord *record, const char *key, char *value) {
                 record->starts[record->n_starts++] = (uint16_t) strtoul(value, NULL, 10);
         } else if (strcmp(key, "SERVICE") == 0)
                 record->service = strcmp(value, "1") == 0;
+        else if (strcmp(key, "SHARED") == 0)
+                record->shared = strcmp(value, "1") == 0;
         else if (strcmp(key, "DRAINING") == 0)
                 record->draining = strcmp(value, "1") == 0;
         else if (strcmp(key, "UID") == 0)

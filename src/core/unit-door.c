@@ -127,9 +127,9 @@ static int find_unit(int pidfd, pid_t pid, char **ret_unit) {
         return 0;
 }
 
-/* Of "appswitch-unit@NAME.service", or of "appswitch-start@NAME.service", "NAME.service", or NULL. */
+/* Of "appswitch-unit@NAME.service", and of the others that are the like, "NAME.service", or NULL. */
 static const char *prepared_unit(const char *unit) {
-        static const char *const preparers[] = { UNIT_PREPARER, UNIT_STARTER };
+        static const char *const preparers[] = { UNIT_PREPARER, UNIT_STARTER, UNIT_JOINER };
 
         for (size_t i = 0; i < ELEMENTSOF(preparers); i++)
                 if (strncmp(unit, preparers[i], strlen(preparers[i])) == 0)
@@ -194,6 +194,7 @@ static int start_app(Client *c, const char *unit, const UnitFile *file, char **r
                         .strategy = s.strategy,
                         .shortcut = s.shortcut,
                         .service = true,
+                        .shared = unit_file_get_bool(file, UNIT_OWN_SECTION, "Shared"),
                         .fds = { -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF },
                 }, app_on_started, c, &app, &error, ret_message);
         static_assert(_EXEC_FD_MAX == 6, "none of them is given");
@@ -241,15 +242,29 @@ static void on_release(Client *c, const char *peer_unit) {
         client_reply(c, unit ? 0 : -EPERM, -EBADF, "Only " UNIT_PREPARER ".service may do that");
 }
 
+/* The app that a unit joins, as its drop-in has it, or NULL. */
+static App *find_joined(Manager *m, const char *unit) {
+        _cleanup_free_ char *owner = NULL, *message = NULL;
+        _cleanup_(unit_file_done) UnitFile file = {};
+        const char *joins;
+
+        if (drop_in_load(unit, &file) < 0)
+                return NULL;
+        joins = unit_file_get(&file, UNIT_OWN_SECTION, "Joins");
+        return joins && unit_expand_specifiers(joins, unit, &owner, &message) >= 0 ? find_service(m, owner) : NULL;
+}
+
 /* The app that the process is one of by its cgroup and by its network namespace, or NULL after an answer. */
 static App *find_app(Client *c, pid_t pid, const char *unit) {
-        App *app = find_service(c->door->manager, unit);
+        App *here = manager_find_pid(c->door->manager, pid), *app = find_service(c->door->manager, unit);
 
+        if (!app || app != here)
+                app = find_joined(c->door->manager, unit) ?: app;
         if (!app || app->state != APP_RUNNING) {
                 client_reply(c, -ENOENT, -EBADF, "Unit %s is no app", unit);
                 return NULL;
         }
-        if (manager_find_pid(c->door->manager, pid) != app) {
+        if (here != app) {
                 client_reply(c, -EXDEV, -EBADF, "The process is not in the network namespace of %s", app->id);
                 return NULL;
         }

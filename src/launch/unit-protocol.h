@@ -15,7 +15,7 @@
  *                  ◀──  UnitReply         done; with its network namespace
  *     UNIT_RELEASE ──▶                    of the same: the service has ended
  *                  ◀──  UnitReply
- *     UNIT_ADOPT   ──▶                    of a process of NAME.service, in the namespace
+ *     UNIT_ADOPT   ──▶                    of a process of NAME.service, or of one that joins it, in the namespace
  *                  ◀──  UnitReply         you may
  *     UNIT_FILTER  ──▶                    the filter is installed; its listener
  *                  ◀──  UnitReply         it is served: calls can be trapped now
@@ -26,6 +26,7 @@
 #define UNIT_SOCKET "/run/appswitch/unit"
 #define UNIT_PREPARER "appswitch-unit@"
 #define UNIT_STARTER "appswitch-start@" /* the same for a unit that is started by the first connection */
+#define UNIT_JOINER "appswitch-join@"   /* and for one whose app is that of other units, too */
 
 enum {
         UNIT_PROTOCOL_VERSION = 2,

@@ -89,18 +89,38 @@ static int write_commands(const UnitFile *unit, const char *key, const char *opt
         return 0;
 }
 
-void drop_in_write_sections(const UnitFile *unit, FILE *f) {
+void drop_in_write_sections(const UnitFile *unit, const UnitJoin *join, FILE *f) {
         const char *user = unit_file_get(unit, "Service", "User");
+
+        if (unit_file_get_bool(unit, "Service", "DynamicUser"))
+                user = NULL;
 
         (void) fputs("\n[" UNIT_SECTION "]\n", f);
         for (size_t i = 0; i < unit->n; i++)
                 if (strcmp(unit->assignments[i].section, UNIT_SECTION) == 0)
                         (void) fprintf(f, "%s=%s\n", unit->assignments[i].key, unit->assignments[i].value);
-        if (user && !unit_file_get_bool(unit, "Service", "DynamicUser"))
-                (void) fprintf(f, "\n[" UNIT_OWN_SECTION "]\nUser=%s\n", user);
+        (void) fputs("\n[" UNIT_OWN_SECTION "]\n", f);
+        if (user)
+                (void) fprintf(f, "User=%s\n", user);
+        if (join && join->owner)
+                (void) fprintf(f, "Joins=%s\n", join->owner);
+        if (join && join->shared)
+                (void) fputs("Shared=yes\n", f);
 }
 
-int drop_in_write(const UnitFile *unit, FILE *f, char **ret_message) {
+/* The unit that has the app made, and for which one. */
+static void write_preparer(const UnitJoin *join, bool starts, FILE *f) {
+        const char *preparer = starts || join->starts ? "start" : join->owner || join->shared ? "join" : "unit";
+        const char *of = join->owner ?: "%n";
+        const int l = join->owner ? (int) (strlen(of) - strlen(".service")) : 2;
+
+        for (size_t i = 0; i < 2; i++)
+                (void) fprintf(f, "%s=appswitch-%s@%.*s.service\n", i == 0 ? "Requires" : "After", preparer, l,
+                               join->owner ?: "%N");
+        (void) fprintf(f, "\n[Service]\nNetworkNamespacePath=" UNIT_NETNS_DIRECTORY "/%s\n", of);
+}
+
+int drop_in_write(const UnitFile *unit, const UnitJoin *join, FILE *f, char **ret_message) {
         _cleanup_strv_ char **options = NULL, **properties = NULL;
         _cleanup_free_ char *joined = NULL;
         UnitSandbox sandbox;
@@ -121,15 +141,13 @@ int drop_in_write(const UnitFile *unit, FILE *f, char **ret_message) {
                 return -ENOMEM;
         (void) fputs("# Made by appswitch-generator of [" UNIT_SECTION "]: see appswitch.unit(5).\n"
                      "[Unit]\n", f);
-        (void) fprintf(f, "Requires=appswitch-%s@%%N.service\nAfter=appswitch-%s@%%N.service\n\n", starts ? "start" : "unit",
-                       starts ? "start" : "unit");
-        (void) fputs("[Service]\nNetworkNamespacePath=" UNIT_NETNS_DIRECTORY "/%n\n", f);
+        write_preparer(join, starts, f);
         for (char **p = properties; p && *p; p++)
                 (void) fprintf(f, "%s\n", *p);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(commands); i++)
                 r = write_commands(unit, commands[i], joined, f);
         if (r >= 0)
-                drop_in_write_sections(unit, f);
+                drop_in_write_sections(unit, join, f);
         return r;
 }
 

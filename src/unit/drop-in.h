@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include "unit/file.h"
+#include "unit/join.h"
 #include "unit/settings.h"
 
 /* Where the namespaces are, by the names of the units. */
@@ -19,7 +20,7 @@
 #define UNIT_SETTINGS_DIRECTORY "/run/appswitch/units"
 enum { UNIT_SETTINGS_MAX = 4096 }; /* files in it */
 
-/* The unit's own user, so that the app's names are his. */
+/* What the daemon is to know besides: the unit's own user, so that the app's names are his; whose app it is (unit/join.h). */
 #define UNIT_OWN_SECTION "X-AppSwitch-Unit"
 
 /* Reads the section of a unit. Returns 0, -ENOMEM, or -EINVAL with a sentence (to be freed). */
@@ -31,11 +32,11 @@ int unit_file_parse_settings(const UnitFile *unit, UnitSettings *ret, char **ret
  */
 int drop_in_load(const char *unit, UnitFile *ret);
 
-/* Writes what the daemon is to know of the unit. */
-void drop_in_write_sections(const UnitFile *unit, FILE *f);
+/* Writes what the daemon is to know of the unit. `join` NULL: it joins none. */
+void drop_in_write_sections(const UnitFile *unit, const UnitJoin *join, FILE *f);
 
 /* Writes the drop-in. Returns 0, -ENOMEM, or -EINVAL with a sentence about what is wrong with the unit. */
-int drop_in_write(const UnitFile *unit, FILE *f, char **ret_message);
+int drop_in_write(const UnitFile *unit, const UnitJoin *join, FILE *f, char **ret_message);
 
 /* Writes one by which the unit fails to start, and says why. Returns 0 or -ENOMEM. */
 int drop_in_write_refusal(const char *message, FILE *f);

@@ -171,8 +171,7 @@ static const Entry *find_entry(const UnitCatalog *c, const char *name) {
         return NULL;
 }
 
-/* The name that an alias stands for, borrowed from the catalog or `name` itself. */
-static const char *real_name(const UnitCatalog *c, const char *name) {
+const char *unit_catalog_real_name(const UnitCatalog *c, const char *name) {
         for (unsigned i = 0; i < ALIAS_DEPTH_MAX; i++) {
                 const Entry *entry = find_entry(c, name);
 
@@ -190,6 +189,14 @@ int unit_name_template(const char *name, char **ret) {
         if (!at || strcmp(at + 1, SUFFIX) == 0)
                 return 0;
         return asprintf(ret, "%.*s%s", (int) (at + 1 - name), name, SUFFIX) < 0 ? -ENOMEM : 0;
+}
+
+int unit_name_is_among(const char *name, char *const *names) {
+        _cleanup_free_ char *template = NULL;
+
+        if (unit_name_template(name, &template) < 0)
+                return -ENOMEM;
+        return names && (strv_contains(names, name) || (template && strv_contains(names, template)));
 }
 
 bool unit_name_is_prefix(const char *name) {
@@ -237,7 +244,7 @@ static int drop_ins_mention(const UnitCatalog *c, const char *path, const char *
 }
 
 static int add_name(UnitCatalog *c, char ***names, const char *name) {
-        const char *real = real_name(c, name);
+        const char *real = unit_catalog_real_name(c, name);
 
         return strv_contains(*names, real) ? 0 : strv_append(names, real);
 }
@@ -430,7 +437,7 @@ static int collect_directories(UnitCatalog *c, const char *name, char ***paths) 
 
         for (size_t i = 0; r >= 0 && i < c->n; i++)
                 if (!c->entries[i].is_drop_ins && strcmp(c->entries[i].name, name) != 0 &&
-                    strcmp(real_name(c, c->entries[i].name), name) == 0)
+                    strcmp(unit_catalog_real_name(c, c->entries[i].name), name) == 0)
                         r = add_directories(paths, c->entries[i].name);
         return r;
 }
@@ -443,7 +450,7 @@ static int load_drop_ins(UnitCatalog *c, UnitFile *unit, const char *template) {
 
         r = collect_directories(c, unit->name, &paths);
         if (r >= 0 && template)
-                r = collect_directories(c, real_name(c, template), &paths);
+                r = collect_directories(c, unit_catalog_real_name(c, template), &paths);
         if (r >= 0)
                 r = add_directories_for_all(&paths);
         if (r < 0)
@@ -476,7 +483,7 @@ int unit_file_load(UnitCatalog *c, const char *name, UnitFile *ret) {
                 return -ENOMEM;
         entry = find_entry(c, name);
         if (!entry && template)
-                entry = find_entry(c, real_name(c, template));
+                entry = find_entry(c, unit_catalog_real_name(c, template));
         unit.found = entry;
         unit.masked = entry && entry->target && strcmp(entry->target, "null") == 0;
         r = entry && !unit.masked ? load_file(c->root, entry->path, &unit) : 0;

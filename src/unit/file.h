@@ -41,6 +41,9 @@ DEFINE_CLEANUP(UnitCatalog *, unit_catalog_free)
  */
 int unit_catalog_find(UnitCatalog *catalog, const char *section, char ***ret);
 
+/* The name that an alias stands for, borrowed from the catalog or `name` itself. */
+const char *unit_catalog_real_name(const UnitCatalog *catalog, const char *name);
+
 /* A directory of drop-ins of all services with the section. Returns 1 with its path (to be freed), 0 if there is none, or -ENOMEM. */
 int unit_catalog_find_for_all(UnitCatalog *catalog, const char *section, char **ret);
 
@@ -68,3 +71,6 @@ bool unit_name_is_prefix(const char *name);
 
 /* "a@.service" for "a@b.service", NULL for what is no instance (to be freed). -ENOMEM or 0. */
 int unit_name_template(const char *name, char **ret);
+
+/* Whether it is one of `names`, or its template is. Returns 1, 0 or -ENOMEM. */
+int unit_name_is_among(const char *name, char *const *names);

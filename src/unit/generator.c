@@ -19,8 +19,21 @@
 #include "basic/text.h"
 #include "unit/drop-in.h"
 
+/* What there is, and what of it is to be an app. */
+typedef struct Generator {
+        UnitCatalog *catalog;
+        char **names;  /* of those that are to be apps */
+        char **shared; /* of those whose app others join */
+} Generator;
+
+static void generator_done(Generator *g) {
+        unit_catalog_free(g->catalog);
+        strv_free(g->names);
+        strv_free(g->shared);
+}
+
 /* The drop-in of a good unit, or, with a message, of one that is to fail. */
-static int make_text(const UnitFile *unit, const char *refusal, char **ret, char **ret_message) {
+static int make_text(const UnitFile *unit, const UnitJoin *join, const char *refusal, char **ret, char **ret_message) {
         _cleanup_free_ char *text = NULL;
         size_t size;
         FILE *f;
@@ -29,7 +42,7 @@ static int make_text(const UnitFile *unit, const char *refusal, char **ret, char
         f = open_memstream(&text, &size);
         if (!f)
                 return -ENOMEM;
-        r = refusal ? drop_in_write_refusal(refusal, f) : drop_in_write(unit, f, ret_message);
+        r = refusal ? drop_in_write_refusal(refusal, f) : drop_in_write(unit, join, f, ret_message);
         if (fclose(f) != 0)
                 return -ENOMEM;
         if (r >= 0)
@@ -56,22 +69,27 @@ static int write_text(const char *directory, const UnitFile *unit, const char *t
 }
 
 /* What the unit is to have, whatever it takes: NULL if it is to have nothing. Returns 0 or -ENOMEM. */
-static int make_drop_in(UnitCatalog *catalog, const char *name, UnitFile *unit, char **ret) {
+static int make_drop_in(const Generator *g, const char *name, UnitFile *unit, char **ret) {
+        _cleanup_(unit_join_done) UnitJoin join = {};
         _cleanup_free_ char *message = NULL;
         int r;
 
-        r = unit_file_load(catalog, name, unit);
+        r = unit_file_load(g->catalog, name, unit);
         if (r >= 0 && unit->masked)
                 return 0;
         if (r >= 0)
-                r = make_text(unit, NULL, ret, &message);
+                r = unit_join_find(g->catalog, g->names, unit, &join, &message);
+        if (r >= 0) {
+                join.shared = strv_contains(g->shared, name);
+                r = make_text(unit, &join, NULL, ret, &message);
+        }
         if (r < 0) {
                 const char *why = message ?: strerror(-r);
 
                 log_error("%s: [" UNIT_SECTION "]: %s. The unit will not start.", name, why);
                 if (!unit->name)
                         unit->name = strdup(name);
-                r = unit->name ? make_text(unit, why, ret, NULL) : -ENOMEM;
+                r = unit->name ? make_text(unit, NULL, why, ret, NULL) : -ENOMEM;
         }
         return r;
 }
@@ -79,7 +97,7 @@ static int make_drop_in(UnitCatalog *catalog, const char *name, UnitFile *unit, 
 /* Those that are known have drop-ins of their own, which take the place of this one. */
 static int make_prefix_drop_in(const char *name, UnitFile *unit, char **ret) {
         unit->name = strdup(name);
-        return unit->name ? make_text(unit, "It is to be an app by a drop-in for all units whose names begin so, and was not there "
+        return unit->name ? make_text(unit, NULL, "It is to be an app by a drop-in for all units whose names begin so, and was not there "
                                             "when unit files were read (systemctl daemon-reload?)", ret, NULL)
                           : -ENOMEM;
 }
@@ -96,12 +114,12 @@ static int mask(const char *directory, const char *name) {
 }
 
 /* A unit that cannot have its drop-in must not run without it. */
-static void generate(UnitCatalog *catalog, const char *directory, const char *early, const char *name) {
+static void generate(const Generator *g, const char *directory, const char *early, const char *name) {
         _cleanup_(unit_file_done) UnitFile unit = {};
         _cleanup_free_ char *text = NULL;
         int r;
 
-        r = unit_name_is_prefix(name) ? make_prefix_drop_in(name, &unit, &text) : make_drop_in(catalog, name, &unit, &text);
+        r = unit_name_is_prefix(name) ? make_prefix_drop_in(name, &unit, &text) : make_drop_in(g, name, &unit, &text);
         if (r >= 0 && text)
                 r = write_text(directory, &unit, text);
         if (r >= 0)
@@ -131,9 +149,8 @@ static void set_up_log(void) {
 }
 
 int main(int argc, char *argv[]) {
-        _cleanup_(unit_catalog_freep) UnitCatalog *catalog = NULL;
+        _cleanup_(generator_done) Generator g = {};
         _cleanup_free_ char *for_all = NULL;
-        _cleanup_strv_ char **names = NULL;
         int r;
 
         if (argc == 2 && strcmp(argv[1], "--version") == 0) {
@@ -146,11 +163,13 @@ int main(int argc, char *argv[]) {
         }
         set_up_log();
         (void) umask(0022);
-        r = unit_catalog_new("", &catalog);
+        r = unit_catalog_new("", &g.catalog);
         if (r >= 0)
-                r = unit_catalog_find(catalog, UNIT_SECTION, &names);
+                r = unit_catalog_find(g.catalog, UNIT_SECTION, &g.names);
         if (r >= 0)
-                r = unit_catalog_find_for_all(catalog, UNIT_SECTION, &for_all);
+                r = unit_join_find_shared(g.catalog, g.names, &g.shared);
+        if (r >= 0)
+                r = unit_catalog_find_for_all(g.catalog, UNIT_SECTION, &for_all);
         if (r < 0) {
                 (void) log_full(LOG_EMERG, r, "Failed to look at unit files. Services that are to be apps are not fenced if they start: %m");
                 return EXIT_FAILURE;
@@ -158,7 +177,7 @@ int main(int argc, char *argv[]) {
         if (for_all)
                 log_error("%s: a section [" UNIT_SECTION "] here makes no service an app: it would be one of those that apps need, "
                           "too. Have it in the drop-ins of each service, or of a prefix.", for_all);
-        for (size_t i = 0; names && names[i]; i++)
-                generate(catalog, argv[1], argc == 4 ? argv[2] : argv[1], names[i]);
+        for (size_t i = 0; g.names && g.names[i]; i++)
+                generate(&g, argv[1], argc == 4 ? argv[2] : argv[1], g.names[i]);
         return EXIT_SUCCESS;
 }

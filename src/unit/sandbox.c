@@ -180,8 +180,7 @@ static int find_privileges(const UnitFile *unit, UnitSandbox *s) {
 }
 
 int unit_sandbox_find(const UnitFile *unit, UnitSandbox *ret, char **ret_message) {
-        static const char *const impossible[] = { "RootDirectory", "RootImage", "NetworkNamespacePath", "SecureBits",
-                                                  "JoinsNamespaceOf" };
+        static const char *const impossible[] = { "RootDirectory", "RootImage", "NetworkNamespacePath", "SecureBits" };
         static const char *const seccomp_names[] = { "seccomp", "@sandbox", "@known", NULL };
         static const char *const unix_names[] = { "AF_UNIX", "AF_LOCAL", NULL };
         UnitSandbox s = {};
@@ -189,7 +188,7 @@ int unit_sandbox_find(const UnitFile *unit, UnitSandbox *ret, char **ret_message
         int r;
 
         for (size_t i = 0; i < ELEMENTSOF(impossible); i++)
-                if (unit_file_get(unit, SERVICE, impossible[i]) || unit_file_get(unit, "Unit", impossible[i]))
+                if (unit_file_get(unit, SERVICE, impossible[i]))
                         return say(-EINVAL, ret_message, "A unit with %s= cannot be an app", impossible[i]);
         r = find_privileges(unit, &s);
         if (r >= 0)

@@ -14,7 +14,7 @@ host_sh 'ip netns add ax-world && ip -n ax-world link set lo up
     ip address add 203.0.113.1/24 dev ax-wire; ip link set ax-wire up; ip -n ax-world link set ax-wire up
     for i in 2 3; do ip -n ax-world address add 203.0.113.$i/24 dev ax-wire; done' || bail 'a world beyond the host'
 at_exit() {
-    host_sh 'systemctl stop nginx "xo-*" "user@*"; ip netns del ax-world; rm -rf /etc/systemd/system/xo-* /etc/systemd/system/nginx.service* /tmp/xo-*
+    host_sh 'systemctl stop nginx "xo-*" "user@*"; ip netns del ax-world; rm -rf /etc/systemd/system/xo-* /etc/systemd/system/nginx.service* /tmp/xo-* /usr/local/xo-*
         ln -s /dev/null /etc/systemd/system/nginx.service
         systemctl daemon-reload; systemctl reset-failed' >/dev/null 2>&1
 }
@@ -99,13 +99,96 @@ each_is_gone() {
 }
 ok 'and the app ends with it' wait_until 5 each_is_gone
 
-### namespaces of other units
-unit xo-joins.service '[Unit]' JoinsNamespaceOf=xo-sock.service '[Service]' PrivateTmp=yes ExecStart=/bin/true '[X-AppSwitch]' Name=xo-joins
+### units of one app
+# Of two units that join each other's namespaces what each of them sees of the other one, natively and as an app.
+host tee /tmp/xo-see.sh >/dev/null <<'SH'
+sees() { "$@" >/dev/null 2>&1 && echo yes || echo no; }
+echo "tmp: $(sees test -e /tmp/xo-of-the-first)"
+echo "shm: $(sees ipcs -m -i "$(ipcs -m | sed -n 's/^0x00077077 *\([0-9]*\).*/\1/p')")"
+echo "loopback: $(sees curl -s -m 5 http://127.0.0.1:8078/)"
+echo "network: $(sees test "$(readlink /proc/self/ns/net)" = "$(cat /tmp/xo-netns)")"
+SH
+joining=('[Service]' PrivateTmp=yes PrivateIPC=yes PrivateNetwork=yes)
+first='ExecStart=/bin/bash -c "ip link set lo up; touch /tmp/xo-of-the-first; readlink /proc/self/ns/net >/tmp/xo-netns; python3 -c \"import ctypes; ctypes.CDLL(None).shmget(0x77077, 4096, 0o1600)\"; exec python3 -m http.server 8078"'
+see='ExecStart=/bin/bash -c "while ! curl -s -m 1 -o /dev/null http://127.0.0.1:8078; do sleep 0.1; ((i++ < 50)) || break; done; bash /usr/local/xo-see.sh"'
+host cp /tmp/xo-see.sh /usr/local/xo-see.sh
+unit xo-first-native.service "${joining[@]}" "$first"
+unit xo-second-native.service '[Unit]' JoinsNamespaceOf=xo-first-native.service "${joining[@]}" StandardOutput=append:/tmp/xo-native Type=oneshot "$see"
+unit xo-first.service "${joining[@]}" "$first" '[X-AppSwitch]' Name=xo-joined Address=198.18.77.5
+unit xo-second.service '[Unit]' JoinsNamespaceOf=xo-first.service "${joining[@]}" StandardOutput=append:/tmp/xo-app Type=oneshot "$see" \
+    'ExecStartPost=/bin/sh -c "curl -s http://xo-joined:8078 >/tmp/xo-by-name"' ExecStartPost=+/bin/true '[X-AppSwitch]'
+unit xo-third.service '[Unit]' JoinsNamespaceOf=xo-second.service '[Service]' User=alice PrivateTmp=yes 'ExecStart=/usr/bin/python3 -m http.server 8079' \
+    '[X-AppSwitch]' Name=xo-joined Address=198.18.77.5
+unit 'xo-many@.service' '[Unit]' JoinsNamespaceOf=xo-first.service '[Service]' 'ExecStart=/usr/bin/python3 -m http.server %i' '[X-AppSwitch]'
 host systemctl daemon-reload
-run host systemctl start xo-joins
-isnt "$STATUS" 0 'JoinsNamespaceOf= is refused'
-run host ax verify xo-joins
-like "$ERR" 'JoinsNamespaceOf= cannot be an app' 'and ax verify says so'
+run host systemctl start xo-first-native xo-first
+is "$STATUS" 0 'the first ones start' || diag "$(host journalctl --no-pager -n 20)"
+run host systemctl start xo-second-native xo-second
+is "$STATUS" 0 'and those that join them' || diag "$(host systemctl status --no-pager xo-second 2>&1)"
+is "$(host cat /tmp/xo-native)" $'tmp: yes\nshm: yes\nloopback: yes\nnetwork: yes' 'natively, units that join share /tmp, IPC and the network'
+run host ax verify xo-first xo-second
+is "$STATUS $ERR" '0 ' 'ax verify finds nothing wrong with them, an empty section included'
+is "$(host cat /tmp/xo-app)" "$(host cat /tmp/xo-native)" 'and so they do as one app'
+is "$(host ax list --no-legend | grep -c xo-joined)" 1 'which it is'
+run host systemctl start xo-third xo-many@8080
+is "$STATUS" 0 'who joins one that joins, and an instance, start' || diag "$(host systemctl status --no-pager xo-third 2>&1)"
+APP=$(app_of xo-first.service)
+for port in 8078 8079 8080; do
+    wait_for_listen "$APP" "$port"
+    run client -- curl -s -o /dev/null -w '%{http_code}' "http://xo-joined:$port"
+    is "$OUT" 200 "port $port is one of the app"
+done
+pid=$(host systemctl show -P MainPID xo-third)
+host systemctl restart appswitchd
+run client -- curl -s -o /dev/null -w '%{http_code}' http://xo-joined:8079
+is "$OUT" 200 'over a restart of the daemon'
+host systemctl restart xo-first
+wait_for_listen "$APP" 8078
+is "$(host systemctl show -P MainPID xo-third) $(app_of xo-first.service)" "$pid $APP" 'a restart of the first leaves the others and the app alone, as natively'
+host systemctl stop xo-first
+run client -- curl -s -o /dev/null -w '%{http_code}' http://xo-joined:8079
+is "$OUT" 200 'the app is there as long as one of its units is'
+host systemctl start xo-first
+run host ax stop "$APP"
+is "$STATUS $(host systemctl is-active xo-first xo-third xo-many@8080 | xargs)" '0 inactive inactive inactive' 'ax stop stops all of them'
+is "$(host systemctl is-active appswitch-join@xo-first)" inactive 'and nothing is left'
+run host systemctl start xo-third
+is "$STATUS" 0 'one that joins starts without the first'
+APP=$(app_of xo-first.service)
+wait_for_listen "$APP" 8079
+run host systemctl start xo-first
+wait_for_listen "$APP" 8078
+pass 'which joins it then'
+host systemctl stop xo-first xo-third
+joined_is_gone() {
+    [[ $(host ax list --no-legend) != *xo-joined* && $(host systemctl is-active appswitch-join@xo-first) == inactive ]]
+}
+ok 'the app ends with the last of its units' wait_until 10 joined_is_gone
+
+# refused_join UNIT REGEX TEXT: does not start, and says why
+refused_join() {
+    run host systemctl start "$1"
+    isnt "$STATUS" 0 "$3: does not start"
+    run host ax verify "$1"
+    like "$ERR" "$2" "$3: ax verify says why"
+}
+unit xo-plain.service '[Service]' PrivateTmp=yes ExecStart=/bin/true
+unit xo-bad1.service '[Unit]' JoinsNamespaceOf=xo-plain.service '[Service]' ExecStart=/bin/true '[X-AppSwitch]' Name=xo-bad
+unit xo-bad2.service '[Unit]' JoinsNamespaceOf=xo-first.service '[Service]' ExecStart=/bin/true '[X-AppSwitch]' Name=xo-bad
+unit xo-bad3.service '[Unit]' 'JoinsNamespaceOf=xo-first.service xo-sock.service' '[Service]' ExecStart=/bin/true '[X-AppSwitch]'
+unit xo-round1.service '[Unit]' JoinsNamespaceOf=xo-round2.service '[Service]' 'ExecStart=/usr/bin/python3 -m http.server 8081' '[X-AppSwitch]' Name=xo-round
+unit xo-round2.service '[Unit]' JoinsNamespaceOf=xo-round1.service '[Service]' 'ExecStart=/usr/bin/python3 -m http.server 8082' '[X-AppSwitch]'
+host systemctl daemon-reload
+refused_join xo-bad1 'xo-plain\.service must have a section \[X-AppSwitch\], too' 'who joins a unit that is no app'
+refused_join xo-bad2 'of the app of xo-first\.service, so its section must say the same, or nothing' 'who joins one, and wants another name'
+refused_join xo-bad3 'leads to the app of xo-first\.service and to that of xo-sock\.service' 'who joins two'
+run host systemctl start xo-round1 xo-round2
+is "$STATUS" 0 'two that join each other'
+APP=$(app_of xo-round1.service)
+wait_for_listen "$APP" 8081
+wait_for_listen "$APP" 8082
+pass 'are one app'
+host systemctl stop xo-round1 xo-round2
 
 ### terminals
 run host_sh 'script -qec "ax systemd-run --quiet --pty --wait --collect -p AppSwitch=name=xo-pty sh -c \"tty; getent hosts xo-pty; exit 5\"" /dev/null'
