@@ -112,6 +112,7 @@ after=$(figures)
 compare "$before" "$after" '1000 apps'
 
 before=$after
+CLIENT_TIMEOUT=200
 run client -- python3 "$load" connects leaks-server 7 5000
 is "$OUT" 'x:5000' '5000 connections in turn'
 run client -- python3 -c '
