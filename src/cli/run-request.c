@@ -185,7 +185,7 @@ int run_request_parse(RunRequest *request, const Verb *verb, Settings *settings,
                 return id;
         request->argv = TAKE_PTR(p.words);
         if (!request->argv)
-                return log_error_errno(-EINVAL, "Command line to execute required.");
+                return log_error_errno(-EINVAL, "Command line to execute required: ax run [--] COMMAND [ARGUMENT…].");
         if (request->no_block && request->terminal == RUN_TERMINAL_PTY)
                 return log_error_errno(-EINVAL, "Options --pty and --no-block cannot be used together.");
         return check_text(request);

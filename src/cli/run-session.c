@@ -64,7 +64,7 @@ static int session_check(RunSession *s) {
         if (!s->replied || s->info_pending || s->draining || !(s->has_end || s->control_lost))
                 return 0;
         if (!s->has_end) {
-                log_error("Failed to run app: Its monitor has gone without telling how the app ended.");
+                log_error("Failed to run app: Its monitor has gone without telling how the app ended; see \"journalctl --unit=appswitch-exec\".");
                 s->end.status = EXIT_FAILURE;
         }
         if (!s->forward)

@@ -124,7 +124,7 @@ static int check_id(const char *id) {
         if (utf8_is_valid(id))
                 return 0;
         escaped = text_escape(id);
-        return log_error_errno(-EINVAL, "There is no virtual service \"%s\".", escaped ?: "?");
+        return log_error_errno(-EINVAL, "There is no virtual service \"%s\"; see \"ax list virtual-services\".", escaped ?: "?");
 }
 
 /* Calls a method with the id, and with the wish if there is one. */

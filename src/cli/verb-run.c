@@ -94,6 +94,7 @@ static int run(const RunRequest *request, const Settings *settings, RunEnd *end)
                                 cwd_fd == -ENOENT
                                                 ? "Failed to run app: The working directory was removed."
                                                 : "Failed to run app: Cannot open the working directory: %m");
+                log_info("Hint: %s", error_hint("io.appswitch1.ChdirFailed"));
                 end->status = STATUS_CHDIR;
                 return 0;
         }

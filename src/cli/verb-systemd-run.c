@@ -244,7 +244,7 @@ static int check_room(void) {
         if (dir)
                 (void) closedir(dir);
         if (n >= UNIT_SETTINGS_MAX + 2) /* with "." and ".." */
-                return log_error_errno(-EDQUOT, "There are %i transient units that are apps already, or were and the AppSwitch daemon does not run.",
+                return log_error_errno(-EDQUOT, "There are %i transient units that are apps already, or were and the AppSwitch daemon does not run; see \"ax list\".",
                                        UNIT_SETTINGS_MAX);
         return 0;
 }
@@ -428,7 +428,7 @@ static int check_settings(Run *run) {
                 return log_error_errno(r, "%s.", message ?: "Out of memory");
         /* Nothing is left of a transient unit that is stopped. */
         if (settings.start_on_connect)
-                r = log_error_errno(-EINVAL, "StartOnConnect= wants a unit file.");
+                r = log_error_errno(-EINVAL, "StartOnConnect= wants a unit file; see appswitch.unit(5).");
         unit_settings_done(&settings);
         return r < 0 ? r : 0;
 }

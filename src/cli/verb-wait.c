@@ -162,7 +162,7 @@ static int wait_for(Wait *w, sd_bus *bus, uint64_t deadline) {
                 }
                 now = now_usec(CLOCK_MONOTONIC);
                 if (now >= deadline) {
-                        log_error("Nobody listens for %s%s%s in time.", w->name, w->port ? ":" : "", w->port ?: "");
+                        log_error("Nobody listens for %s%s%s in time; see \"ax list services\".", w->name, w->port ? ":" : "", w->port ?: "");
                         return EXIT_FAILURE;
                 }
                 r = sd_bus_wait(bus, deadline == UINT64_MAX ? UINT64_MAX : deadline - now);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# What cannot be: one line that says what and why, the exit status of systemd-run, and nothing left behind.
+# What cannot be: one line that says what and why, one with a hint if the daemon has refused it, the exit status of systemd-run, and nothing left behind.
 # timeout: 180
 . "$(dirname "$0")/lib.sh"
 
@@ -12,15 +12,19 @@ leftovers() {
 }
 before=$(leftovers)
 
-# bad STATUS REGEX TEXT COMMAND...: fails so, with one line that matches, and leaves nothing
+# bad STATUS REGEX TEXT COMMAND...: fails so, with one line that matches, and a hint, and leaves nothing
 bad() {
     local status=$1 regex=$2 text=$3 trouble=''
     shift 3
     run "$@"
     [[ $STATUS == "$status" ]] || trouble+="status $STATUS and not $status; "
     [[ $ERR =~ $regex ]] || trouble+="no match for: $regex; "
-    [[ $(wc -l <<<"$ERR") == 1 && $ERR ]] || trouble+="not one line; "
-    ((${#ERR} < 400)) || trouble+="much too long; "
+    if [[ $ERR == Failed* && $ERR != *'see "ax list"'* ]]; then
+        [[ $(wc -l <<<"$ERR") == 2 && $ERR == *$'\nHint: '* ]] || trouble+="not one line and a hint; "
+    else
+        [[ $(wc -l <<<"$ERR") == 1 && $ERR ]] || trouble+="not one line; "
+    fi
+    ((${#ERR} < 500)) || trouble+="much too long; "
     [[ ! $OUT ]] || trouble+="output: $OUT; "
     wait_until 2 nothing_left || trouble+="left behind: $(what_is_left)"
     if [[ ! $trouble ]]; then
@@ -231,7 +235,7 @@ host_sh 'systemctl unmask --quiet --runtime appswitch-exec.socket appswitch-exec
 run host ax run -- echo back
 is "$OUT" back 'it is back'
 run host env DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent ax list
-like "$STATUS $(wc -l <<<"$ERR") $ERR" '^1 1 .*bus' 'without a bus'
+like "$STATUS $(wc -l <<<"$ERR") $ERR" '^1 2 .*bus.*Hint: .*ax doctor' 'without a bus'
 
 ### no seccomp notification
 host_sh 'mkdir -p /run/systemd/system/appswitch-exec.service.d

@@ -12,7 +12,7 @@ on2() {
     "$LAB" exec 2 -- "$@"
 }
 at_exit() {
-    host_sh 'systemctl stop others-inner.service; umount "$1/usr"; rm -rf "$1" /root/.ssh /home/alice/.ssh /srv/others' bash "$INNER" 2>/dev/null
+    host_sh 'systemctl stop others-inner.service others-monitor.service; umount "$1/usr"; rm -rf "$1" /root/.ssh /home/alice/.ssh /srv/others' bash "$INNER" 2>/dev/null
     on2 sh -c 'systemctl stop others-sshd.service; ax stop far far-client; rm -rf /srv/others /root/.ssh /home/alice/.ssh' 2>/dev/null
 }
 
@@ -61,14 +61,12 @@ is "$STATUS" 0 'ax explain'
 host_sh 'mkdir -p /srv/others/policy; printf "[Rule]\nAction=deny\nFrom=app:far-client\nTo=app:far\n" >/srv/others/policy/10-no.conf'
 run host ax -H h2 policy check /srv/others/policy
 like "$OUT" 'would cut: *far-client_[0-9]+ to far:80' 'ax policy check takes files of here and apps of there'
-host timeout 4 ax -H h2 monitor --json=short >"$scratch/events" &
-sleep 1
+host systemd-run --quiet --collect --unit=others-monitor -p StandardOutput=truncate:/srv/others/events -p StandardError=truncate:/srv/others/watching \
+    ax -H h2 monitor --json=short
+wait_until 10 host grep -q Watching /srv/others/watching
 on2 ax remove far-shop
-saw() {
-    grep -q "$1" "$scratch/events"
-}
-ok 'ax monitor' wait_until 3 saw '"event":"VirtualServiceRemoved"'
-wait
+ok 'ax monitor' wait_until 10 host grep -q '"event":"VirtualServiceRemoved"' /srv/others/events
+host systemctl stop others-monitor
 run host_as alice ax -H h2 stop far
 is "$STATUS" 1 'the rights are those of there'
 is "$(on2 ax list --json=short | names)" 'far far-client' 'it runs on'

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Compares the man pages with the programs: man-check.py REPOSITORY. On standard input, what `ax --help` and the help of each
+"""Compares the man pages with the programs, and what ax says of errors with those that there are: man-check.py REPOSITORY. On standard input, what `ax --help` and the help of each
 command say, each after a line "@ COMMAND" ("@ " for ax itself)."""
 
 import pathlib
@@ -99,6 +99,15 @@ check_keys("appswitch.unit.5", rows("src/unit/settings.c", ROW))
 api = " ".join(pages["io.appswitch1.5"].itertext())
 for error in re.findall(r'"io\.appswitch1\.(\w+)"', source("src/core/errors.h")):
     check(error in api, f"io.appswitch1(5) has the error {error}")
+hints = set(re.findall(r'^ +\{ (?:"io\.appswitch1\.(\w+)"|SD_BUS_ERROR_(\w+)), [^,]+, (?:"\S+ |[A-Z])', source("src/cli/error-status.c"), re.M))
+check(len(hints) > 30, "the hints of ax are found in the source", hints)
+for error in re.findall(r'"io\.appswitch1\.(\w+)"', source("src/core/errors.h")):
+    check((error, "") in hints, f"ax has a hint for the error {error}")
+of_bus = set()
+for path in [*root.glob("src/bus/*.c"), *root.glob("src/core/*.c")]:
+    of_bus |= set(re.findall(r"\bSD_BUS_ERROR_(?!NULL|MAKE_CONST|MAP)([A-Z_]+)", path.read_text()))
+for error in sorted(of_bus):
+    check(("", error) in hints or error in ("NO_REPLY", "NAME_HAS_NO_OWNER", "SERVICE_UNKNOWN"), f"ax has a hint for SD_BUS_ERROR_{error}")
 for action in re.findall(r'action id="io\.appswitch1\.([a-z-]+)"', source("polkit/io.appswitch1.policy")):
     check(f"io.appswitch1.{action}" in api, f"io.appswitch1(5) has the action {action}")
 print(f"1..{n}")

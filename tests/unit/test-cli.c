@@ -166,6 +166,23 @@ START_TEST(test_error_status) {
 }
 END_TEST
 
+/* Each is a sentence. The integration test 75-man compares the table with the errors that there are. */
+START_TEST(test_error_hint) {
+        static const char *const names[] = { "io.appswitch1.NoSuchApp", "io.appswitch1.ExecFailed", "io.appswitch1.LimitReached",
+                                             SD_BUS_ERROR_ACCESS_DENIED, SD_BUS_ERROR_UNKNOWN_METHOD };
+        const char *other = error_hint(NULL);
+
+        ck_assert_str_eq(error_hint("com.example.Unheard"), other);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                const char *hint = error_hint(names[i]);
+
+                ck_assert_str_ne(hint, other);
+                ck_assert(strchr(".?", hint[strlen(hint) - 1]));
+        }
+        ck_assert(strstr(error_hint("io.appswitch1.NoSuchApp"), "ax list"));
+}
+END_TEST
+
 START_TEST(test_json_mode_table) {
         for (JsonMode m = 0; m < _JSON_MODE_MAX; m++)
                 ck_assert_int_eq(json_mode_from_string(json_mode_to_string(m)), m);
@@ -351,7 +368,7 @@ END_TEST
 int main(void) {
         const TTest *const tests[] = {
                 test_request, test_request_stops, test_request_bad,     test_options_mixed,
-                test_signal,  test_error_status,  test_json_mode_table, test_escape, test_prefix,
+                test_signal,  test_error_status,  test_error_hint, test_json_mode_table, test_escape, test_prefix,
                 test_table,  test_edges, test_json,          test_listener,        test_matches,
         };
         Suite *s = suite_create("cli");
