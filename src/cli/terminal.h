@@ -9,8 +9,9 @@
 #include "basic/macro.h"
 
 /*
- * Whether stdout gets colours: $SYSTEMD_COLORS decides if it is set, else
- * they are for a terminal that is not dumb, unless $NO_COLOR is set.
+ * Whether stdout gets colours: $SYSTEMD_COLORS decides if it is yes, no or a
+ * depth, else they are for a terminal that is not dumb, unless there is
+ * $NO_COLOR.
  */
 bool terminal_colors(void);
 
@@ -18,11 +19,13 @@ bool terminal_colors(void);
 size_t terminal_columns(void);
 
 /*
- * Puts a pager ($SYSTEMD_PAGER, $PAGER, less) between stdout and the
- * terminal. Does nothing where stdout is no terminal, where the pager is ""
- * or "cat", or where none can be started. For root the pager is always less,
- * in its secure mode: a shell in it would be root's. Ask for colours and
- * columns before. Returns the pager's PID, or 0.
+ * Puts a pager between stdout and the terminal, as systemctl does. Does
+ * nothing where stdout is no terminal or a dumb one, where $SYSTEMD_PAGER
+ * (else $PAGER) is "" or "cat", or where none can be started. These name the
+ * pager if $SYSTEMD_PAGERSECURE is set; else it is pager(1) or less, and for
+ * who is not the user of the session, as with sudo, less in its secure mode,
+ * as a shell in it would be another user's. Ask for colours and columns
+ * before. Returns the pager's PID, or 0.
  */
 pid_t pager_open(void);
 
