@@ -14,6 +14,7 @@ enum {
         OBJECT_SIZE = 1536, /* names of interfaces and properties, and all values of a bounded length */
         WORD_SIZE = 8,      /* of a string, besides the text */
         LISTENER_SIZE = 64,
+        PORTS_SIZE = 16, /* ":10000-20000" of a rule of egress */
         SERVICE_SIZE = 64, /* in a list of services */
 };
 
@@ -33,9 +34,20 @@ static size_t size_of_names(const Identity *identity) {
         return size;
 }
 
+static size_t size_of_outside(const App *app) {
+        size_t size = app->n_exposes * (EXPOSE_STRING_MAX + WORD_SIZE) + app->expose_from.n * (NETWORK_STRING_MAX + WORD_SIZE);
+
+        for (size_t i = 0; i < app->egress.n; i++) {
+                const EgressItem *item = &app->egress.items[i];
+
+                size += (item->name ? strlen(item->name) : (size_t) NETWORK_STRING_MAX) + PORTS_SIZE + WORD_SIZE;
+        }
+        return size;
+}
+
 static size_t size_of_app(const App *app) {
         return OBJECT_SIZE + 4 * strlen(app->id) + size_of_names(app->party.identity) + size_of_words(app->party.tags.tags) +
-               size_of_words(app->argv) + (app->trap ? app->trap->n_listeners * (size_t) LISTENER_SIZE : 0);
+               size_of_outside(app) + size_of_words(app->argv) + (app->trap ? app->trap->n_listeners * (size_t) LISTENER_SIZE : 0);
 }
 
 static size_t size_of_virtual_service(const VirtualService *service) {
