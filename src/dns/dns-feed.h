@@ -8,6 +8,8 @@
  *
  * A connection begins with DNS_FEED_BEGIN, then everything that is known,
  * then DNS_FEED_COMMIT: what the feed did not mention by then is forgotten.
+ * Numbers of identities and views, and the patterns of an app, are anew with
+ * each connection, so that nobody is answered in between.
  * Changes follow as they happen, and messages take effect in their order. One
  * feed is current at a time; a new connection replaces the old one, and when
  * it closes dnsd goes on answering from what it knows.

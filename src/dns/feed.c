@@ -84,6 +84,7 @@ static void feed_close(Feed *feed) {
         feed->source = sd_event_source_disable_unref(feed->source);
         feed->fd = safe_close(feed->fd);
         feed->state = FEED_CLOSED;
+        server_resume(feed->server);
 }
 
 Feed *feed_free(Feed *feed) {

@@ -76,8 +76,39 @@ Server *server_free(Server *server) {
         return NULL;
 }
 
+/* What an app asks stays in its sockets while they are not looked at. */
+static int app_pause(App *app, bool paused) {
+        const int enabled = paused ? SD_EVENT_OFF : SD_EVENT_ON;
+        int r;
+
+        r = sd_event_source_set_enabled(app->udp_source, enabled);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(app->tcp_source, enabled);
+        for (Stream *s = app->streams; r >= 0 && s; s = s->app_next)
+                r = sd_event_source_set_enabled(s->io, enabled);
+        return r;
+}
+
+static void server_pause(Server *server, bool paused) {
+        App *app, *tmp;
+
+        server->paused = paused;
+        HASH_ITER(hh, server->apps, app, tmp) {
+                int r = app_pause(app, paused);
+
+                if (r < 0)
+                        app_log_warning(r, app->id, "Failed to have app %s wait, ignoring: %m", app->id);
+        }
+}
+
 void server_begin(Server *server) {
         server->generation++;
+        server_pause(server, true);
+}
+
+void server_resume(Server *server) {
+        if (server->paused)
+                server_pause(server, false);
 }
 
 void server_commit(Server *server) {
@@ -86,6 +117,7 @@ void server_commit(Server *server) {
         HASH_ITER(hh, server->apps, app, tmp)
                 if (app->generation != server->generation)
                         server_drop(server, app);
+        server_resume(server);
 }
 
 /* Receives one datagram: who sent it and which address it went to. Returns its size or a negative errno. */
@@ -314,7 +346,8 @@ static int app_watch(App *app) {
         r = sd_event_add_io(event, &app->tcp_source, app->tcp, EPOLLIN, app_on_tcp, app);
         if (r < 0)
                 return r;
-        return sd_event_source_set_ratelimit(app->tcp_source, ACCEPT_RATE_INTERVAL, ACCEPT_RATE_BURST);
+        r = sd_event_source_set_ratelimit(app->tcp_source, ACCEPT_RATE_INTERVAL, ACCEPT_RATE_BURST);
+        return r < 0 || !app->server->paused ? r : app_pause(app, true);
 }
 
 static bool id_is_valid(const char *id) {

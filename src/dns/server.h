@@ -55,6 +55,7 @@ struct Server {
         const Names *names;
         Forward *forward;
         uint64_t generation;
+        bool paused; /* in a snapshot */
         App *apps;
         Stream *streams;
         size_t n_streams;
@@ -68,9 +69,16 @@ Server *server_new(sd_event *event, const Names *names);
 Server *server_free(Server *server);
 DEFINE_CLEANUP(Server *, server_free)
 
-/* Begins a snapshot, and ends it: the apps that were not added in between are removed. */
+/*
+ * Begins a snapshot, and ends it: the apps that were not added in between are
+ * removed. What is asked in between waits, as names and apps do not fit
+ * together then.
+ */
 void server_begin(Server *server);
 void server_commit(Server *server);
+
+/* Answers again if the snapshot is broken off, by what is known. */
+void server_resume(Server *server);
 
 /*
  * Serves the app `id` (1 to 253 printable characters) on its sockets; if it is

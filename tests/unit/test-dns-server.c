@@ -374,6 +374,53 @@ START_TEST(test_remove) {
 }
 END_TEST
 
+static const DnsFeedAddress address = {AF_INET, {198, 18, 0, 10}};
+
+/* Asks for a name, and tells how many addresses the answer has; -1: there is none. */
+static int asked(int fd, bool stream, const char *name) {
+        size_t size = query(buf, name, LDNS_RR_TYPE_A, 7);
+        uint8_t answer[2 + 512];
+
+        ck_assert_int_eq(send(fd, stream ? buf : buf + 2, stream ? size : size - 2, 0), (ssize_t) (stream ? size : size - 2));
+        return receive(fd, answer, sizeof(answer)) == 0 ? -1 : LDNS_ANCOUNT(answer + (stream ? 2 : 0));
+}
+
+/* Between the beginning and the end of a snapshot, when numbers of old apps and of new names meet, nobody is answered. */
+START_TEST(test_snapshot) {
+        static const NameSight other = {.identity = 2};
+        static const NameViewer anew = {.identity = 2};
+        Ports ports = add_app("app");
+        _cleanup_close_ int udp = client(SOCK_DGRAM, "127.0.0.1", ports.udp), tcp = client(SOCK_STREAM, "127.0.0.1", ports.tcp);
+        uint8_t answer[512];
+        App *app;
+
+        ck_assert_int_eq(asked(udp, false, "web"), 1);
+        ck_assert_int_eq(asked(tcp, true, "web"), 1);
+        server_begin(server);
+        ck_assert_int_eq(names_set(names, "web", &address, 1, &other), 0);
+        ck_assert_int_eq(asked(udp, false, "web"), -1);
+        HASH_FIND_STR(server->apps, "app", app);
+        ck_assert_int_eq(server_add(server, "app", &anew, dup(app->udp), dup(app->tcp)), 0);
+        ck_assert_int_eq(asked(udp, false, "web"), -1);
+        server_commit(server);
+        for (unsigned i = 0; i < 2; i++) {
+                ck_assert_uint_ge(receive(udp, answer, LDNS_HEADER_SIZE), LDNS_HEADER_SIZE);
+                ck_assert_uint_eq(LDNS_ANCOUNT(answer), 1);
+        }
+        ck_assert_int_eq(asked(udp, false, "web"), 1);
+
+        /* It goes on if the snapshot breaks off. */
+        safe_close(tcp);
+        tcp = client(SOCK_STREAM, "127.0.0.1", ports.tcp);
+        ck_assert_int_eq(asked(tcp, true, "web"), 1);
+        server_begin(server);
+        ck_assert_int_eq(asked(tcp, true, "web"), -1);
+        server_resume(server);
+        ck_assert_int_eq(asked(tcp, true, "web"), 1);
+        ck_assert_int_eq(asked(udp, false, "web"), 1);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("dns-server");
         TCase *tcase = tcase_create("server");
@@ -391,6 +438,7 @@ int main(void) {
         tcase_add_test(tcase, test_tcp_bound);
         tcase_add_test(tcase, test_tcp_idle);
         tcase_add_test(tcase, test_remove);
+        tcase_add_test(tcase, test_snapshot);
         suite_add_tcase(suite, tcase);
         srunner_run_all(runner, CK_NORMAL);
         failed = srunner_ntests_failed(runner);
