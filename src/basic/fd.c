@@ -22,7 +22,8 @@ ssize_t read_file(int dirfd, const char *path, char *buf, size_t size) {
         _cleanup_close_ int fd = -EBADF;
         size_t n = 0;
 
-        fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        /* A FIFO would wait for somebody to write. */
+        fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (fd < 0)
                 return -errno;
 

@@ -30,7 +30,7 @@ static inline void fclosep(FILE **f) {
 /*
  * Reads a file of at most `size - 1` bytes into `buf` and ends it with NUL.
  * Returns the number of bytes, or a negative errno of open(2)/read(2);
- * -EFBIG if the file is larger.
+ * -EFBIG if the file is larger. Does not wait for who may write into a FIFO.
  */
 ssize_t read_file(int dirfd, const char *path, char *buf, size_t size);
 

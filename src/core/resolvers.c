@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "basic/clock.h"
 #include "basic/fd.h"
@@ -54,16 +53,12 @@ static uint64_t list_number(const NameServers *servers) {
 
 static void read_servers(NameServers *ret) {
         _cleanup_free_ char *text = NULL;
-        struct stat st;
         ssize_t l;
 
         text = malloc(RESOLV_CONF_SIZE_MAX);
         if (!text)
                 return;
-        /* Whatever else it may be, such as a FIFO, might keep us. */
-        l = stat(RESOLV_CONF, &st) < 0 ? -errno : !S_ISREG(st.st_mode) ? -EINVAL : 0;
-        if (l >= 0)
-                l = read_file(AT_FDCWD, RESOLV_CONF, text, RESOLV_CONF_SIZE_MAX);
+        l = read_file(AT_FDCWD, RESOLV_CONF, text, RESOLV_CONF_SIZE_MAX);
         if (l < 0) {
                 (void) log_debug_errno((int) l, "Failed to read " RESOLV_CONF ", going on without it: %m");
                 *text = '\0';

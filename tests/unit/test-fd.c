@@ -74,6 +74,8 @@ START_TEST(test_read_file) {
         ck_assert_str_eq(buf, "");
 
         ck_assert_int_eq(read_file(dir, "none", buf, sizeof(buf)), -ENOENT);
+        ck_assert_int_eq(mkfifoat(dir, "fifo", 0600), 0);
+        ck_assert_int_eq(read_file(dir, "fifo", buf, sizeof(buf)), 0); /* does not wait for somebody to write */
         ck_assert_int_eq(read_file(dir, ".", buf, sizeof(buf)), -EISDIR);
         ck_assert_int_eq(read_file(-EBADF, "f", buf, sizeof(buf)), -EBADF);
 }
