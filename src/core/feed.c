@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -12,10 +14,7 @@
 #include "dns/dns-feed.h"
 #include "model/visibility.h"
 
-enum {
-        FEED_BUDGET = 64,       /* reports in one turn of the loop */
-        FEED_DRAIN_MAX = 65536, /* reports by feed_drain(): more than can be queued */
-};
+enum { FEED_BUDGET = 64 }; /* reports in one turn of the loop */
 
 /* How long to wait before connecting again, and at most. */
 #define RETRY_USEC (100 * USEC_PER_MSEC)
@@ -145,7 +144,11 @@ static int feed_on_io(sd_event_source *s, int fd, uint32_t revents, void *userda
 }
 
 void feed_drain(Feed *feed) {
-        feed_hear(feed, FEED_DRAIN_MAX);
+        int size;
+
+        /* What comes meanwhile is for the loop: whoever reports could go on and on. */
+        if (feed->fd >= 0 && ioctl(feed->fd, SIOCINQ, &size) >= 0)
+                feed_hear(feed, (unsigned) size / sizeof(DnsFeedReport));
 }
 
 static void feed_begin(Feed *feed) {
