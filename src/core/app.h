@@ -89,6 +89,7 @@ struct App {
         int dns_udp, dns_tcp;
         uint64_t n_in, n_out, n_refused; /* connections to it, of it; those of it that were refused */
         bool not_counted; /* its bytes: the kernel was held up by it (core/census.h) */
+        bool closes; /* core/unit-door.c: something of it is being closed, which may take as long as it likes */
         struct Starter *starter; /* core/starter.h; NULL: nobody has waited for it yet */
         Echo *echo; /* NULL: nobody answers its pings */
         char *owner;
@@ -168,7 +169,7 @@ DEFINE_CLEANUP(App *, app_free)
 /* The app is over: tells everybody and forgets it. */
 void app_end(App *app);
 
-/* The last process that had this filter is gone. With its last filter the app is over. */
+/* The last process that had this filter is gone. A scope is over with that; a service can have others, or none for a while. */
 void app_filter_ended(App *app, uint64_t number);
 
 /*

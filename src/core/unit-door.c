@@ -19,6 +19,7 @@
 #include "basic/fd-store.h"
 #include "basic/log.h"
 #include "core/app.h"
+#include "core/census.h"
 #include "core/unit-door.h"
 #include "launch/unit-protocol.h"
 #include "unit/drop-in.h"
@@ -279,32 +280,48 @@ static bool is_listener(const char *path) {
         return strcmp(target, "anon_inode:seccomp notify") == 0;
 }
 
+typedef struct CloseJob {
+        int fd;
+        uint64_t app; /* its number */
+} CloseJob;
+
 static void close_run(void *job) {
-        safe_close(*(int *) job);
+        safe_close(((CloseJob *) job)->fd);
 }
 
 static void close_done(void *job, void *userdata) {
+        App *app = manager_find_number(userdata, ((CloseJob *) job)->app);
+
+        if (app)
+                app->closes = false;
 }
 
-/* Something else under the number: to close that can take for ever, if its file system is the app's. */
-static void close_elsewhere(Client *c, int fd) {
+/*
+ * Something else under the number: to close that can take for ever, if its file system is the app's. Until it has been
+ * done no more is taken of the app.
+ */
+static void close_elsewhere(Client *c, App *app, int fd) {
         static const ErrandType type = { .run = close_run, .done = close_done, .free = free };
-        int *job = malloc(sizeof(*job));
+        Manager *m = c->door->manager;
+        CloseJob *job = malloc(sizeof(*job));
         Errand *errand;
 
+        app->closes = true;
         if (!job)
                 return;
-        *job = fd;
+        *job = (CloseJob){ fd, app->number };
         /* If it cannot be begun, it stays open: that is the lesser evil. */
-        if (errand_start(c->door->manager->event, &type, job, NULL, &errand) < 0)
+        if (errand_start(m->event, &type, job, m, &errand) < 0)
                 free(job);
 }
 
 /* Takes a copy. The number can be that of another file from one moment to the next. */
-static int take_listener(Client *c, int pidfd, pid_t pid, int number) {
+static int take_listener(Client *c, App *app, int pidfd, pid_t pid, int number) {
         char path[64];
         int fd;
 
+        if (app->closes)
+                return -EBUSY;
         (void) snprintf(path, sizeof(path), "/proc/%i/fd/%i", pid, number);
         if (!is_listener(path))
                 return -EBADF;
@@ -314,12 +331,12 @@ static int take_listener(Client *c, int pidfd, pid_t pid, int number) {
         (void) snprintf(path, sizeof(path), "/proc/self/fd/%i", fd);
         if (is_listener(path))
                 return fd;
-        close_elsewhere(c, fd);
+        close_elsewhere(c, app, fd);
         return -EBADF;
 }
 
 static void on_filter(Client *c, App *app, int pidfd, pid_t pid, int number) {
-        int listener = take_listener(c, pidfd, pid, number), r = listener;
+        int listener = take_listener(c, app, pidfd, pid, number), r = listener;
 
         if (listener >= 0) {
                 r = app_adopt(app, listener);
