@@ -29,7 +29,6 @@ static int open_leader(pid_t leader, uint64_t start) {
 }
 
 static int app_restore_record(App *app, AppRecord *record) {
-        _cleanup_free_ char *message = NULL;
         char **argv = TAKE_PTR(record->argv);
         int r;
 

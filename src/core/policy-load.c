@@ -204,9 +204,9 @@ static void format_place(const PolicyProblem *problem, char *buf, size_t size) {
                 (void) snprintf(buf, size, "%s", problem->file);
 }
 
-/* Returns the number of errors. */
 static const char *const broken[] = { "MESSAGE_ID=" MESSAGE_POLICY_BROKEN, NULL };
 
+/* Returns the number of errors. */
 static size_t log_problems(const Policy *policy) {
         const PolicyProblem *problems;
         size_t n, n_errors;

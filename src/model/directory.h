@@ -199,4 +199,3 @@ void directory_remove_backend(Directory *d, Backend *backend);
 
 /* Whether a connection to `to`, an address of the backend's identity or loopback, is for this backend. */
 bool backend_matches(const Backend *backend, const Endpoint *to);
-

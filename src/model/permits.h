@@ -21,7 +21,7 @@ enum {
 typedef struct Permit {
         Address address;
         uint64_t until; /* CLOCK_MONOTONIC, µs */
-        uint64_t noted; /* its owner's: what was written down of that; core/egress.c */
+        uint64_t noted; /* its owner's: what was written down of that; core/permitted.c */
         char *name;     /* lower case, without a dot at its end */
 } Permit;
 

@@ -188,7 +188,7 @@ struct Switch {
         Exit exit;
         uint64_t netns; /* cookie of the host's namespace */
         bool views;     /* there may be sockets with a view of their own (trap/alias.h) */
-        bool without_owners; /* trap/outside.c: sockets outside are not the apps' users' */
+        bool without_owners; /* trap/outside-socket.c: those outside are not the apps' users' */
         uint64_t next_pending;
         uint64_t delivered_connect; /* the connect whose connection an earlier daemon gave to the server, or 0 */
         struct Worker *worker;
