@@ -322,6 +322,9 @@ void pending_forget(Trap *trap) {
         char name[PENDING_FD_NAME_MAX];
 
         trap->wants_room = false;
+        /* Nobody is to be tried again for the room that there is now. */
+        while (trap->waiting)
+                stop_waiting(trap->waiting);
         HASH_ITER(hh, trap->pending, p, tmp)
                 pending_abort(p);
         if (!trap->sw->leaving && trap->spool.in >= 0) {
