@@ -87,19 +87,23 @@ int outside_options_set_expose_from(OutsideOptions *o, char **values, char **ret
 int outside_options_set_egress(OutsideOptions *o, char **values, char **ret_message) {
         _cleanup_free_ char *item = NULL;
         const char *reason;
+        Egress egress;
         int r;
 
         if (!*values)
                 return say(-EINVAL, ret_message, "No egress was given; 'no' stands for none");
-        r = egress_parse(values, &o->egress, &item, &reason);
+        r = egress_parse(values, &egress, &item, &reason);
         if (r == -EINVAL)
                 return invalid(ret_message, "egress", item, reason,
                                "no, yes, or networks and names (*.DOMAIN for those below it), each with :PORT or :PORT-PORT or without, separated by commas");
         if (r == -E2BIG)
-                return say(-EINVAL, ret_message, "More than %i items of egress were given",
-                                         EGRESS_ITEMS_MAX);
-        o->has_egress = r >= 0;
-        return r;
+                return say(-EINVAL, ret_message, "More than %i items of egress were given", EGRESS_ITEMS_MAX);
+        if (r < 0)
+                return r;
+        egress_done(&o->egress);
+        o->egress = egress;
+        o->has_egress = true;
+        return 0;
 }
 
 bool outside_options_asks_egress(const OutsideOptions *o, const Egress *default_egress) {

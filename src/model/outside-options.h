@@ -17,8 +17,8 @@ typedef struct OutsideOptions {
 void outside_options_done(OutsideOptions *o);
 
 /*
- * Take what is given, and add it to what was given before. Return 0, -ENOMEM, or -EINVAL with a sentence (to be freed)
- * about what is wrong and what is allowed.
+ * Take what is given: ports and networks are added to what was given before, an egress stands for it. Return 0, -ENOMEM,
+ * or -EINVAL with a sentence (to be freed) about what is wrong and what is allowed.
  */
 int outside_options_set_expose(OutsideOptions *o, char **values, char **ret_message);
 int outside_options_set_expose_from(OutsideOptions *o, char **values, char **ret_message);

@@ -99,15 +99,12 @@ static void reset_expose_from(UnitSettings *s) {
 static int set_egress(UnitSettings *s, const char *word, char **ret_message) {
         if (strv_append(&s->egress, word) < 0)
                 return -ENOMEM;
-        egress_done(&s->outside.egress);
-        s->outside.egress = (Egress){};
         return outside_options_set_egress(&s->outside, s->egress, ret_message);
 }
 
 static void reset_egress(UnitSettings *s) {
         s->egress = strv_free(s->egress);
         egress_done(&s->outside.egress);
-        s->outside.egress = (Egress){};
         s->outside.has_egress = false;
 }
 
