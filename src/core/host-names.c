@@ -92,7 +92,7 @@ static int open_sockets(HostNames *names) {
                         return *sockets[i].fd;
                 r = fd_store_add(sockets[i].stored, *sockets[i].fd, false);
                 if (r < 0)
-                        return r;
+                        (void) log_warning_errno(r, "Failed to store a socket for the names of apps, ignoring: %m");
         }
         return 0;
 }
@@ -309,6 +309,16 @@ static int watch_resolved(HostNames *names) {
  * The whole.
  */
 
+/* Nothing of it is to stay: not in the descriptor store, where nobody would answer, and not with systemd-resolved. */
+static HostNames *give_up(HostNames *names) {
+        if (names->udp >= 0)
+                (void) fd_store_remove(HOST_NAMES_UDP_FD_NAME);
+        if (names->tcp >= 0)
+                (void) fd_store_remove(HOST_NAMES_TCP_FD_NAME);
+        host_names_withdraw(names);
+        return host_names_free(names);
+}
+
 int host_names_new(Manager *m, int udp, int tcp, HostNames **ret) {
         HostNames *names;
         int r;
@@ -318,18 +328,13 @@ int host_names_new(Manager *m, int udp, int tcp, HostNames **ret) {
                 return -ENOMEM;
         *names = (HostNames){ .manager = m, .udp = udp, .tcp = tcp };
         if (!m->config.host_names) {
-                if (udp >= 0)
-                        (void) fd_store_remove(HOST_NAMES_UDP_FD_NAME);
-                if (tcp >= 0)
-                        (void) fd_store_remove(HOST_NAMES_TCP_FD_NAME);
-                host_names_withdraw(names);
-                *ret = host_names_free(names);
+                *ret = give_up(names);
                 return 0;
         }
         r = open_sockets(names);
         if (r < 0) {
                 (void) log_warning_errno(r, "Failed to listen on " ADDRESS_TEXT ":53 for the names of apps, the host does without them: %m");
-                *ret = host_names_free(names);
+                *ret = give_up(names);
                 return 0;
         }
         r = watch_resolved(names);
