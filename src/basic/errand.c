@@ -23,16 +23,31 @@ struct Errand {
 
 static atomic_uint n_errands; /* that count */
 
-static bool count_in(const ErrandType *type) {
-        if (type->uncounted || atomic_fetch_add(&n_errands, 1) < ERRANDS_MAX)
+static bool take(atomic_uint *n, unsigned max) {
+        if (atomic_fetch_add(n, 1) < max)
                 return true;
-        atomic_fetch_sub(&n_errands, 1);
+        atomic_fetch_sub(n, 1);
+        return false;
+}
+
+static bool count_in(const ErrandType *type) {
+        if (type->uncounted)
+                return true;
+        if (type->max > 0 && !take(type->n, type->max))
+                return false;
+        if (take(&n_errands, ERRANDS_MAX))
+                return true;
+        if (type->max > 0)
+                atomic_fetch_sub(type->n, 1);
         return false;
 }
 
 static void count_out(const ErrandType *type) {
-        if (!type->uncounted)
-                atomic_fetch_sub(&n_errands, 1);
+        if (type->uncounted)
+                return;
+        atomic_fetch_sub(&n_errands, 1);
+        if (type->max > 0)
+                atomic_fetch_sub(type->n, 1);
 }
 
 static void errand_destroy(Errand *e) {

@@ -11,6 +11,7 @@
  * to its end, if ever.
  */
 
+#include <stdatomic.h>
 #include <systemd/sd-event.h>
 #include "basic/macro.h"
 
@@ -24,6 +25,8 @@ typedef struct ErrandType {
         void (*done)(void *job, void *userdata);  /* in the loop; the job is freed after it */
         void (*free)(void *job);                  /* in either */
         bool uncounted; /* no app can hold it up, and its owner has one at a time: begins however many others are under way */
+        unsigned max;   /* of those that count, of this type at a time, so that there is room for others; 0: as many as of all */
+        atomic_uint *n; /* with `max`: how many there are */
 } ErrandType;
 
 /*

@@ -16,10 +16,14 @@
 #define SETTLE_USEC (50 * USEC_PER_MSEC)
 /* The search for descriptors. */
 #define SEARCH_TIMEOUT_USEC (60 * USEC_PER_SEC)
+/* How often it is tried to begin it while there are too many. */
+#define SEARCH_RETRY_USEC (100 * USEC_PER_MSEC)
 
 enum {
         CHECKS_PER_TURN = 1000,
-        CUTS_MAX = 64, /* at a time */
+        CUTS_MAX = 64,     /* at a time */
+        SEARCHES_MAX = 4,  /* an app can hold up what looks at its sockets */
+        SEARCH_TRIES_MAX = SEARCH_TIMEOUT_USEC / SEARCH_RETRY_USEC,
 };
 
 /* What the thread does. */
@@ -43,6 +47,8 @@ struct Cut {
         Snapshot *snapshot;
         size_t at, n_chosen;
         size_t *chosen; /* indexes of the snapshot */
+        Job *job;       /* while it waits for others to end */
+        unsigned n_tries;
         Errand *errand;
         Cut *prev, *next; /* of the manager's */
 };
@@ -70,6 +76,7 @@ static void cut_end(Cut *c, int error) {
         c->manager->n_cuts--;
         c->done(&c->result, c->userdata);
         snapshot_unref(c->snapshot);
+        job_free(c->job);
         free(c->chosen);
         free(c);
 }
@@ -111,7 +118,8 @@ static void job_done(void *p, void *userdata) {
         cut_end(c, 0);
 }
 
-static const ErrandType job_type = { job_run, job_done, job_free };
+static atomic_uint n_searches;
+static const ErrandType job_type = { job_run, job_done, job_free, .max = SEARCHES_MAX, .n = &n_searches };
 
 static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
         cut_end(userdata, -ETIMEDOUT);
@@ -173,27 +181,42 @@ static int job_fill(Job *j, const Cut *c) {
         return 0;
 }
 
-static int cut_search(Cut *c) {
+static int on_retry(sd_event_source *s, uint64_t usec, void *userdata);
+
+static int start_search(Cut *c) {
         sd_event *event = c->manager->event;
-        Job *j;
         int r;
 
         c->source = sd_event_source_disable_unref(c->source);
+        r = errand_start(event, &job_type, c->job, c, &c->errand);
+        if (r == -EBUSY && c->n_tries++ < SEARCH_TRIES_MAX)
+                return sd_event_add_time_relative(event, &c->source, CLOCK_MONOTONIC, SEARCH_RETRY_USEC, 0, on_retry, c);
+        if (r < 0)
+                return r;
+        c->job = NULL;
+        return sd_event_add_time_relative(event, &c->source, CLOCK_MONOTONIC, SEARCH_TIMEOUT_USEC, 0, on_timeout, c);
+}
+
+static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
+        int r = start_search(userdata);
+
+        if (r < 0)
+                cut_end(userdata, r);
+        return 0;
+}
+
+static int cut_search(Cut *c) {
+        int r;
+
         if (c->n_chosen == 0) {
                 cut_end(c, 0);
                 return 0;
         }
-        j = calloc(1, sizeof(*j));
-        if (!j)
+        c->job = calloc(1, sizeof(*c->job));
+        if (!c->job)
                 return -ENOMEM;
-        r = job_fill(j, c);
-        if (r >= 0)
-                r = sd_event_add_time_relative(event, &c->source, CLOCK_MONOTONIC, SEARCH_TIMEOUT_USEC, 0, on_timeout, c);
-        if (r >= 0)
-                r = errand_start(event, &job_type, j, c, &c->errand);
-        if (r < 0)
-                job_free(j);
-        return r;
+        r = job_fill(c->job, c);
+        return r < 0 ? r : start_search(c);
 }
 
 /* What waits to be accepted is ours, and is not looked for. */

@@ -17,6 +17,7 @@
 #include "transport/sock-diag.h"
 
 enum {
+        SEARCHES_MAX = 8, /* at a time */
         SOCKETS_MAX = 256, /* that are looked at */
         COMM_MAX = 64,
         STATE_LISTEN = 10, /* as the kernel numbers it */
@@ -144,7 +145,8 @@ static void job_done(void *p, void *userdata) {
         finish(s, j->holder);
 }
 
-static const ErrandType job_type = { job_run, job_done, job_free };
+static atomic_uint n_searches;
+static const ErrandType job_type = { job_run, job_done, job_free, .max = SEARCHES_MAX, .n = &n_searches };
 
 static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         finish(userdata, NULL);

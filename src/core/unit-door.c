@@ -34,6 +34,7 @@
 enum {
         CLIENTS_MAX = 1024,
         CLIENTS_PER_USER_MAX = 64, /* but root */
+        CLOSES_MAX = 4,
 };
 
 typedef struct Client {
@@ -301,7 +302,8 @@ static void close_done(void *job, void *userdata) {
  * done no more is taken of the app.
  */
 static void close_elsewhere(Client *c, App *app, int fd) {
-        static const ErrandType type = { .run = close_run, .done = close_done, .free = free };
+        static atomic_uint n_closes;
+        static const ErrandType type = { .run = close_run, .done = close_done, .free = free, .max = CLOSES_MAX, .n = &n_closes };
         Manager *m = c->door->manager;
         CloseJob *job = malloc(sizeof(*job));
         Errand *errand;

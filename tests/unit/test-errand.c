@@ -123,6 +123,34 @@ START_TEST(test_limit) {
 }
 END_TEST
 
+/* Those of a type that has a share do not take the room of others. */
+START_TEST(test_share) {
+        static atomic_uint n;
+        static const ErrandType shared = { job_run, job_done, job_free, .max = 2, .n = &n };
+        Job *refused = job_new(NULL, 1);
+        Errand *errand;
+        sem_t wait;
+
+        (void) sem_init(&wait, 0, 0);
+        for (unsigned i = 0; i < shared.max; i++) {
+                ck_assert_int_eq(errand_start(event, &shared, job_new(&wait, 1), &result, &errand), 0);
+                (void) errand_abandon(errand);
+        }
+        ck_assert_int_eq(errand_start(event, &shared, refused, &result, &errand), -EBUSY);
+        for (unsigned i = shared.max; i < ERRANDS_MAX; i++)
+                ck_assert_int_eq(errand_start(event, &type, job_new(&wait, 1), &result, &errand), 0);
+        for (unsigned i = 0; i < ERRANDS_MAX; i++)
+                (void) sem_post(&wait);
+        while (n_done < (int) (ERRANDS_MAX - shared.max))
+                ck_assert_int_ge(sd_event_run(event, UINT64_MAX), 0);
+        wait_freed(ERRANDS_MAX);
+        ck_assert_uint_eq(atomic_load(&n), 0);
+        ck_assert_int_eq(errand_start(event, &shared, refused, &result, &errand), 0);
+        while (n_done < (int) (ERRANDS_MAX - shared.max) + 1)
+                ck_assert_int_ge(sd_event_run(event, UINT64_MAX), 0);
+}
+END_TEST
+
 int main(void) {
-        return UNIT_RUN("errand", setup, teardown, test_done, test_abandon, test_limit);
+        return UNIT_RUN("errand", setup, teardown, test_done, test_abandon, test_limit, test_share);
 }
