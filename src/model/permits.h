@@ -23,11 +23,14 @@ typedef struct Permit {
         uint64_t until; /* CLOCK_MONOTONIC, µs */
         uint64_t noted; /* its owner's: what was written down of that; core/permitted.c */
         char *name;     /* lower case, without a dot at its end */
+        uint16_t next;  /* of those whose address has the same hash: its number, from 1; 0: no more */
 } Permit;
 
+/* Zero to begin with. They are looked at by each connect(2) to the outside, so they are found by a hash of the address. */
 typedef struct Permits {
         Permit *list;
         size_t n;
+        uint16_t *first; /* for each hash, as Permit.next */
 } Permits;
 
 void permits_done(Permits *permits);

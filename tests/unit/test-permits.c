@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "basic/clock.h"
 #include "model/permits.h"
 #include "unit.h"
 
@@ -70,6 +71,33 @@ START_TEST(test_bound) {
 }
 END_TEST
 
+/* Looks some addresses up, each of which is there or not, and tells the processor time. */
+static uint64_t look_up(void) {
+        const Address there = unit_address("10.0.0.0"), not_there = unit_address("192.0.2.1");
+        const uint64_t begin = now_usec(CLOCK_PROCESS_CPUTIME_ID);
+
+        for (unsigned i = 0; i < 100000; i++) {
+                ck_assert_ptr_nonnull(permits_next(&permits, &there, NULL));
+                ck_assert_ptr_null(permits_next(&permits, &not_there, NULL));
+        }
+        return now_usec(CLOCK_PROCESS_CPUTIME_ID) - begin;
+}
+
+/* A connect does not cost more with all the permits that there may be. */
+START_TEST(test_cost) {
+        char address[ADDRESS_STRING_MAX];
+        uint64_t few;
+
+        add("a.test", "10.0.0.0", 1000);
+        few = look_up();
+        for (unsigned i = 1; i < PERMITS_MAX; i++) {
+                (void) snprintf(address, sizeof(address), "10.0.%u.%u", i / 256, i % 256);
+                add("a.test", address, 1000);
+        }
+        ck_assert_uint_le(look_up(), 10 * few);
+}
+END_TEST
+
 /* Neither less than who was just told needs, nor for ever. */
 START_TEST(test_ttl) {
         ck_assert_uint_eq(permit_until(7, 60), 7 + 60 * USEC_PER_SEC);
@@ -79,5 +107,5 @@ START_TEST(test_ttl) {
 END_TEST
 
 int main(void) {
-        return UNIT_RUN("permits", NULL, teardown, test_add, test_bound, test_ttl);
+        return UNIT_RUN("permits", NULL, teardown, test_add, test_bound, test_cost, test_ttl);
 }
