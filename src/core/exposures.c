@@ -34,10 +34,11 @@ typedef struct HostPort {
         Exposures *exposures;
         int fd; /* nonblocking, AF_INET6 if there is such */
         uid_t uid; /* of the first app */
-        unsigned n_apps; /* that expose it */
+        uid_t owner; /* who started that */
         bool warned; /* that it cannot listen: an app can try as often as it likes */
         sd_event_source *io, *pause;
         struct HostPort *prev, *next;
+        UT_hash_handle hh; /* by where it is */
 } HostPort;
 
 /* A socket of an earlier daemon that no app has asked for yet. */
@@ -50,6 +51,7 @@ typedef struct Kept {
 struct Exposures {
         Manager *manager;
         HostPort *ports;
+        HostPort *by_endpoint; /* uthash: the same */
         Kept *kept;
 };
 
@@ -131,25 +133,33 @@ static RouteIncoming make_route(HostPort *hp) {
         };
 }
 
+static bool may_now(const Party *party, const Address *client, void *userdata) {
+        const HostPort *hp = userdata;
+
+        return may(party, client, userdata) && !incoming_is_full(app_of(party)->trap, hp->shown.port);
+}
+
+static bool may_later(const Party *party, const Address *client, void *userdata) {
+        const HostPort *hp = userdata;
+
+        return may(party, client, userdata) && incoming_is_full(app_of(party)->trap, hp->shown.port);
+}
+
 /*
  * Whether nothing is to be accepted now: all who may get it have too much
  * waiting. If a client always goes to the same one, one of them is enough.
  */
-static bool is_full(const HostPort *hp) {
-        const ServicePort *port = identity_find_port(hp->shown.identity, hp->shown.port);
-        const Party *last = NULL;
-        bool any_full = false, any_free = false;
+static bool is_full(HostPort *hp) {
+        RouteIncoming q = make_route(hp);
+        const int family = hp->shown.at.address.family;
 
-        for (const Backend *b = port ? port->backends : NULL; b; b = b->next) {
-                if (b->party == last || b->party->draining || !may(b->party, NULL, (void *) hp))
-                        continue;
-                last = b->party;
-                if (incoming_is_full(app_of(last)->trap, hp->shown.port))
-                        any_full = true;
-                else
-                        any_free = true;
+        if (hp->shown.identity->strategy != STRATEGY_SOURCE_HASH) {
+                q.may = may_now;
+                if (route_incoming_is_possible(&q, family, 0))
+                        return false;
         }
-        return hp->shown.identity->strategy == STRATEGY_SOURCE_HASH ? any_full : any_full && !any_free;
+        q.may = may_later;
+        return route_incoming_is_possible(&q, family, 0);
 }
 
 static int on_pause_over(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -179,12 +189,11 @@ static bool distribute(HostPort *hp, int *fd, const Endpoint *client, App **ret_
         bool wait = one;
 
         for (;;) {
-                Route *route = ret_route;
                 uint64_t id;
                 int r;
 
-                *route = route_incoming(&q, &client->address, now_usec(CLOCK_MONOTONIC), &tried);
-                if (route->verdict != ROUTE_BACKEND) {
+                *ret_route = route_incoming(&q, &client->address, now_usec(CLOCK_MONOTONIC), &tried);
+                if (ret_route->verdict != ROUTE_BACKEND) {
                         /* Once more, if there are such as only were full. */
                         if (wait || tried.n == failed.n)
                                 return false;
@@ -192,9 +201,9 @@ static bool distribute(HostPort *hp, int *fd, const Endpoint *client, App **ret_
                         tried = failed;
                         continue;
                 }
-                *ret_app = app_of(route->backend->party);
-                id = route->backend->id;
-                r = incoming_give(sw, route, client, fd, wait, &failed);
+                *ret_app = app_of(ret_route->backend->party);
+                id = ret_route->backend->id;
+                r = incoming_give(sw, ret_route, client, fd, wait, &failed);
                 if (r >= 0)
                         return true;
                 if (r != -EPIPE && (r != -EAGAIN || wait))
@@ -400,6 +409,7 @@ static HostPort *host_port_free(HostPort *hp) {
         char name[FD_NAME_MAX];
 
         DL_DELETE(e->ports, hp);
+        HASH_DELETE(hh, e->by_endpoint, hp);
         sd_event_source_disable_unref(hp->io);
         sd_event_source_disable_unref(hp->pause);
         if (!e->manager->sw.leaving) {
@@ -443,7 +453,9 @@ static int host_port_new(App *app, const Endpoint *at, uint16_t port, HostPort *
         /* One that was kept can be that of another user's app. */
         hp->uid = fstat(fd, &st) < 0 ? app->uid : st.st_uid;
         hp->shown = (ExposedPort){ .at = *at, .identity = app->party.identity, .port = port, .listens = is_listening(fd) };
+        hp->owner = app->owner_uid;
         DL_APPEND(e->ports, hp);
+        HASH_ADD(hh, e->by_endpoint, shown.at, sizeof(hp->shown.at), hp);
         r = sd_event_add_io(app->manager->event, &hp->io, fd, EPOLLIN, on_connection, hp);
         if (r >= 0)
                 r = sd_event_source_set_enabled(hp->io, SD_EVENT_OFF);
@@ -462,13 +474,11 @@ static int host_port_new(App *app, const Endpoint *at, uint16_t port, HostPort *
         return 0;
 }
 
-static HostPort *find(Exposures *e, const Endpoint *at) {
+static HostPort *find(const Exposures *e, const Endpoint *at) {
         HostPort *hp;
 
-        DL_FOREACH(e->ports, hp)
-                if (endpoint_equal(&hp->shown.at, at))
-                        return hp;
-        return NULL;
+        HASH_FIND(hh, e->by_endpoint, at, sizeof(*at), hp);
+        return hp;
 }
 
 /* One of ours that the kernel takes for the same. */
@@ -510,10 +520,8 @@ static int claim(App *app, const Endpoint *at, uint16_t port, Endpoint *ret_take
         }
         if (!hp)
                 r = host_port_new(app, at, port, &hp);
-        if (r >= 0) {
-                hp->n_apps++;
+        if (r >= 0)
                 return 0;
-        }
         switch (r) {
         case -EADDRINUSE:
                 *ret_taken = *at;
@@ -531,31 +539,47 @@ static int claim(App *app, const Endpoint *at, uint16_t port, Endpoint *ret_take
         }
 }
 
-/* Returns whether there was one. */
-static bool unclaim(App *app, const Endpoint *at) {
-        HostPort *hp = find(app->manager->exposures, at);
-
-        if (hp && --hp->n_apps == 0)
-                host_port_free(hp);
-        return hp;
+static bool is_used(const HostPort *hp) {
+        for (const Party *p = hp->shown.identity->parties; p; p = p->next)
+                if (app_of(p)->exposed && exposures_has(app_of(p), &hp->shown))
+                        return true;
+        return false;
 }
 
-static unsigned count_ports(const App *app) {
+/* A port by both families counts once. */
+static bool is_second(const HostPort *hp) {
+        Endpoint first = { .address.family = AF_INET, .port = hp->shown.at.port };
+
+        return hp->shown.at.address.family == AF_INET6 && address_is_unspecified(&hp->shown.at.address) &&
+                        find(hp->exposures, &first);
+}
+
+/* How many ports the app is exposed at where no other one of its identity is. */
+static unsigned count_new_ports(const App *app) {
         unsigned n = 0;
+        Endpoint at;
 
         for (size_t i = 0; i < app->n_exposes; i++)
-                n += app->exposes[i].n;
+                for (unsigned port = 0; port < app->exposes[i].n; port++) {
+                        bool is_there = false;
+
+                        for (unsigned family = 0; family < FAMILIES; family++)
+                                is_there = is_there || (endpoint_of(&app->exposes[i], port, family, &at) &&
+                                                        find(app->manager->exposures, &at));
+                        n += !is_there;
+                }
         return n;
 }
 
 static int check_limits(const App *app, char **ret_message) {
         const Manager *m = app->manager;
-        unsigned all = count_ports(app), users = all;
+        unsigned all = count_new_ports(app), users = all;
+        const HostPort *hp;
 
-        for (const App *other = m->apps; other; other = other->hh.next)
-                if (other->exposed && other != app) {
-                        all += count_ports(other);
-                        users += other->owner_uid == app->owner_uid ? count_ports(other) : 0;
+        DL_FOREACH(m->exposures->ports, hp)
+                if (!is_second(hp)) {
+                        all++;
+                        users += hp->owner == app->owner_uid;
                 }
         if (all > EXPOSED_PORTS_MAX)
                 return say(-EDQUOT, ret_message, "More than %i ports of the host would be those of apps", EXPOSED_PORTS_MAX);
@@ -589,9 +613,22 @@ static bool can_do_without(const App *app, const Walk *w, const Endpoint *at, in
                         app->exposes[w->i].address.family == AF_UNSPEC;
 }
 
+/* Of the ports of the host that the app had or was to have, those go that no app is exposed at. */
+static void unclaim(App *app) {
+        Walk walk = {};
+        uint16_t port;
+        Endpoint at;
+
+        while (walk_next(app, &walk, &at, &port)) {
+                HostPort *hp = find(app->manager->exposures, &at);
+
+                if (hp && !is_used(hp))
+                        host_port_free(hp);
+        }
+}
+
 int exposures_add(App *app, Endpoint *ret_taken, char **ret_message) {
-        Walk walk = {}, back = {};
-        unsigned n = 0;
+        Walk walk = {};
         uint16_t port;
         Endpoint at;
         int r;
@@ -602,31 +639,23 @@ int exposures_add(App *app, Endpoint *ret_taken, char **ret_message) {
         r = app->state == APP_STARTING ? check_limits(app, ret_message) : 0;
         while (r >= 0 && walk_next(app, &walk, &at, &port)) {
                 r = claim(app, &at, port, ret_taken, ret_message);
-                if (r >= 0)
-                        n++;
-                else if (can_do_without(app, &walk, &at, r)) {
+                if (r < 0 && can_do_without(app, &walk, &at, r)) {
                         free(TAKE_PTR(*ret_message));
                         r = 0;
                 }
         }
-        if (r < 0)
-                while (n > 0 && walk_next(app, &back, &at, &port))
-                        n -= unclaim(app, &at);
         app->exposed = r >= 0;
+        if (r < 0)
+                unclaim(app);
         if (r >= 0)
                 guarding_changed(app->manager->guarding);
         return r;
 }
 
 void exposures_remove(App *app) {
-        Walk walk = {};
-        uint16_t port;
-        Endpoint at;
-
         if (!TAKE(app->exposed, false))
                 return;
-        while (walk_next(app, &walk, &at, &port))
-                (void) unclaim(app, &at);
+        unclaim(app);
         exposures_update(app->manager->exposures, app->party.identity);
         guarding_changed(app->manager->guarding);
 }

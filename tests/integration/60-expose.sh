@@ -252,7 +252,7 @@ wait_for_listen "$APP" 80
 ask "$H4" 80
 like "$OUT" '^me ' 'root can have such a one'
 stop_app "$APP"
-AS_USER=bob start_app --expose 80-81:7060-7061 -- python3 "$exposed" serve 80 epoll
+AS_USER=bob start_app --name exposed-bob --expose 80-81:7060-7061 -- python3 "$exposed" serve 80 epoll
 wait_for_listen "$APP" 80
 background bob python3 "$exposed" hold "$H4" 7060 1
 wait_until 20 has_said bob 'holding 1' || bail 'a connection to bob'
@@ -260,7 +260,11 @@ run host_sh 'ss -Htne "sport = :7060" | grep -c "uid:$(id -u bob) "'
 within "$OUT" 1 9 'its connections are sockets of its user'
 finish bob
 LIMIT=/run/appswitch/appswitchd.conf.d/60.conf
-host_sh 'mkdir -p "${1%/*}"; printf "[AppSwitch]\nExposedPortsPerUserMax=1\n" >"$1"; systemctl restart appswitchd' "$LIMIT"
+host_sh 'mkdir -p "${1%/*}"; printf "[AppSwitch]\nExposedPortsPerUserMax=2\n" >"$1"; systemctl restart appswitchd' "$LIMIT"
+wait_until 20 host ax list
+run host_as bob ax run --name exposed-bob --expose 80-81:7060-7061 -- id -un
+is "$OUT" bob 'another instance takes no more ports of the host' || diag "$ERR"
+host_sh 'printf "[AppSwitch]\nExposedPortsPerUserMax=1\n" >"$1"; systemctl restart appswitchd' "$LIMIT"
 wait_until 20 host ax list
 ask "$H4" 7060
 like "$OUT" '^me ' 'an app keeps its ports when a limit comes down'
@@ -270,25 +274,29 @@ host_sh 'rm "$1"; systemctl restart appswitchd' "$LIMIT"
 wait_until 20 host ax list
 stop_app "$APP"
 
-### one that is drained has room, but is none to go to
+### one that has room, but is none to go to: it is drained, or does not listen for the family
 # More than can be accepted for one app (PENDING_PER_TRAP_MAX).
-start_app --name exposed-drained --expose 7000:7060 -- python3 "$exposed" serve 7000 epoll 5
-drained=$APP
-wait_for_listen "$drained" 7000
-start_app --name exposed-drained --expose 7000:7060 -- python3 "$exposed" serve 7000 epoll 5
-wait_for_listen "$APP" 7000
-run host ax drain "$drained"
-is "$STATUS" 0 'one of two is drained'
-pid=$(host ax list --json=short | /usr/bin/python3 -c 'import json, sys; print(*(a["leader"] for a in json.load(sys.stdin) if a["id"] == sys.argv[1]))' "$APP")
-host kill -STOP "$pid"
-background drained python3 "$exposed" queue "$H4" 7060 700
-wait_until 20 has_said drained waiting || bail 'connections wait'
-wait_until 10 host_sh 'test "$(ss -Htn state established "sport = :7060" | wc -l)" -ge 700' || diag 'not all are established'
-host kill -CONT "$pid"
-wait_until 60 has_said drained served
-is "$(said drained | tail -n 1)" 'served 700' 'what the other one has no room for waits for it'
-stop_app "$drained"
-stop_app "$APP"
+for why in drained four; do
+    start_app --name exposed-no-way --expose 7000:7060 -- python3 "$exposed" serve 7000 "${why/drained/epoll}" 5
+    other=$APP
+    wait_for_listen "$other" 7000
+    start_app --name exposed-no-way --expose 7000:7060 -- python3 "$exposed" serve 7000 epoll 5
+    wait_for_listen "$APP" 7000
+    if [[ $why == drained ]]; then
+        run host ax drain "$other"
+        is "$STATUS" 0 'one of two is drained'
+    fi
+    pid=$(host ax list --json=short | /usr/bin/python3 -c 'import json, sys; print(*(a["leader"] for a in json.load(sys.stdin) if a["id"] == sys.argv[1]))' "$APP")
+    host kill -STOP "$pid"
+    background "$why" python3 "$exposed" queue "$H6" 7060 700
+    wait_until 20 has_said "$why" waiting || bail 'connections wait'
+    wait_until 10 host_sh 'test "$(ss -Htn state established "sport = :7060" | wc -l)" -ge 700' || diag 'not all are established'
+    host kill -CONT "$pid"
+    wait_until 60 has_said "$why" served
+    is "$(said "$why" | tail -n 1)" 'served 700' "$why: what the other one has no room for waits for it"
+    stop_app "$other"
+    stop_app "$APP"
+done
 
 ### restarts
 start_app --name exposed-stays --expose 7000:7060 -- python3 "$exposed" serve 7000 epoll 5
