@@ -6,10 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
-
 #include "basic/log.h"
+#include "basic/log-send.h"
 
 enum { FIELDS_MAX = 24 };
 
@@ -102,7 +100,7 @@ static void log_valist(int level, int error, const char *const *fields, const ch
         }
         for (; fields && *fields && n < FIELDS_MAX; fields++)
                 iov[n++] = (struct iovec){ (char *) *fields, strlen(*fields) };
-        (void) sd_journal_sendv(iov, n);
+        log_send(iov, n);
 }
 
 int log_full(int level, int error, const char *format, ...) {

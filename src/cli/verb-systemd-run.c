@@ -384,7 +384,7 @@ static int make_service(Run *run, char ***argv) {
         if (r >= 0)
                 r = append_all(argv, run->handed);
         if (r >= 0)
-                r = append_all(argv, (char *[]){ (char *) "--", (char *) UNIT_EXEC_PATH, NULL });
+                r = append_all(argv, (char *[]){ (char *) "--", (char *) sandbox.exec_path, NULL });
         if (r >= 0)
                 r = append_all(argv, unit_options);
         if (r >= 0)

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #define UNIT_SOCKET "/run/appswitch/unit"
+#define UNIT_ROOT_EXEC_PATH "/run/appswitch/appswitch-unit" /* of the program, where a unit has a root of its own */
 #define UNIT_PREPARER "appswitch-unit@"
 #define UNIT_STARTER "appswitch-start@" /* the same for a unit that is started by the first connection */
 #define UNIT_JOINER "appswitch-join@"   /* and for one whose app is that of other units, too */

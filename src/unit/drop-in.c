@@ -63,7 +63,7 @@ static int check_settings(const UnitFile *unit, bool *ret_starts, char **ret_mes
         return r;
 }
 
-static int write_commands(const UnitFile *unit, const char *key, const char *options, FILE *f) {
+static int write_commands(const UnitFile *unit, const char *key, const char *path, const char *options, FILE *f) {
         size_t first = unit->n;
 
         /* Whatever is before an empty one is taken back by it. */
@@ -81,7 +81,7 @@ static int write_commands(const UnitFile *unit, const char *key, const char *opt
 
                 if (strcmp(a->section, "Service") != 0 || strcmp(a->key, key) != 0 || !*a->value)
                         continue;
-                r = exec_line_wrap(a->value, UNIT_EXEC_PATH, options, &wrapped);
+                r = exec_line_wrap(a->value, path, options, &wrapped);
                 if (r < 0)
                         return r;
                 (void) fprintf(f, "%s=%s\n", key, wrapped);
@@ -145,7 +145,7 @@ int drop_in_write(const UnitFile *unit, const UnitJoin *join, FILE *f, char **re
         for (char **p = properties; p && *p; p++)
                 (void) fprintf(f, "%s\n", *p);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(commands); i++)
-                r = write_commands(unit, commands[i], joined, f);
+                r = write_commands(unit, commands[i], sandbox.exec_path, joined, f);
         if (r >= 0)
                 drop_in_write_sections(unit, join, f);
         return r;
@@ -159,6 +159,7 @@ int drop_in_write_refusal(const char *message, FILE *f) {
         /* One that fails before the start fails it, whatever the type. Nothing else of the unit may run then. */
         (void) fprintf(f, "# Made by appswitch-generator: see appswitch.unit(5).\n"
                           "[Service]\nRestart=no\nExecCondition=\nExecStopPost=\n"
+                          "RootDirectory=\nRootImage=\nTemporaryFileSystem=\n"
                           "ExecStartPre=\nExecStartPre=+" UNIT_EXEC_PATH " --refuse %s\n", quoted);
         return 0;
 }

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "basic/text.h"
+#include "launch/unit-protocol.h"
 #include "unit/sandbox.h"
 
 #define SERVICE "Service"
@@ -153,9 +154,14 @@ static bool is_root(const UnitFile *unit) {
 }
 
 static int find_privileges(const UnitFile *unit, UnitSandbox *s) {
+        static const char *const noroot_names[] = { "noroot", NULL };
         uint64_t bounding, ambient;
+        List bits;
         int r;
 
+        r = find_list(unit, "SecureBits", noroot_names, &bits);
+        if (r < 0)
+                return r;
         r = find_caps(unit, "CapabilityBoundingSet", UINT64_MAX, &bounding);
         if (r >= 0)
                 r = find_caps(unit, "AmbientCapabilities", 0, &ambient);
@@ -163,14 +169,15 @@ static int find_privileges(const UnitFile *unit, UnitSandbox *s) {
                 return r;
         if (unit_file_get_bool(unit, SERVICE, "NoNewPrivileges") || unit_file_get_bool(unit, SERVICE, "DynamicUser"))
                 return 0;
-        if (is_root(unit)) {
+        /* With SecureBits=noroot an execve(2) of root's gives no capabilities. */
+        if (is_root(unit) && !bits.has) {
                 if ((bounding & BIT(CAP_SYS_ADMIN)) == 0)
                         s->bounding = NEEDED & ~bounding;
                 return 0;
         }
         if (ambient & BIT(CAP_SYS_ADMIN))
                 return 0;
-        if (has_filters(unit)) {
+        if (!is_root(unit) && has_filters(unit)) {
                 s->no_new_privileges = true;
                 return 0;
         }
@@ -179,8 +186,45 @@ static int find_privileges(const UnitFile *unit, UnitSandbox *s) {
         return 0;
 }
 
+static bool is_below(const char *path, const char *directory, size_t length) {
+        while (length > 0 && directory[length - 1] == '/')
+                length--;
+        return strncmp(path, directory, length) == 0 && (path[length] == '/' || !path[length]);
+}
+
+/* Whether an empty file system is over the program or the socket: of TemporaryFileSystem=, or that of MountAPIVFS= over /run. */
+static bool is_hidden(const UnitFile *unit) {
+        bool hidden = false;
+
+        for (size_t i = 0; i < unit->n; i++) {
+                const UnitAssignment *a = &unit->assignments[i];
+
+                if (strcmp(a->section, SERVICE) != 0 || strcmp(a->key, "TemporaryFileSystem") != 0)
+                        continue;
+                hidden = hidden && *a->value;
+                for (const char *s = a->value; *(s += strspn(s, " \t")); s += strcspn(s, " \t")) {
+                        size_t l = strcspn(s, " \t:");
+
+                        hidden |= is_below(UNIT_EXEC_PATH, s, l) || is_below(UNIT_SOCKET, s, l);
+                }
+        }
+        return hidden || unit_file_get_bool(unit, SERVICE, "MountAPIVFS");
+}
+
+/*
+ * In a root of its own the unit has /run as an empty file system (MountAPIVFS=, which is the default there), so nothing of
+ * its root is touched. Behind a file system that is mounted over it, the program is put back where it was.
+ */
+static void find_mounts(const UnitFile *unit, UnitSandbox *s) {
+        const char *root = unit_file_get(unit, SERVICE, "RootDirectory");
+        const bool has_root = (root && strcmp(root, "/") != 0) || unit_file_get(unit, SERVICE, "RootImage");
+
+        s->add_mounts = has_root || is_hidden(unit);
+        s->exec_path = has_root ? UNIT_ROOT_EXEC_PATH : UNIT_EXEC_PATH;
+}
+
 int unit_sandbox_find(const UnitFile *unit, UnitSandbox *ret, char **ret_message) {
-        static const char *const impossible[] = { "RootDirectory", "RootImage", "NetworkNamespacePath", "SecureBits" };
+        static const char *const impossible[] = { "NetworkNamespacePath" };
         static const char *const seccomp_names[] = { "seccomp", "@sandbox", "@known", NULL };
         static const char *const unix_names[] = { "AF_UNIX", "AF_LOCAL", NULL };
         UnitSandbox s = {};
@@ -203,6 +247,7 @@ int unit_sandbox_find(const UnitFile *unit, UnitSandbox *ret, char **ret_message
         }
         s.add_unix = !list_has(&families);
         s.add_path = unit_file_get(unit, SERVICE, "NoExecPaths");
+        find_mounts(unit, &s);
         *ret = s;
         return 0;
 }
@@ -241,7 +286,12 @@ int unit_sandbox_format(const UnitSandbox *s, char ***ret_options, char ***ret_p
                         r = strv_append(&properties, "SystemCallFilter=seccomp");
         }
         if (r >= 0 && s->add_path)
-                r = strv_append(&properties, "ExecPaths=" UNIT_EXEC_PATH);
+                r = append(&properties, "ExecPaths=", strdup(s->exec_path));
+        if (r >= 0 && s->add_mounts) {
+                r = append(&properties, "BindReadOnlyPaths=" UNIT_EXEC_PATH ":", strdup(s->exec_path));
+                if (r >= 0)
+                        r = strv_append(&properties, "BindReadOnlyPaths=" UNIT_SOCKET);
+        }
         if (r < 0)
                 return r;
         *ret_options = TAKE_PTR(options);

@@ -5,7 +5,8 @@
  * What the small program that is put before a command of a unit
  * (appswitch-unit) needs beside what the unit's sandbox leaves it: to install
  * a filter without no_new_privs takes CAP_SYS_ADMIN, to install one at all
- * takes seccomp(2), to talk to the daemon takes a Unix socket. It is added to
+ * takes seccomp(2), to talk to the daemon takes a Unix socket, and it has to
+ * be there where the unit has a root of its own. It is added to
  * the sandbox where it is missing, and the program takes it away again before
  * the command is executed.
  */
@@ -18,6 +19,8 @@ typedef struct UnitSandbox {
         bool add_unix;          /* AF_UNIX, to RestrictAddressFamilies= */
         bool add_seccomp;       /* to SystemCallFilter= */
         bool add_path;          /* ExecPaths= */
+        bool add_mounts;        /* the program itself, and the daemon's socket, which are out of sight: BindReadOnlyPaths= */
+        const char *exec_path;  /* where the program is then */
         const char *refusal;    /* what seccomp(2) says without it: "kill", or the name or number of an errno */
 } UnitSandbox;
 

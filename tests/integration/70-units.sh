@@ -61,6 +61,19 @@ declare -A settings=(
     [users]='PrivateUsers=yes'
     [exec-paths]='NoExecPaths=/;ExecPaths=/usr /lib'
     [tree]='TemporaryFileSystem=/srv;InaccessiblePaths=/home;ReadOnlyPaths=/'
+    [empty-tree]='TemporaryFileSystem=/:ro;MountAPIVFS=yes;BindReadOnlyPaths=/usr /bin /lib /lib64 /etc;User=alice;PrivateTmp=yes'
+    [api-vfs]='MountAPIVFS=yes;User=alice'
+    [other-run]='TemporaryFileSystem=/run;User=alice'
+    [other-usr]='TemporaryFileSystem=/usr/libexec;ProtectSystem=strict'
+    [own-root]='RootDirectory=/tmp/xu-root;BindReadOnlyPaths=/usr'
+    [own-root-user]='RootDirectory=/tmp/xu-root;BindReadOnlyPaths=/usr;User=alice;NoExecPaths=/;ExecPaths=/usr /lib /lib64;WorkingDirectory=/usr'
+    [own-root-strict]='RootDirectory=/tmp/xu-root;BindReadOnlyPaths=/usr;DynamicUser=yes;User=xudynamic;SystemCallFilter=@system-service;SystemCallErrorNumber=EPERM;RestrictAddressFamilies=AF_INET'
+    [start-only]='RootDirectory=/tmp/xu-root;BindReadOnlyPaths=/usr;RootDirectoryStartOnly=yes;ExecStartPre=/usr/bin/test -e /etc/debian_version'
+    [keep-caps]='SecureBits=keep-caps keep-caps-locked;User=alice'
+    [noroot]='SecureBits=noroot noroot-locked'
+    [noroot-bounded]='SecureBits=noroot no-setuid-fixup;CapabilityBoundingSet=CAP_CHOWN CAP_KILL;SystemCallFilter=~@clock'
+    [noroot-ambient]='SecureBits=noroot;AmbientCapabilities=CAP_NET_BIND_SERVICE CAP_SYS_ADMIN'
+    [noroot-user]='SecureBits=noroot;User=alice;LockPersonality=yes'
 )
 python=/usr/bin/python3
 declare -A commands=(
@@ -71,6 +84,13 @@ declare -A commands=(
     [search]="ExecStart=-python3 $PROGRAMS/sandbox.py"
     [several]="ExecStart=$python $PROGRAMS/sandbox.py 1 ; $python $PROGRAMS/sandbox.py 2"
 )
+host_sh 'mkdir -p /tmp/xu-root/{usr,etc,proc,sys,dev,run,tmp,var/tmp}; for d in bin sbin lib lib64; do ln -s "usr/$d" "/tmp/xu-root/$d"; done'
+# An image, if the kernel and the tools of the host make it possible at all.
+if host_sh 'mke2fs -q -d /tmp/xu-root /tmp/xu-image 4M && systemd-run --quiet --wait --pipe -p RootImage=/tmp/xu-image -p BindReadOnlyPaths=/usr true' 2>/dev/null; then
+    settings[image]='RootImage=/tmp/xu-image;BindReadOnlyPaths=/usr;User=alice'
+else
+    skip 'RootImage=' 'it does not work natively here'
+fi
 for name in "${!settings[@]}"; do
     commands[$name]="${settings[$name]};ExecStart=$python $PROGRAMS/sandbox.py"
 done
@@ -91,6 +111,7 @@ for name in "${!commands[@]}"; do
     is "$(host cat "/tmp/xu-app-$name")" "$(host cat "/tmp/xu-native-$name")" "$name: a process has what it has natively" ||
         diag "$(host diff "/tmp/xu-native-$name" "/tmp/xu-app-$name")"
 done
+is "$(host_sh 'find /tmp/xu-root -name "*appswitch*"')" '' 'nothing of ours is left in a root'
 is "$(host ax list --no-legend | grep -c xu-)" 0 'no app is left of units that have ended'
 is "$(host_sh 'ls /run/appswitch/netns')" '' 'nor a namespace'
 
@@ -235,7 +256,8 @@ like "$ERR" "xu-bad1\.service: Unknown key 'Nmae='" 'says what is wrong'
 unlike "$ERR" 'xu-web' 'and nothing of a good one'
 refused xu-bad2 "Invalid address '198\.18': it is neither" 'an address that is none' '[X-AppSwitch]' Address=198.18
 refused xu-bad3 'Invalid expose' 'a port that is none' '[X-AppSwitch]' Expose=80
-refused xu-bad4 'RootDirectory= cannot be an app' 'a setting that cannot be' RootDirectory=/srv '[X-AppSwitch]' Name=xu-bad4
+refused xu-bad4 'NetworkNamespacePath= cannot be an app' 'a setting that cannot be' NetworkNamespacePath=/proc/1/ns/net '[X-AppSwitch]' Name=xu-bad4
+refused xu-bad8 'Unknown key .Nmae=.' 'an error in a unit with a root of its own' RootDirectory=/tmp/xu-root '[X-AppSwitch]' Nmae=x
 refused xu-bad5 'Unknown specifier .%Z' 'a specifier that is none' '[X-AppSwitch]' 'Name=%Z'
 like "$(host journalctl --no-pager -o cat --since "@$since" -t appswitch-generator)" 'xu-bad1\.service: .*Unknown key' 'the journal has it when it is read'
 start_app --name xu-taken --ip 198.18.70.9 -- sleep 1000

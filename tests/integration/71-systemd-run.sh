@@ -77,8 +77,14 @@ run front -p AppSwitch=ip=127.0.0.1 true
 like "$ERR" "Invalid address '127\.0\.0\.1'" 'and an address that is none'
 run front -M somewhere -p AppSwitch=name=x true
 like "$ERR" 'cannot be combined' 'another machine'
-run front --quiet --pipe --wait -p AppSwitch=name=xr-x -p RootDirectory=/srv true
-like "$ERR" 'RootDirectory= cannot be an app' 'a setting that cannot be'
+run front --quiet --pipe --wait -p AppSwitch=name=xr-x -p NetworkNamespacePath=/proc/1/ns/net true
+like "$ERR" 'NetworkNamespacePath= cannot be an app' 'a setting that cannot be'
+host_sh 'mkdir -p /tmp/xr-root/{usr,etc,proc,sys,dev,run,tmp,var/tmp}; for d in bin sbin lib lib64; do ln -s "usr/$d" "/tmp/xr-root/$d"; done'
+root='-p RootDirectory=/tmp/xr-root -p BindReadOnlyPaths=/usr --uid=alice'
+# shellcheck disable=SC2086
+run front --quiet --pipe --wait --collect $root -p AppSwitch=name=xr-root /usr/bin/python3 "$PROGRAMS/sandbox.py"
+# shellcheck disable=SC2086
+is "$OUT" "$(host systemd-run --quiet --pipe --wait --collect $root /usr/bin/python3 "$PROGRAMS/sandbox.py")" 'a root of its own'
 
 ### what is left of units that could not be made, and of those that went while no daemon was there
 run front --unit=xr-left -p AppSwitch=name=xr-left -p Nonsense=x true
