@@ -63,6 +63,7 @@ struct PtyForward {
         bool running;
         bool eof_sent;
         char last_input;
+        int key_signal;
         bool draining;
         size_t drained_bytes;
         PtyForwardDrained drained;
@@ -170,6 +171,30 @@ static void send_eof(PtyForward *f) {
         f->to_master.data[f->to_master.end++] = (char) modes.c_cc[VEOF];
 }
 
+/* Takes note of Ctrl-C and Ctrl-backslash, if that is what they mean to the terminal of the app now. */
+static void note_keys(PtyForward *f) {
+        struct termios modes = {};
+
+        for (size_t i = f->to_master.start; i < f->to_master.end; i++) {
+                const cc_t c = (cc_t) f->to_master.data[i];
+
+                if (c == _POSIX_VDISABLE || (c >= ' ' && c < 0x7f))
+                        continue;
+                if (modes.c_cflag == 0 && tcgetattr(f->master, &modes) < 0)
+                        return;
+                if (!(modes.c_lflag & ISIG))
+                        return;
+                if (c == modes.c_cc[VINTR])
+                        f->key_signal = SIGINT;
+                else if (c == modes.c_cc[VQUIT])
+                        f->key_signal = SIGQUIT;
+        }
+}
+
+int pty_forward_key_signal(const PtyForward *f) {
+        return f->key_signal;
+}
+
 static bool shovel_input(PtyForward *f) {
         bool moved = false;
         size_t n;
@@ -182,6 +207,8 @@ static bool shovel_input(PtyForward *f) {
                 f->input.ready = r > 0;
                 if (n > 0)
                         f->last_input = f->to_master.data[f->to_master.end - 1];
+                if (n > 0 && f->terminal == f->input.fd)
+                        note_keys(f);
                 moved = r != 0;
         }
         send_eof(f);

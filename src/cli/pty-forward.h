@@ -47,6 +47,12 @@ void pty_forward_pause(PtyForward *f);
 void pty_forward_resize(PtyForward *f);
 
 /*
+ * SIGINT or SIGQUIT if the user has typed what the app's terminal makes that
+ * signal of; the last one. 0: neither.
+ */
+int pty_forward_key_signal(const PtyForward *f);
+
+/*
  * The app has ended: input is no longer passed on, and `drained` is called
  * from the loop (never from here) as soon as its output is. What processes
  * left behind write later is not waited for.

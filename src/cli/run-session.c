@@ -133,6 +133,7 @@ static void on_message(RunSession *s, const ControlMessage *m) {
         case CONTROL_KILLED:
                 s->has_end = true;
                 s->end = (RunEnd){ .status = 128 + m->value, .signal = m->value };
+                s->end.typed = s->forward && pty_forward_key_signal(s->forward) == m->value;
                 return;
         default: /* of a newer monitor */
                 return;

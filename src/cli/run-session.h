@@ -18,6 +18,7 @@
 typedef struct RunEnd {
         int status; /* to exit with */
         int signal; /* to die of instead; 0: none */
+        bool typed; /* that signal was typed at the terminal, so it is for all of our job */
 } RunEnd;
 
 /*

@@ -64,8 +64,11 @@ static int run_detached(sd_bus *bus, const RunRequest *request, const Settings *
         return report_detached(bus, request, settings, path, unit);
 }
 
-/* Dies of the signal, so that our caller gets the very status that the app's would have. */
-static int die_of(int sig, int status) {
+/*
+ * Dies of the signal, so that our caller gets the very status that the app's would have. What was typed reached the terminal of
+ * the app alone: the rest of our job, as the script that we are in, gets it from here.
+ */
+static int die_of(int sig, bool typed, int status) {
         static const struct rlimit no_core = {};
         sigset_t set;
 
@@ -76,6 +79,8 @@ static int die_of(int sig, int status) {
         sigemptyset(&set);
         sigaddset(&set, sig);
         (void) sigprocmask(SIG_UNBLOCK, &set, NULL);
+        if (typed)
+                (void) kill(0, sig);
         (void) raise(sig);
         return status;
 }
@@ -119,5 +124,5 @@ int verb_run(const Verb *verb, Settings *settings, char **argv) {
         r = run(&request, settings, &end);
         if (r < 0)
                 return r;
-        return end.signal > 0 ? die_of(end.signal, end.status) : end.status;
+        return end.signal > 0 ? die_of(end.signal, end.typed, end.status) : end.status;
 }
