@@ -281,11 +281,15 @@ int app_list_get(AppList *list, sd_bus *bus, sd_bus_error *error) {
         return 0;
 }
 
-bool app_matches(const App *app, const char *word) {
+bool is_unit_name(const char *word) {
         const char *suffix = strrchr(word, '.') ?: "";
 
+        return strcmp(suffix, ".service") == 0 || strcmp(suffix, ".scope") == 0;
+}
+
+bool app_matches(const App *app, const char *word) {
         /* A name that looks like a unit does not stand for it: anybody could take it. */
-        if (strcmp(suffix, ".service") == 0 || strcmp(suffix, ".scope") == 0)
+        if (is_unit_name(word))
                 return strcmp(app->unit, word) == 0;
         /* No id is a name (names know no underscore), so the two cannot be confused. */
         if (strcmp(app->id, word) == 0 || (*app->name && strcasecmp(app->name, word) == 0))

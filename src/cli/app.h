@@ -68,6 +68,9 @@ int app_list_get(AppList *list, sd_bus *bus, sd_bus_error *error);
 /* Whether the user may mean this app by `word`: its id, its unit, or one of its names in any case of letters. */
 bool app_matches(const App *app, const char *word);
 
+/* Whether a word is of the form of a unit that can be an app: "….service" or "….scope". */
+bool is_unit_name(const char *word);
+
 /* "198.18.0.10:80", "[fdaa::1]:80" or "*:80"; NULL: out of memory. */
 char *listener_to_string(const Listener *listener);
 

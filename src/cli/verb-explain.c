@@ -6,6 +6,7 @@
 
 #include "basic/log.h"
 #include "basic/text.h"
+#include "cli/app.h"
 #include "cli/bus.h"
 #include "cli/cli.h"
 #include "cli/error-status.h"
@@ -83,11 +84,31 @@ static int print_json(const Settings *settings, const Explained *e) {
         return r < 0 ? log_error_errno(r, "Failed to write output: %m") : 0;
 }
 
+/*
+ * The id of the app that a unit is; the word itself if it is no unit, or of no app: then the daemon has something to say of it.
+ * Returns 0 or a negative errno with `error` set.
+ */
+static int find_unit(sd_bus *bus, const char *word, char **ret, sd_bus_error *error) {
+        _cleanup_app_list_ AppList list = {};
+        const char *id = word;
+        int r = 0;
+
+        if (is_unit_name(word))
+                r = app_list_get(&list, bus, error);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < list.n_apps && id == word; i++)
+                if (strcmp(list.apps[i].unit, word) == 0)
+                        id = list.apps[i].id;
+        *ret = strdup(id);
+        return *ret ? 0 : -ENOMEM;
+}
+
 int verb_explain(const Verb *verb, Settings *settings, char **argv) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
         _cleanup_option_parser_ OptionParser p;
-        _cleanup_free_ char *service = NULL;
+        _cleanup_free_ char *service = NULL, *client_id = NULL, *service_id = NULL;
         _cleanup_bus_ sd_bus *bus = NULL;
         Explained e;
         uint16_t port = 0;
@@ -104,9 +125,13 @@ int verb_explain(const Verb *verb, Settings *settings, char **argv) {
         r = bus_open(&bus);
         if (r < 0)
                 return r;
-        r = bus_new_call(bus, "Explain", settings->ask_password, &m);
+        r = find_unit(bus, p.words[0], &client_id, &error);
         if (r >= 0)
-                r = sd_bus_message_append(m, "ssq", p.words[0], service, port);
+                r = find_unit(bus, service, &service_id, &error);
+        if (r >= 0)
+                r = bus_new_call(bus, "Explain", settings->ask_password, &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ssq", client_id, service_id, port);
         if (r >= 0)
                 r = sd_bus_call(bus, m, 0, &error, &reply);
         if (r >= 0)

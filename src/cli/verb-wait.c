@@ -27,7 +27,9 @@ const Option wait_options[] = {
 
 /* What is waited for. */
 typedef struct Wait {
-        const char *name, *port; /* NULL as port: any */
+        char *name;
+        const char *port;        /* NULL: any */
+        bool is_short;           /* the name is without the domain of the daemon now */
         json_object *services;   /* of all apps, as they are now */
         bool look;               /* something has changed */
 } Wait;
@@ -113,6 +115,24 @@ static bool is_served_virtually(const Wait *w, const VirtualService *v) {
         return false;
 }
 
+/* "web.ax.internal" is "web", as for who looks it up. Returns 0 or a negative errno with `error` set. */
+static int shorten(Wait *w, sd_bus *bus, sd_bus_error *error) {
+        _cleanup_free_ char *domain = NULL;
+        size_t n = strlen(w->name), l;
+        int r;
+
+        if (w->is_short || !strchr(w->name, '.'))
+                return 0;
+        r = sd_bus_get_property_string(bus, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, "Domain", error, &domain);
+        if (r < 0)
+                return r;
+        l = strlen(domain);
+        if (n > l + 1 && w->name[n - l - 1] == '.' && strcasecmp(w->name + n - l, domain) == 0)
+                w->name[n - l - 1] = '\0';
+        w->is_short = true;
+        return 0;
+}
+
 /* Returns 1 if somebody listens, 0, or a negative errno with `error` set. */
 static int look(Wait *w, sd_bus *bus, sd_bus_error *error) {
         _cleanup_virtual_service_list_ VirtualServiceList list = {};
@@ -122,7 +142,9 @@ static int look(Wait *w, sd_bus *bus, sd_bus_error *error) {
         if (!services)
                 return -ENOMEM;
         w->services = services; /* valid in here only */
-        r = objects_read(bus, "io.appswitch1.Service", read_service, services, error);
+        r = shorten(w, bus, error);
+        if (r >= 0)
+                r = objects_read(bus, "io.appswitch1.Service", read_service, services, error);
         if (r < 0)
                 return r;
         if (is_served(w, "Names", w->name, w->port))
@@ -209,6 +231,9 @@ static int parse_service(char *word, Wait *w) {
                 w->port = colon + 1;
                 *colon = '\0';
         }
+        /* As DNS ends a name that is whole. */
+        if (*word && word[strlen(word) - 1] == '.' && strchr(word, '.') != word + strlen(word) - 1)
+                word[strlen(word) - 1] = '\0';
         reason = name_invalid_reason(word);
         if (reason)
                 return log_error_errno(-EINVAL, "Invalid name in \"%s\": %s", escaped ?: "?", reason);

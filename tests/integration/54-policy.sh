@@ -143,6 +143,10 @@ run host ax explain policy-client 198.18.99.99:80
 like "$STATUS $OUT" '^1 .*Nobody has the address' 'explain: an address that nobody has'
 run host ax explain policy-client 192.0.2.1:80
 like "$STATUS $OUT" '^1 .*outside' 'explain: the outside'
+run host ax explain "appswitch-$client.scope" "appswitch-$web.scope:22"
+like "$STATUS $OUT" "^1 .*Nobody listens on port 22 of $web; if somebody did, it would be refused" 'explain: both by their units'
+run host ax explain appswitch-nosuch_1.scope policy-web:80
+like "$STATUS $ERR" "^1 .*There is no app 'appswitch-nosuch_1.scope'.*Hint: .*ax list" 'explain: a unit that is not there'
 run host ax explain nosuch policy-web:80
 like "$STATUS $ERR" "^1 .*There is no app 'nosuch'" 'explain: a client that is not there'
 for word in policy-web policy-web: policy-web:0 policy-web:65536 :80 policy-web:http; do

@@ -32,11 +32,11 @@ watches() {
 ### the command
 start_app --name xw-early --name www.xw-early -- python3 -m http.server 80
 wait_for_listen "$APP" 80
-for name in xw-early xw-early:80 www.xw-early:80 XW-Early:80; do
+for name in xw-early xw-early:80 www.xw-early:80 XW-Early:80 xw-early.ax.internal www.xw-early.AX.internal.:80; do
     run host_as alice ax wait --timeout 20 "$name"
     is "$STATUS $ERR" '0 ' "$name is served already"
 done
-for name in xw-early:81 xw-nobody; do
+for name in xw-early:81 xw-nobody xw-early.other.internal ax.internal; do
     run host ax wait --timeout=0.2 "$name"
     is "$STATUS" 1 "$name is not"
     like "$ERR" "Nobody listens for $name in time" 'says so'
