@@ -172,6 +172,16 @@ char *text_escape_head(const char *s, size_t max) {
         return head ? text_escape(head) : NULL;
 }
 
+char *text_put_number(char *at, uint64_t number) {
+        char digits[20];
+        size_t n = sizeof(digits);
+
+        do
+                digits[--n] = (char) ('0' + number % 10);
+        while ((number /= 10) > 0);
+        return mempcpy(at, digits + n, sizeof(digits) - n);
+}
+
 int say(int error, char **ret_message, const char *format, ...) {
         va_list ap;
         int r;

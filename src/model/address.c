@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "basic/text.h"
 #include "model/address.h"
 
 /* In a namespace without devices `lo` has index 1. */
@@ -23,8 +23,19 @@ int address_parse(const char *s, Address *ret) {
 }
 
 const char *address_format(const Address *a, char buf[static ADDRESS_STRING_MAX]) {
-        if (!inet_ntop(a->family, a->bytes, buf, ADDRESS_STRING_MAX))
-                strcpy(buf, "none");
+        char *p = buf;
+
+        if (a->family != AF_INET) {
+                if (!inet_ntop(a->family, a->bytes, buf, ADDRESS_STRING_MAX))
+                        strcpy(buf, "none");
+                return buf;
+        }
+        for (size_t i = 0; i < 4; i++) {
+                if (i > 0)
+                        *p++ = '.';
+                p = text_put_number(p, a->bytes[i]);
+        }
+        *p = '\0';
         return buf;
 }
 
@@ -151,14 +162,15 @@ socklen_t endpoint_to_sockaddr(const Endpoint *e, int family, SockAddr *ret) {
 }
 
 const char *endpoint_format(const Endpoint *e, int family, char buf[static ENDPOINT_STRING_MAX]) {
-        char address[ADDRESS_STRING_MAX];
+        char *p = buf;
 
-        (void) address_format(&e->address, address);
-        (void) snprintf(buf, ENDPOINT_STRING_MAX,
-                        family == AF_INET                ? "%s:%u"
-                        : e->address.family == AF_INET ? "[::ffff:%s]:%u"
-                                                       : "[%s]:%u",
-                        address, e->port);
+        if (family != AF_INET)
+                p = stpcpy(p, e->address.family == AF_INET ? "[::ffff:" : "[");
+        p += strlen(address_format(&e->address, p));
+        if (family != AF_INET)
+                *p++ = ']';
+        *p++ = ':';
+        *text_put_number(p, e->port) = '\0';
         return buf;
 }
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include "basic/siphash.h"
+#include "basic/text.h"
 #include "transport/socket-name.h"
 
 #ifndef SO_NETNS_COOKIE
@@ -34,17 +33,19 @@ static void hash_text(const char *text, size_t size, char hash[static HASH_LENGT
 }
 
 /* Adds the numbers of the apps if there is room. Returns the length of what is there then. */
-static int add_apps(const SocketName *name, char *text, size_t size, int length) {
-        char apps[48];
-        int n;
+static size_t add_apps(const SocketName *name, char *text, size_t size, size_t length) {
+        char apps[48], *end;
 
         if (name->type != SOCKET_NAME_SERVER || name->local_app == 0 || name->peer_app == 0)
                 return length;
-        n = snprintf(apps, sizeof(apps), "%c%" PRIu64 ",%" PRIu64, apps_separator, name->local_app, name->peer_app);
-        if ((size_t) length + (size_t) n > size)
+        apps[0] = apps_separator;
+        end = text_put_number(apps + 1, name->local_app);
+        *end++ = ',';
+        end = text_put_number(end, name->peer_app);
+        if (length + (size_t) (end - apps) > size)
                 return length;
-        memcpy(text + length, apps, (size_t) n);
-        return length + n;
+        memcpy(text + length, apps, (size_t) (end - apps));
+        return length + (size_t) (end - apps);
 }
 
 /* A number as add_apps() writes it, up to `end`. */
@@ -80,19 +81,23 @@ static int parse_apps(const char *text, size_t n, SocketName *name, size_t *ret)
 
 int socket_name_bind(int fd, const SocketName *name) {
         char local[ENDPOINT_STRING_MAX], rest[ENDPOINT_STRING_MAX];
+        const size_t local_length = strlen(endpoint_format(&name->local, name->family, local));
+        const size_t rest_length = strlen(endpoint_format(&name->peer, name->family, rest));
+        size_t n = PREFIX_LENGTH + local_length + 1 + rest_length;
         struct sockaddr_un un = { .sun_family = AF_UNIX };
-        int n;
+        char *p = un.sun_path + 1;
 
-        (void) endpoint_format(&name->peer, name->family, rest);
-        n = snprintf(un.sun_path + 1, sizeof(un.sun_path) - 1, "%s%s%c%s", prefix,
-                     endpoint_format(&name->local, name->family, local), name->type, rest);
-        assert(n > 0 && (size_t) n + 1 + HASH_LENGTH < sizeof(un.sun_path));
+        assert(n + 1 + HASH_LENGTH < sizeof(un.sun_path));
+        p = mempcpy(p, prefix, PREFIX_LENGTH);
+        p = mempcpy(p, local, local_length);
+        *p++ = (char) name->type;
+        memcpy(p, rest, rest_length);
         n = add_apps(name, un.sun_path + 1, sizeof(un.sun_path) - 1 - 1 - HASH_LENGTH, n);
         un.sun_path[1 + n] = '#';
-        hash_text(un.sun_path + 1, (size_t) n, un.sun_path + 1 + n + 1);
+        hash_text(un.sun_path + 1, n, un.sun_path + 1 + n + 1);
         n += 1 + HASH_LENGTH;
 
-        if (bind(fd, (struct sockaddr *) &un, (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + (size_t) n)) < 0)
+        if (bind(fd, (struct sockaddr *) &un, (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + n)) < 0)
                 return -errno;
         return 0;
 }

@@ -149,7 +149,7 @@ static int next_connection(Listener *l, int listening, Connection *ret) {
         if (l->returned) {
                 p = l->returned;
                 *ret = (Connection){ p->fd, p->client, p };
-                pending_accepted(p);
+                pending_accepted(p, -EBADF);
                 return 0;
         }
         fd = accept_nowait(listening, &sa, &size);
@@ -165,9 +165,8 @@ static int next_connection(Listener *l, int listening, Connection *ret) {
                 *ret = (Connection){ fd, peer, NULL };
                 return 0;
         }
-        pending_accepted(p);
         option_memory_inherit_accepted(l->trap, fd, p->fd);
-        safe_close(fd);
+        pending_accepted(p, fd);
         *ret = (Connection){ p->fd, p->client, p };
         return 0;
 }

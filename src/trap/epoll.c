@@ -261,7 +261,7 @@ static void look_for_sets(EpollProcess *p, pid_t tid) {
 
 /* A search for the sets that hold a file: in another thread, as an app can hold a set's lock (call_run_bounded()). */
 typedef struct Search {
-        pid_t tid;
+        pid_t self, tid;
         int fd, old_fd;
         size_t n;
         int sets[SETS_PER_PROCESS_MAX];
@@ -275,7 +275,7 @@ typedef struct Search {
 static bool is_in_set(const Search *s, int set) {
         struct kcmp_epoll_slot slot = { .efd = (uint32_t) set, .tfd = (uint32_t) s->fd };
 
-        return syscall(SYS_kcmp, getpid(), s->tid, KCMP_EPOLL_TFD, (unsigned long) s->old_fd, &slot) == 0;
+        return syscall(SYS_kcmp, s->self, s->tid, KCMP_EPOLL_TFD, (unsigned long) s->old_fd, &slot) == 0;
 }
 
 /* Reads events and data of a member of a set (proc(5), /proc/PID/fdinfo). */
@@ -320,9 +320,9 @@ static void replace_in_set(Call *call, int set, const EpollJob *job, int old_fd,
 }
 
 void epoll_replace(Call *call, int old_fd, int new_fd) {
-        pid_t tid = (pid_t) call->slot->notif.pid, tgid;
-        Search search = { .tid = tid, .fd = call_fd_arg(call), .old_fd = old_fd };
         Trap *trap = call->trap;
+        pid_t tid = (pid_t) call->slot->notif.pid, tgid;
+        Search search = { .self = trap->sw->pid, .tid = tid, .fd = call_fd_arg(call), .old_fd = old_fd };
         EpollProcess *p;
 
         static_assert(sizeof(Search) <= WORKER_JOB_MAX, "must fit");

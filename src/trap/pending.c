@@ -61,6 +61,11 @@ static void spool_push(const Pending *p) {
  * do not accept in the order of their queues: others go to the end.
  */
 static void spool_remove(Trap *trap, uint64_t id) {
+        /* Nothing else is there. */
+        if (trap->n_pending == 1 && !trap->restoring && trap->spool.out >= 0) {
+                fd_queue_drop(&trap->spool);
+                return;
+        }
         for (unsigned i = 0; trap->spool.out >= 0 && i <= 2 * PENDING_PER_TRAP_MAX; i++) {
                 SpoolEntry entry;
                 int fds[FD_QUEUE_FDS_MAX];
@@ -107,6 +112,7 @@ static Pending *pending_new(Trap *trap, uint64_t id, const Endpoint *client, int
         p->client = *client;
         p->fd = fd;
         p->dialed = -EBADF;
+        p->accepted = -EBADF;
         trap->n_pending++;
         return p;
 }
@@ -231,6 +237,7 @@ static void enter_again(Pending *p, Listener *l) {
 
 /* It is in the spool all the time: as it is now behind as it was. */
 void pending_return(Listener *l, Pending *p) {
+        p->accepted = safe_close(p->accepted);
         enter_again(p, l);
         spool_remove(p->trap, p->id);
 }
@@ -271,7 +278,11 @@ Pending *pending_find(Trap *trap, const Endpoint *peer, const Endpoint *local) {
         return p;
 }
 
-void pending_accepted(Pending *p) {
+void pending_accepted(Pending *p, int fd) {
+        if (fd >= 0) {
+                safe_close(p->accepted);
+                p->accepted = fd;
+        }
         if (p->listener) {
                 DL_DELETE(p->listener->returned, p);
                 p->listener = NULL;
@@ -292,10 +303,11 @@ Pending *pending_free(Pending *p) {
         if (!p)
                 return NULL;
         trap = p->trap;
-        pending_accepted(p);
+        pending_accepted(p, -EBADF);
         /* What is left for the next daemon lies there. */
         if (!trap->sw->leaving)
                 spool_remove(trap, p->id);
+        safe_close(p->accepted);
         safe_close(p->fd);
         trap->n_pending--;
         free(p);
@@ -377,8 +389,10 @@ void pending_restore(Trap *trap, FdQueue spool) {
         while (n < ELEMENTSOF(entries) && fd_queue_first(&spool, &entries[n], sizeof(entries[n]), fds[n]) >= 0)
                 n++;
         (void) fd_queue_walk(&spool, false);
+        trap->restoring = true;
         for (size_t i = 0; i < n; i++)
                 restore_entry(trap, &entries[i], fds[i]);
+        trap->restoring = false;
 }
 
 void pending_forget_id(Trap *trap, uint64_t id) {

@@ -30,6 +30,7 @@ struct Pending {
         Endpoint client; /* what the app is told */
         int fd;          /* what the app is given */
         int dialed;      /* our end of what is in the queue; -EBADF: nothing is */
+        int accepted;    /* the other end, once it was taken out of there, or -EBADF */
         bool waits;      /* the queue was full: in the trap's list `waiting` */
         Pending *waiting_prev, *waiting_next;
         Listener *listener; /* in whose list `returned` it is, or NULL */
@@ -72,8 +73,11 @@ void pending_return(Listener *listener, Pending *pending);
 /* Finds what is to be given instead of a connection that was accepted; NULL: nothing. */
 Pending *pending_find(Trap *trap, const Endpoint *peer, const Endpoint *local);
 
-/* What was dialed was accepted: it is not needed any more. */
-void pending_accepted(Pending *pending);
+/*
+ * What was dialed was accepted, as `fd` (taken), and is not needed any more; -EBADF if nothing was dialed. `fd` is closed
+ * after our end: a connection that is reset first ends with one segment, and with four otherwise.
+ */
+void pending_accepted(Pending *pending, int fd);
 
 /* It was given, or nobody wants it. Closes it. */
 Pending *pending_free(Pending *pending);

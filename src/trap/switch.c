@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #include "basic/clock.h"
@@ -64,6 +65,7 @@ int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd,
                 .directory = directory,
                 .hooks = hooks,
                 .userdata = userdata,
+                .pid = getpid(),
                 /* Unique also against those of an earlier daemon of this boot. */
                 .next_pending = now_usec(CLOCK_BOOTTIME),
                 .accept_watch.epoll = -EBADF,

@@ -155,6 +155,7 @@ struct Trap {
         bool wants_room;   /* trap/incoming.h */
         bool exposed;      /* it may get connections from outside */
         FdQueue spool;     /* trap/pending.h */
+        bool restoring;    /* what is in there is being read */
         Call *calls; /* parked ones, by trap_prev/trap_next */
         unsigned n_calls;
         unsigned n_late; /* times that its memory held us up */
@@ -189,6 +190,7 @@ struct Switch {
         uint64_t netns; /* cookie of the host's namespace */
         bool views;     /* there may be sockets with a view of their own (trap/alias.h) */
         bool without_owners; /* trap/outside-socket.c: those outside are not the apps' users' */
+        pid_t pid;      /* our own */
         uint64_t next_pending;
         uint64_t delivered_connect; /* the connect whose connection an earlier daemon gave to the server, or 0 */
         struct Worker *worker;
