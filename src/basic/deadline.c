@@ -15,7 +15,7 @@ enum { IDLE_TICKS = 100 };
 static atomic_uint turn; /* odd: a deadline runs */
 static atomic_bool asleep;
 static sem_t wanted;
-static pthread_t watched;
+static _Atomic pthread_t watched; /* where it runs */
 static bool ready;
 
 static void on_alarm(int s) {
@@ -43,7 +43,7 @@ static void *deadline_main(void *userdata) {
                 if (now != seen)
                         idle = 0;
                 else if (now % 2 == 1)
-                        (void) pthread_kill(watched, SIGALRM);
+                        (void) pthread_kill(atomic_load(&watched), SIGALRM);
                 else if (++idle == IDLE_TICKS) {
                         sleep_long(now);
                         idle = 0;
@@ -62,7 +62,6 @@ int deadline_init(void) {
 
         if (ready)
                 return 0;
-        watched = pthread_self();
         if (sigaction(SIGALRM, &action, NULL) < 0 || sem_init(&wanted, 0, 0) < 0)
                 return -errno;
         sigfillset(&all);
@@ -77,6 +76,7 @@ int deadline_init(void) {
 }
 
 void deadline_begin(void) {
+        atomic_store_explicit(&watched, pthread_self(), memory_order_relaxed);
         atomic_fetch_add(&turn, 1);
         if (atomic_load(&asleep) && atomic_exchange(&asleep, false))
                 (void) sem_post(&wanted);

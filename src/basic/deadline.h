@@ -3,8 +3,8 @@
 
 /*
  * Ends a system call that waits though it should not: SIGALRM, again and
- * again, makes it fail with EINTR. For one thread of the process, the one that
- * calls deadline_init(). Another thread looks after it every
+ * again, makes it fail with EINTR. For one thread of the process at a time, that
+ * may be another one each time. Another thread looks after it every
  * DEADLINE_TICK_USEC, so that to begin and to end takes no system call; it
  * sleeps while there is nothing to look after.
  */

@@ -1,75 +1,231 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <pthread.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
 
 #include "basic/worker.h"
 
-typedef enum Owner {
-        OWNER_BOTH,  /* caller and thread have it */
-        OWNER_ONE,   /* the other one let it go and the one that is left frees it */
-} Owner;
+#define TICK_USEC (10 * USEC_PER_MSEC)
+
+enum {
+        IDLE_TICKS = 100, /* without a job until the thread that looks goes to sleep */
+        STACK_SIZE = 1024 * 1024, /* only what is touched becomes memory; getpwnam(3) takes some */
+        GUARD_SIZE = 64 * 1024,
+        STOLEN = 2, /* even, and less than any turn */
+};
+
+/* A thread that looks after a worker, and one day goes on for whoever is late. It is never ended. */
+typedef struct Spare {
+        sem_t wanted;
+        Worker *worker; /* that it looks after */
+        ucontext_t home; /* its own stack, while it goes on with another one */
+        Worker *left;   /* whose job was late in this thread */
+        struct Spare *next;
+} Spare;
 
 struct Worker {
-        sem_t wanted, done;
-        atomic_int owner;
-        atomic_bool end;
-        pthread_t thread;
-        int cpu;
+        ucontext_t asker; /* the stack of who asked, while a job runs */
+        ucontext_t runner; /* that of the jobs, while none runs */
+        /*
+         * Odd: a job runs. STOLEN: it was late, and its asker goes on in another thread. Whoever changes it from odd has
+         * the asker's stack.
+         */
+        _Atomic uint64_t turn;
+        atomic_uint ticks; /* that the job may take */
+        atomic_bool end, asleep;
+        atomic_bool shared; /* STOLEN: one of the two has let it go */
+        sem_t wanted;
+        uint8_t *stack;
         void (*f)(void *job);
         _Alignas(16) uint8_t job[WORKER_JOB_MAX];
 };
 
-/* The second one to let go frees. */
-static void let_go(Worker *w) {
-        if (atomic_exchange(&w->owner, OWNER_ONE) == OWNER_BOTH)
-                return;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static Spare *spares; /* that have nothing to do */
+
+/* NULL in threads of others, the first one of the process for example. */
+static _Thread_local Spare *self;
+
+static void worker_destroy(Worker *w) {
+        (void) munmap(w->stack, GUARD_SIZE + STACK_SIZE);
         (void) sem_destroy(&w->wanted);
-        (void) sem_destroy(&w->done);
         free(w);
 }
 
-static void *worker_main(void *userdata) {
-        Worker *w = userdata;
+/* What was stolen is freed by the second of the two, the one who was late and the one who goes on. */
+static void let_go(Worker *w) {
+        if (atomic_exchange(&w->shared, true))
+                worker_destroy(w);
+}
+
+static void wait_for(sem_t *sem) {
+        while (sem_wait(sem) < 0)
+                ;
+}
+
+/* The job was late, and nobody waits for it any more. Not inlined, as `self` is that of the thread that it is now. */
+static void __attribute__((noinline, noreturn)) go_home(Worker *w) {
+        if (self) {
+                self->left = w;
+                (void) setcontext(&self->home);
+        }
+        /* A first thread that ends would look as if the process had. Its variables may be of use still, and so they stay. */
+        for (;;)
+                (void) pause();
+}
+
+static void wake(Worker *w) {
+        if (atomic_load(&w->asleep) && atomic_exchange(&w->asleep, false))
+                (void) sem_post(&w->wanted);
+}
+
+/* On the stack of the jobs. From where the turn is odd on, the asker's stack may be another thread's. */
+static void runner_main(unsigned high, unsigned low) {
+        Worker *w = (Worker *) ((uintptr_t) high << 32 | low); /* makecontext(3) passes nothing but ints */
 
         for (;;) {
-                while (sem_wait(&w->wanted) < 0)
-                        ;
-                if (atomic_load(&w->end))
-                        break;
+                uint64_t turn = atomic_load(&w->turn) + 1;
+
+                atomic_store(&w->turn, turn);
+                wake(w);
                 w->f(w->job);
-                (void) sem_post(&w->done);
+                if (!atomic_compare_exchange_strong(&w->turn, &turn, turn + 1))
+                        go_home(w);
+                (void) swapcontext(&w->runner, &w->asker);
         }
-        let_go(w);
+}
+
+/* Until it is woken. It says that it sleeps before it looks again, and the other one looks after it began. */
+static void sleep_long(Worker *w, uint64_t seen) {
+        atomic_store(&w->asleep, true);
+        if (atomic_load(&w->turn) != seen || atomic_load(&w->end)) {
+                if (atomic_exchange(&w->asleep, false))
+                        return;
+                /* It is being woken: the post is on its way. */
+        }
+        wait_for(&w->wanted);
+}
+
+/* Goes on for the asker, until it is late itself one day. */
+static void __attribute__((noinline)) take_over(Spare *s, Worker *w) {
+        (void) swapcontext(&s->home, &w->asker);
+        let_go(s->left);
+}
+
+/* Looks after the jobs of a worker, until it ends or one is late. */
+static void watch(Spare *s) {
+        unsigned same = 0;
+        uint64_t seen = 0;
+        Worker *w = s->worker;
+
+        while (!atomic_load(&w->end)) {
+                uint64_t turn = atomic_load(&w->turn);
+
+                if (turn != seen) {
+                        seen = turn;
+                        same = 0;
+                } else if (++same >= IDLE_TICKS && turn % 2 == 0) {
+                        sleep_long(w, turn);
+                        same = 0;
+                } else if (turn % 2 == 1 && same > atomic_load(&w->ticks) &&
+                           atomic_compare_exchange_strong(&w->turn, &turn, STOLEN)) {
+                        take_over(s, w);
+                        return;
+                }
+                (void) usleep(TICK_USEC);
+        }
+        /* Who ends it is done with it when the lock is free. */
+        (void) pthread_mutex_lock(&lock);
+        (void) pthread_mutex_unlock(&lock);
+        worker_destroy(w);
+}
+
+static void *spare_main(void *userdata) {
+        Spare *s = userdata;
+
+        self = s;
+        for (;;) {
+                watch(s);
+                (void) pthread_mutex_lock(&lock);
+                s->next = spares;
+                spares = s;
+                (void) pthread_mutex_unlock(&lock);
+                wait_for(&s->wanted);
+        }
         return NULL;
 }
 
-int worker_new(Worker **ret) {
+static int spare_new(Worker *w) {
         sigset_t all, old;
+        pthread_t thread;
+        Spare *s;
+        int r;
+
+        s = calloc(1, sizeof(*s));
+        if (!s)
+                return -ENOMEM;
+        s->worker = w;
+        (void) sem_init(&s->wanted, 0, 0);
+        sigfillset(&all);
+        (void) pthread_sigmask(SIG_SETMASK, &all, &old);
+        r = -pthread_create(&thread, NULL, spare_main, s);
+        (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
+        if (r < 0) {
+                free(s);
+                return r;
+        }
+        (void) pthread_detach(thread);
+        return 0;
+}
+
+/* Has a thread look after it: one that has nothing to do, or a new one. */
+static int worker_begin(Worker *w) {
+        Spare *s;
+
+        (void) pthread_mutex_lock(&lock);
+        s = spares;
+        if (s)
+                spares = s->next;
+        (void) pthread_mutex_unlock(&lock);
+        if (!s)
+                return spare_new(w);
+        s->worker = w;
+        (void) sem_post(&s->wanted);
+        return 0;
+}
+
+int worker_new(Worker **ret) {
         Worker *w;
         int r;
 
         w = calloc(1, sizeof(*w));
         if (!w)
                 return -ENOMEM;
-        w->cpu = -1;
-        (void) sem_init(&w->wanted, 0, 0);
-        (void) sem_init(&w->done, 0, 0);
-        atomic_init(&w->owner, OWNER_BOTH);
-        sigfillset(&all);
-        (void) pthread_sigmask(SIG_SETMASK, &all, &old);
-        r = -pthread_create(&w->thread, NULL, worker_main, w);
-        (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
-        if (r < 0) {
+        w->stack = mmap(NULL, GUARD_SIZE + STACK_SIZE, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+        if (w->stack == MAP_FAILED) {
+                r = -errno;
                 free(w);
                 return r;
         }
-        (void) pthread_detach(w->thread);
+        (void) mprotect(w->stack, GUARD_SIZE, PROT_NONE);
+        (void) sem_init(&w->wanted, 0, 0);
+        atomic_init(&w->turn, STOLEN + 2);
+        atomic_init(&w->shared, false);
+        (void) getcontext(&w->runner);
+        w->runner.uc_stack = (stack_t){ .ss_sp = w->stack + GUARD_SIZE, .ss_size = STACK_SIZE };
+        makecontext(&w->runner, (void (*)(void)) runner_main, 2, (unsigned) ((uintptr_t) w >> 32), (unsigned) (uintptr_t) w);
+        r = worker_begin(w);
+        if (r < 0) {
+                worker_destroy(w);
+                return r;
+        }
         *ret = w;
         return 0;
 }
@@ -77,40 +233,12 @@ int worker_new(Worker **ret) {
 Worker *worker_free(Worker *w) {
         if (!w)
                 return NULL;
-        /* A late one finds this when it is through with its job. */
+        /* Who looks after it finds this, and frees it. */
+        (void) pthread_mutex_lock(&lock);
         atomic_store(&w->end, true);
-        (void) sem_post(&w->wanted);
-        let_go(w);
+        wake(w);
+        (void) pthread_mutex_unlock(&lock);
         return NULL;
-}
-
-static int wait_until_done(Worker *w, uint64_t timeout) {
-        struct timespec until;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += (time_t) (timeout / USEC_PER_SEC);
-        until.tv_nsec += (long) (timeout % USEC_PER_SEC * NSEC_PER_USEC);
-        if (until.tv_nsec >= 1000000000) {
-                until.tv_sec++;
-                until.tv_nsec -= 1000000000;
-        }
-        while (sem_clockwait(&w->done, CLOCK_MONOTONIC, &until) < 0)
-                if (errno != EINTR)
-                        return -errno;
-        return 0;
-}
-
-/* On one CPU the two take turns by a switch of 1 to 2 µs; to wake another CPU takes ten times as long. */
-static void follow(Worker *w) {
-        int cpu = sched_getcpu();
-        cpu_set_t set;
-
-        if (cpu < 0 || cpu == w->cpu)
-                return;
-        CPU_ZERO(&set);
-        CPU_SET(cpu, &set);
-        if (pthread_setaffinity_np(w->thread, sizeof(set), &set) == 0)
-                w->cpu = cpu;
 }
 
 int worker_run(Worker **worker, void (*f)(void *job), void *job, size_t size, uint64_t timeout) {
@@ -124,13 +252,15 @@ int worker_run(Worker **worker, void (*f)(void *job), void *job, size_t size, ui
         }
         memcpy(w->job, job, size);
         w->f = f;
-        follow(w);
-        (void) sem_post(&w->wanted);
-        if (wait_until_done(w, timeout) < 0) {
-                *worker = worker_free(w);
-                (void) worker_new(worker);
-                return -ETIMEDOUT;
+        atomic_store_explicit(&w->ticks, (unsigned) ((timeout + TICK_USEC - 1) / TICK_USEC), memory_order_relaxed);
+        (void) swapcontext(&w->asker, &w->runner);
+        if (atomic_load(&w->turn) != STOLEN) {
+                memcpy(job, w->job, size);
+                return 0;
         }
-        memcpy(job, w->job, size);
-        return 0;
+        /* In another thread. */
+        let_go(w);
+        *worker = NULL;
+        (void) worker_new(worker);
+        return -ETIMEDOUT;
 }

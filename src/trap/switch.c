@@ -295,6 +295,8 @@ int trap_new(Switch *sw, Party *party, uint64_t number, int member_fd, void *use
         trap->next_port = (uint32_t) number * 2999;
         for (size_t i = 0; i < PIDFD_CACHE_SIZE; i++)
                 trap->pidfds[i].fd = -EBADF;
+        for (size_t i = 0; i < FDINFO_CACHE_SIZE; i++)
+                trap->fdinfos[i].fd = -EBADF;
         HASH_ADD(hh, sw->traps, number, sizeof(trap->number), trap);
         *ret = trap;
         return 0;
@@ -333,6 +335,8 @@ Trap *trap_free(Trap *trap) {
         dial_pool_done(&trap->pool);
         for (size_t i = 0; i < PIDFD_CACHE_SIZE; i++)
                 safe_close(trap->pidfds[i].fd);
+        for (size_t i = 0; i < FDINFO_CACHE_SIZE; i++)
+                safe_close(trap->fdinfos[i].fd);
         if (trap->paused)
                 trap->sw->n_paused--;
         HASH_DELETE(hh, trap->sw->traps, trap);

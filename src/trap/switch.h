@@ -43,6 +43,7 @@ enum {
         CALLS_RESERVE = CALLS_MAX / 4, /* for apps that have few */
         CALLS_FEW = 16,
         PIDFD_CACHE_SIZE = 16,    /* for each app, a power of two */
+        FDINFO_CACHE_SIZE = 16,   /* the same */
         LISTENERS_PER_TRAP_MAX = 1024,
 };
 
@@ -129,6 +130,13 @@ typedef struct CachedPidfd {
         pid_t tgid; /* 0: not looked up yet */
 } CachedPidfd;
 
+/* An open /proc/TID/fdinfo/NUMBER: of that very thread, and of what it has under that number when it is read. */
+typedef struct CachedFdinfo {
+        pid_t tid;
+        int number;
+        int fd;
+} CachedFdinfo;
+
 struct Filter {
         Trap *trap;
         uint64_t number; /* unique on this node */
@@ -162,6 +170,7 @@ struct Trap {
         bool paused; /* not received from, as too many calls are under way */
         uint32_t next_port; /* where the search for an ephemeral port begins */
         CachedPidfd pidfds[PIDFD_CACHE_SIZE];
+        CachedFdinfo fdinfos[FDINFO_CACHE_SIZE];
         Shortcut shortcut;
         bool wants_tcp; /* asked for something that a pair cannot do */
         uint64_t netns; /* cookie of the app's namespace, 0: not known */
