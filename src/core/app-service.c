@@ -29,6 +29,21 @@ void app_filter_ended(App *app, uint64_t number) {
         app_save_record(app);
 }
 
+void app_listens(App *app, const Backend *backend) {
+        Party *party = &app->party;
+        const bool four = backend->family == AF_INET || !backend->v6only, six = backend->family == AF_INET6;
+
+        if (party->n_starts == 0)
+                return;
+        starter_listens(app);
+        if ((!four || party->listened4) && (!six || party->listened6))
+                return;
+        party->listened4 |= four;
+        party->listened6 |= six;
+        if (app->state == APP_RUNNING)
+                app_save_record(app);
+}
+
 void app_set_leader(App *app, pid_t pid) {
         if (app->state != APP_RUNNING || app->leader == pid)
                 return;

@@ -92,7 +92,10 @@ App *app_free(App *app) {
         launch_free(app->launch);
         scope_job_abandon(app->scope);
         sd_bus_slot_unref(app->owner_call);
-        starter_free(app->starter, m->sw.leaving);
+        /* Nobody has it started any more. */
+        app->party.n_starts = 0;
+        app->party.stopping = false;
+        starter_free(app);
         trap_free(app->trap);
         echo_free(app->echo);
         port_holder_abandon(app->holder);
@@ -423,6 +426,9 @@ static void app_running(App *app) {
         app->timestamp = now_usec(CLOCK_REALTIME);
         app_save_record(app);
         log_app(app, MESSAGE_APP_STARTED, "started");
+        /* It can be connected to already if it is started by that. */
+        if (app->party.n_starts > 0)
+                exposures_update(app->manager->exposures, app->party.identity);
         if (app->manager->hooks.app_new)
                 app->manager->hooks.app_new(app);
         if (app->started)

@@ -133,6 +133,9 @@ void app_tell_feed(App *app, Feed *feed);
  */
 int app_adopt(App *app, int listener);
 
+/* It listens by one more, as those who are to be connected are told, too, after those from outside were given to it. */
+void app_listens(App *app, const Backend *backend);
+
 /* The main process of a service is this one from now on; 0: there is none. */
 void app_set_leader(App *app, pid_t pid);
 

@@ -12,12 +12,15 @@
 #include "basic/fd-store.h"
 #include "basic/log.h"
 #include "basic/text.h"
+#include "core/exposed-kept.h"
 #include "core/exposures.h"
 #include "core/guarding.h"
 #include "core/load.h"
+#include "core/starter.h"
 #include "model/journal.h"
-#include "model/route-incoming.h"
+#include "model/route-start.h"
 #include "trap/incoming.h"
+#include "transport/exposed-socket.h"
 #include "transport/socket-owner.h"
 
 /* For how long nothing is accepted when the daemon is out of descriptors or memory. */
@@ -25,7 +28,6 @@
 
 enum {
         ACCEPTS_PER_TURN = 32,
-        FD_NAME_MAX = 64,
         FAMILIES = 2,
 };
 
@@ -37,54 +39,19 @@ typedef struct HostPort {
         uid_t owner; /* who started that */
         bool warned; /* that it cannot listen: an app can try as often as it likes */
         sd_event_source *io, *pause;
+        ExposedQueue waiting; /* for an app that is being started */
+        bool for_start;         /* an app is started by it */
+        sd_event_source *grace; /* then, while it goes on to listen, though one listens for the other family alone now */
         struct HostPort *prev, *next;
         UT_hash_handle hh; /* by where it is */
 } HostPort;
-
-/* A socket of an earlier daemon that no app has asked for yet. */
-typedef struct Kept {
-        Endpoint at;
-        int fd;
-        struct Kept *next;
-} Kept;
 
 struct Exposures {
         Manager *manager;
         HostPort *ports;
         HostPort *by_endpoint; /* uthash: the same */
-        Kept *kept;
+        ExposedKept *kept;
 };
-
-/* Short, as there is not much room for names (basic/fd-store.h): the address without the zeros it ends with. */
-static void format_name(const Endpoint *at, char name[static FD_NAME_MAX]) {
-        size_t n = sizeof(at->address.bytes);
-        int l;
-
-        while (n > 0 && at->address.bytes[n - 1] == 0)
-                n--;
-        l = snprintf(name, FD_NAME_MAX, "x%x-%x-", at->port, at->address.family);
-        for (size_t i = 0; i < n; i++)
-                l += snprintf(name + l, FD_NAME_MAX - (size_t) l, "%02x", at->address.bytes[i]);
-}
-
-static int parse_name(const char *name, Endpoint *ret) {
-        Endpoint at = {};
-        const char *address;
-        char again[FD_NAME_MAX];
-        int n = 0;
-
-        if (sscanf(name, "x%hx-%hx-%n", &at.port, &at.address.family, &n) != 2 || n == 0)
-                return -EINVAL;
-        address = name + n;
-        for (size_t i = 0; i < sizeof(at.address.bytes) && address[0] && address[1]; i++, address += 2)
-                if (sscanf(address, "%2hhx", &at.address.bytes[i]) != 1)
-                        return -EINVAL;
-        format_name(&at, again);
-        if (strcmp(name, again) != 0)
-                return -EINVAL;
-        *ret = at;
-        return 0;
-}
 
 /* Port `i` of it by the family number `family` (0, 1), if it has that. */
 static bool endpoint_of(const Expose *e, unsigned i, unsigned family, Endpoint *ret) {
@@ -162,11 +129,33 @@ static bool is_full(HostPort *hp) {
         return route_incoming_is_possible(&q, family, 0);
 }
 
+/*
+ * Whether an app that does not run is taken to listen for a family when it
+ * does. A client by IPv6 that was accepted and then reset would not try IPv4, so
+ * the app is asked for by that only if it was seen to listen for it, or if its
+ * port is exposed at an address of IPv6.
+ */
+static bool would_listen(const Party *party, int family, void *userdata) {
+        const App *app = app_of(party);
+        const HostPort *hp = userdata;
+
+        if (family == AF_INET ? party_would_listen(party, family) : party->listened6)
+                return true;
+        for (size_t i = 0; i < app->n_exposes; i++)
+                if (app->exposes[i].address.family == AF_INET6 && leads_to(&app->exposes[i], &hp->shown))
+                        return true;
+        return false;
+}
+
+static bool accepts(const HostPort *hp) {
+        return hp->shown.listens && !hp->pause && hp->waiting.n < EXPOSED_WAITING_MAX;
+}
+
 static int on_pause_over(sd_event_source *s, uint64_t usec, void *userdata) {
         HostPort *hp = userdata;
 
         hp->pause = sd_event_source_disable_unref(hp->pause);
-        (void) sd_event_source_set_enabled(hp->io, hp->shown.listens ? SD_EVENT_ON : SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(hp->io, accepts(hp) ? SD_EVENT_ON : SD_EVENT_OFF);
         return 0;
 }
 
@@ -220,34 +209,66 @@ static void reset(int fd) {
         safe_close(fd);
 }
 
+/* For an app that does not run and is started by this. Takes the connection if it is so. */
+static bool wait_for_start(HostPort *hp, int *fd, const Endpoint *client) {
+        const RouteIncoming q = make_route(hp);
+        Party *party = route_start_incoming(&q, &client->address);
+        char name[EXPOSED_NAME_MAX];
+
+        if (!party && !hp->grace)
+                return false;
+        if (party && starter_start_for_outside(app_of(party)) < 0)
+                return false;
+        exposed_waiting_name(&hp->shown.at, name);
+        if (exposed_queue_push(&hp->waiting, name, *fd, client) < 0)
+                return false;
+        *fd = -EBADF;
+        return true;
+}
+
 static void handle_connection(HostPort *hp, int fd, const Endpoint *client) {
         Manager *m = hp->exposures->manager;
         const Identity *identity = hp->shown.identity;
+        const RouteIncoming q = make_route(hp);
         Route route;
         App *app;
 
-        if (!distribute(hp, &fd, client, &app, &route)) {
-                hp->shown.n_refused++;
-                if (route.verdict == ROUTE_REFUSED)
-                        guarding_refused(m->guarding, &hp->shown, client);
-                reset(fd);
+        if (distribute(hp, &fd, client, &app, &route)) {
+                hp->shown.n_accepted++;
+                app->n_in++;
+                service_table_count(&m->service_table, identity, &route.target, false);
+                load_connected(m->load, identity);
                 return;
         }
-        hp->shown.n_accepted++;
-        app->n_in++;
-        service_table_count(&m->service_table, identity, &route.target, false);
-        load_connected(m->load, identity);
+        if ((route.verdict == ROUTE_REFUSED || route.verdict == ROUTE_NO_BACKEND) && wait_for_start(hp, &fd, client))
+                return;
+        hp->shown.n_refused++;
+        if (route.verdict == ROUTE_REFUSED ||
+            (route.verdict == ROUTE_NO_BACKEND && route_start_is_possible(&q, client->address.family, 0, would_listen)))
+                guarding_refused(m->guarding, &hp->shown, client);
+        reset(fd);
 }
 
-static int set_option(int fd, int option, int on) {
-        return setsockopt(fd, SOL_SOCKET, option, &on, sizeof(on)) < 0 ? -errno : 0;
+/* Once each: who finds nobody may wait again. */
+static void handle_waiting(HostPort *hp) {
+        for (unsigned n = hp->waiting.n; n > 0 && !is_full(hp); n--) {
+                Endpoint client;
+                int fd = exposed_queue_pop(&hp->waiting, &client);
+
+                if (fd >= 0)
+                        handle_connection(hp, fd, &client);
+        }
 }
 
-/* A connection is in nobody's way: of the next who binds the port by one, of the listener (set_listening()) by the other. */
-static int share(int fd) {
-        int r = set_option(fd, SO_REUSEADDR, true);
+static void reset_waiting(HostPort *hp) {
+        while (hp->waiting.n > 0) {
+                Endpoint client;
+                int fd = exposed_queue_pop(&hp->waiting, &client);
 
-        return r < 0 ? r : set_option(fd, SO_REUSEPORT, true);
+                hp->shown.n_refused++;
+                if (fd >= 0)
+                        reset(fd);
+        }
 }
 
 static int accept_one(HostPort *hp, Endpoint *ret_client) {
@@ -263,7 +284,7 @@ static int accept_one(HostPort *hp, Endpoint *ret_client) {
         r = fd < 0 ? -errno : endpoint_from_sockaddr(&sa, size, ret_client);
         socket_owner_end();
         if (r >= 0)
-                r = share(fd);
+                r = exposed_socket_share(fd);
         if (r < 0)
                 safe_close(fd);
         return r < 0 ? r : fd;
@@ -276,7 +297,7 @@ static int on_connection(sd_event_source *s, int fd, uint32_t revents, void *use
                 Endpoint client;
                 int r;
 
-                if (is_full(hp)) {
+                if (is_full(hp) || !accepts(hp)) {
                         (void) sd_event_source_set_enabled(hp->io, SD_EVENT_OFF);
                         return 0;
                 }
@@ -294,44 +315,69 @@ static int on_connection(sd_event_source *s, int fd, uint32_t revents, void *use
         return 0;
 }
 
-/*
- * Whoever has SO_REUSEADDR can bind the port beside one that has it, too, and
- * does not listen: another user would take the port. So the listener does not
- * have it, and connections are in the way of listen(2) then, but for that very
- * call, by SO_REUSEPORT: that is for sockets of the same user alone.
- */
 static int set_listening(HostPort *hp, bool on) {
-        int r;
+        int r = exposed_socket_listen(hp->fd, on);
 
-        if (on) {
-                r = listen(hp->fd, SOMAXCONN) < 0 ? -errno : 0;
-                if (r == -EADDRINUSE) {
-                        (void) set_option(hp->fd, SO_REUSEPORT, true);
-                        r = listen(hp->fd, SOMAXCONN) < 0 ? -errno : 0;
-                        (void) set_option(hp->fd, SO_REUSEPORT, false);
-                }
-        } else
-                r = shutdown(hp->fd, SHUT_RDWR) < 0 ? -errno : 0;
-        if (r < 0)
-                return r;
-        hp->shown.listens = on;
+        if (r >= 0)
+                hp->shown.listens = on;
+        return r;
+}
+
+static void update(HostPort *hp, uint64_t except);
+
+static int on_grace_over(sd_event_source *s, uint64_t usec, void *userdata) {
+        HostPort *hp = userdata;
+
+        hp->grace = sd_event_source_disable_unref(hp->grace);
+        hp->for_start = false;
+        update(hp, 0);
         return 0;
 }
 
-static void update(HostPort *hp, uint64_t except) {
+/* Whether an app behind it is started by connections, if not now. */
+static bool is_for_start(const HostPort *hp) {
+        for (const Party *party = hp->shown.identity->parties; party; party = party->next)
+                for (size_t i = 0; i < party->n_starts; i++)
+                        if (party->starts[i] == hp->shown.port && may(party, NULL, (void *) hp))
+                                return true;
+        return false;
+}
+
+/* Whether anybody could be given a connection now, or is started by one. */
+static bool is_wanted(HostPort *hp, uint64_t except, bool *ret_possible) {
         const RouteIncoming q = make_route(hp);
-        const bool wanted = route_incoming_is_possible(&q, hp->shown.at.address.family, except);
+        const int family = hp->shown.at.address.family;
+
+        *ret_possible = route_incoming_is_possible(&q, family, except);
+        if (*ret_possible || route_start_is_possible(&q, family, except, would_listen)) {
+                hp->for_start = is_for_start(hp);
+                hp->grace = sd_event_source_disable_unref(hp->grace);
+                return true;
+        }
+        if (hp->shown.listens && hp->for_start && !hp->grace)
+                (void) sd_event_add_time_relative(hp->exposures->manager->event, &hp->grace, CLOCK_MONOTONIC, STARTER_GRACE_USEC, 0,
+                                                  on_grace_over, hp);
+        return hp->grace;
+}
+
+static void update(HostPort *hp, uint64_t except) {
+        bool wanted, possible;
         char text[ENDPOINT_STRING_MAX];
         int r = 0;
 
         if (hp->exposures->manager->sw.leaving)
                 return;
+        wanted = is_wanted(hp, except, &possible);
         if (wanted != hp->shown.listens)
                 r = set_listening(hp, wanted);
         if (r < 0 && !TAKE(hp->warned, true))
                 (void) log_warning_errno(r, "Failed to %s at %s of the host, ignoring: %m", wanted ? "listen" : "end listening",
                                          endpoint_format(&hp->shown.at, hp->shown.at.address.family, text));
-        (void) sd_event_source_set_enabled(hp->io, hp->shown.listens && !hp->pause ? SD_EVENT_ON : SD_EVENT_OFF);
+        if (!wanted)
+                reset_waiting(hp);
+        else if (possible && except == 0)
+                handle_waiting(hp);
+        (void) sd_event_source_set_enabled(hp->io, accepts(hp) ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
 void exposures_listener_begins(Exposures *e, const Identity *identity, uint16_t port) {
@@ -354,6 +400,40 @@ void exposures_update(Exposures *e, const Identity *identity) {
                         update(hp, 0);
 }
 
+static bool waits_for(const HostPort *hp, const App *app) {
+        for (size_t i = 0; hp->waiting.n > 0 && i < app->party.n_starts; i++)
+                if (app->party.starts[i] == hp->shown.port)
+                        return exposures_has(app, &hp->shown);
+        return false;
+}
+
+bool exposures_has_waiting(const App *app) {
+        const HostPort *hp;
+
+        DL_FOREACH(app->manager->exposures->ports, hp)
+                if (waits_for(hp, app))
+                        return true;
+        return false;
+}
+
+unsigned exposures_refuse_waiting(App *app) {
+        unsigned n = 0;
+        HostPort *hp;
+
+        DL_FOREACH(app->manager->exposures->ports, hp) {
+                const RouteIncoming q = make_route(hp);
+
+                if (!waits_for(hp, app) || route_incoming_is_possible(&q, hp->shown.at.address.family, 0))
+                        continue;
+                n += hp->waiting.n;
+                reset_waiting(hp);
+                /* Those that are not accepted yet, too. */
+                if (set_listening(hp, false) >= 0)
+                        update(hp, 0);
+        }
+        return n;
+}
+
 void exposures_foreach(Exposures *e, void (*function)(const ExposedPort *port, void *userdata), void *userdata) {
         const HostPort *hp;
 
@@ -361,61 +441,24 @@ void exposures_foreach(Exposures *e, void (*function)(const ExposedPort *port, v
                 function(&hp->shown, userdata);
 }
 
-/* As IPv6, where there is such: the app may have a listener of either family, and options of both. */
-static int bind_port(const Endpoint *at, uid_t uid) {
-        _cleanup_close_ int fd = -EBADF;
-        const int on = 1, v6only = at->address.family == AF_INET6;
-        int family = AF_INET6, r;
-        SockAddr sa;
-        socklen_t size;
-
-        r = socket_owner_begin(uid);
-        if (r < 0)
-                return r;
-        fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
-        if (fd < 0 && at->address.family == AF_INET) {
-                family = AF_INET;
-                fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
-        }
-        r = fd < 0 ? -errno : 0;
-        socket_owner_end();
-        if (r < 0)
-                return r;
-        size = endpoint_to_sockaddr(at, family, &sa);
-        if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-            (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) < 0) ||
-            bind(fd, &sa.sa, size) < 0 ||
-            /* Only now it is known that nobody else has it. */
-            listen(fd, SOMAXCONN) < 0)
-                return -errno;
-        r = set_option(fd, SO_REUSEADDR, false);
-        return r < 0 ? r : TAKE_FD(fd);
-}
-
-static int take_kept(Exposures *e, const Endpoint *at) {
-        for (Kept **k = &e->kept, *found; (found = *k); k = &found->next)
-                if (endpoint_equal(&found->at, at)) {
-                        int fd = found->fd;
-
-                        *k = found->next;
-                        free(found);
-                        return fd;
-                }
-        return -EBADF;
-}
-
 static HostPort *host_port_free(HostPort *hp) {
         Exposures *e = hp->exposures;
-        char name[FD_NAME_MAX];
+        char name[EXPOSED_NAME_MAX];
 
         DL_DELETE(e->ports, hp);
         HASH_DELETE(hh, e->by_endpoint, hp);
         sd_event_source_disable_unref(hp->io);
         sd_event_source_disable_unref(hp->pause);
+        sd_event_source_disable_unref(hp->grace);
         if (!e->manager->sw.leaving) {
-                format_name(&hp->shown.at, name);
+                exposed_name(&hp->shown.at, name);
                 (void) fd_store_remove(name);
+                reset_waiting(hp);
+                exposed_waiting_name(&hp->shown.at, name);
+                if (hp->waiting.fds.in >= 0)
+                        (void) fd_store_remove(name);
         }
+        exposed_queue_close(&hp->waiting);
         safe_close(hp->fd);
         free(hp);
         return NULL;
@@ -431,25 +474,28 @@ static bool is_listening(int fd) {
 /* Makes one that there is none of. */
 static int host_port_new(App *app, const Endpoint *at, uint16_t port, HostPort **ret) {
         Exposures *e = app->manager->exposures;
-        char name[FD_NAME_MAX];
+        char name[EXPOSED_NAME_MAX];
         HostPort *hp;
         struct stat st;
         int r, fd;
+        ExposedQueue waiting;
         bool kept;
 
-        fd = take_kept(e, at);
+        fd = exposed_kept_take(&e->kept, at, &waiting);
         kept = fd >= 0;
         if (!kept)
-                fd = bind_port(at, app->uid);
+                fd = exposed_socket_new(at, app->uid);
         if (fd < 0)
                 return fd;
         hp = calloc(1, sizeof(*hp));
         if (!hp) {
                 safe_close(fd);
+                exposed_queue_close(&waiting);
                 return -ENOMEM;
         }
         hp->exposures = e;
         hp->fd = fd;
+        hp->waiting = waiting;
         /* One that was kept can be that of another user's app. */
         hp->uid = fstat(fd, &st) < 0 ? app->uid : st.st_uid;
         hp->shown = (ExposedPort){ .at = *at, .identity = app->party.identity, .port = port, .listens = is_listening(fd) };
@@ -459,13 +505,14 @@ static int host_port_new(App *app, const Endpoint *at, uint16_t port, HostPort *
         r = sd_event_add_io(app->manager->event, &hp->io, fd, EPOLLIN, on_connection, hp);
         if (r >= 0)
                 r = sd_event_source_set_enabled(hp->io, SD_EVENT_OFF);
-        if (r >= 0 && !kept)
+        /* One for an app that is started by it goes on to listen, and nothing is accepted before that is there. */
+        if (r >= 0 && !kept && app->party.n_starts == 0)
                 r = set_listening(hp, false);
         if (r < 0) {
                 host_port_free(hp);
                 return r;
         }
-        format_name(at, name);
+        exposed_name(at, name);
         r = kept ? 0 : fd_store_add_spare(name, fd);
         if (r < 0)
                 app_log_warning(r, app->id, "%s: port %u of the host does not outlive a restart, ignoring: %m",
@@ -661,36 +708,30 @@ void exposures_remove(App *app) {
 }
 
 int exposures_keep(Exposures *e, const char *name, int fd) {
-        Endpoint at;
-        Kept *k;
-        int r;
+        return exposed_kept_add(&e->kept, name, fd);
+}
 
-        r = parse_name(name, &at);
-        if (r < 0)
-                return r;
-        k = malloc(sizeof(*k));
-        if (!k)
-                return -ENOMEM;
-        *k = (Kept){ .at = at, .fd = fd, .next = e->kept };
-        e->kept = k;
-        return 0;
+/* For who waits there already, an app is to be started that the earlier daemon may not have got to. */
+static void start_for_waiting(HostPort *hp) {
+        const RouteIncoming q = make_route(hp);
+        Endpoint client;
+        Party *party;
+
+        if (exposed_queue_first(&hp->waiting, &client) < 0)
+                return;
+        party = route_start_incoming(&q, &client.address);
+        if (party && starter_start_for_outside(app_of(party)) < 0)
+                reset_waiting(hp);
 }
 
 void exposures_resume(Exposures *e) {
         HostPort *hp;
 
-        while (e->kept) {
-                Kept *k = e->kept;
-                char name[FD_NAME_MAX];
-
-                format_name(&k->at, name);
-                (void) fd_store_remove(name);
-                safe_close(k->fd);
-                e->kept = k->next;
-                free(k);
-        }
-        DL_FOREACH(e->ports, hp)
+        exposed_kept_done(&e->kept, true);
+        DL_FOREACH(e->ports, hp) {
                 update(hp, 0);
+                start_for_waiting(hp);
+        }
 }
 
 int exposures_new(Manager *m, Exposures **ret) {
@@ -706,13 +747,7 @@ int exposures_new(Manager *m, Exposures **ret) {
 Exposures *exposures_free(Exposures *e) {
         if (!e)
                 return NULL;
-        while (e->kept) {
-                Kept *k = e->kept;
-
-                e->kept = k->next;
-                safe_close(k->fd);
-                free(k);
-        }
+        exposed_kept_done(&e->kept, false);
         free(e);
         return NULL;
 }

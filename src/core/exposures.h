@@ -14,6 +14,10 @@
  * client (ExposeFrom=), by the identity's strategy; instances that do not are
  * not reached from outside.
  *
+ * A port that leads to an app that is started by it (core/starter.h) listens
+ * while that is stopped, too. Some dozens of connections are accepted then, each
+ * of a client that may reach the app, and wait here; more wait in the kernel.
+ *
  * The sockets are in the descriptor store, and with them what waits there.
  */
 
@@ -65,6 +69,14 @@ void exposures_listener_ends(Exposures *e, const Identity *identity, uint16_t po
 
 /* What the identity's apps may get has changed: one drains, or has room again. */
 void exposures_update(Exposures *e, const Identity *identity);
+
+/*
+ * Whether somebody waits at one of its ports for the app to be started. Refuses
+ * those where it does not listen, and says how many they were, as far as they
+ * are known.
+ */
+bool exposures_has_waiting(const App *app);
+unsigned exposures_refuse_waiting(App *app);
 
 /* Whether the app exposes what this port leads to. */
 bool exposures_has(const App *app, const ExposedPort *port);

@@ -61,8 +61,8 @@ static void sw_on_listener_begins(Listener *listener, void *userdata) {
         Manager *m = userdata;
 
         service_table_add(&m->service_table, listener);
-        starter_listens(listener->trap->userdata, listener->backend.bound.port);
         exposures_listener_begins(m->exposures, listener->backend.party->identity, listener->backend.bound.port);
+        app_listens(listener->trap->userdata, &listener->backend);
 }
 
 static void sw_on_listener_ends(Listener *listener, void *userdata) {
@@ -116,6 +116,10 @@ static void sw_held(Trap *trap, uint16_t port, int fd, void *userdata) {
         starter_hold(trap->userdata, port, fd);
 }
 
+static void sw_accepted(Trap *trap, void *userdata) {
+        starter_has_room(trap->userdata);
+}
+
 static void sw_on_has_room(Trap *trap, void *userdata) {
         exposures_update(((Manager *) userdata)->exposures, trap->party->identity);
 }
@@ -139,6 +143,7 @@ static const SwitchHooks switch_hooks = {
         .hear_names = sw_hear_names,
         .starts = sw_starts,
         .held = sw_held,
+        .accepted = sw_accepted,
         .has_room = sw_on_has_room,
 };
 
@@ -301,11 +306,13 @@ static void restore_listeners(Manager *m, Stored *stored) {
                 }
         }
         for (App *app = m->apps; app; app = app->hh.next) {
-                char spool[PENDING_FD_NAME_MAX];
+                char spool[PENDING_FD_NAME_MAX], held[STARTER_FD_NAME_MAX];
 
                 pending_fd_name(app->trap, spool);
                 pending_restore(app->trap, stored_take_queue(stored, spool));
                 trap_flush_listeners(app->trap);
+                starter_fd_name(app, held);
+                starter_restore(app, stored_take_queue(stored, held));
         }
 }
 

@@ -7,27 +7,54 @@
  * by appswitch-start@.service. A connect to one of their ports where nobody
  * listens is really in progress (transport/dial.h: dial_hold()): the kernel
  * sends its SYN again and again, over a restart of the daemon, too, until the
- * unit listens. Copies of the sockets are kept until then: should it not come to
- * that, they are let go and hear that they are refused.
+ * unit listens. So that nobody waits for the kernel's next one, a copy of each
+ * is kept and sent when it is known what becomes of it (transport/syn.h). Copies
+ * of the sockets are kept until then, for the next daemon, too: should the unit
+ * not come to listen, they are let go and hear that they are refused.
+ *
+ * Who comes from outside waits with the port of the host (core/exposures.h).
  */
 
+#include "basic/fd-queue.h"
 #include "core/app.h"
 
-enum { STARTER_HELD_MAX = 1024 }; /* connects that wait for one unit */
+enum {
+        STARTER_HELD_MAX = 1024, /* connects that wait for one unit */
+        STARTER_FD_NAME_MAX = 32,
+};
+
+/* One that was started listens for one family before it does for the other. */
+#define STARTER_GRACE_USEC (1 * USEC_PER_SEC)
 
 typedef struct Starter Starter;
 
 /* Sees to it that the unit is started. Returns 0; -EBUSY if too many wait; or another negative errno. */
 int starter_start(App *app);
 
+/* The same for a connection from outside. */
+int starter_start_for_outside(App *app);
+
 /* One waits for it to listen on the port. Takes the copy of his socket. */
 void starter_hold(App *app, uint16_t port, int fd);
 
-/* The app listens on a port now. */
-void starter_listens(App *app, uint16_t port);
+/* The app listens by one more. To be told after those from outside were given to it. */
+void starter_listens(App *app);
+
+/* It has accepted one, so that there may be room for who waits. */
+void starter_has_room(App *app);
 
 /* Its last process is gone. */
 void starter_ended(App *app);
 
-/* Nobody is let go if `leaving`: the kernel goes on for them. */
-Starter *starter_free(Starter *starter, bool leaving);
+/* The unit was stopped as nobody was connected, and it is started again if somebody waits by now. */
+void starter_go_on(App *app);
+
+/* Whether somebody waits for the app. */
+bool starter_has_waiting(const App *app);
+
+/* Where those that wait are kept for the next daemon, and how that takes them back. Takes the queue; the listeners must be there. */
+void starter_fd_name(const App *app, char name[static STARTER_FD_NAME_MAX]);
+void starter_restore(App *app, FdQueue kept);
+
+/* Of the app. Nobody is let go if the daemon is being left: the kernel goes on for them. */
+void starter_free(App *app);

@@ -72,6 +72,7 @@ static void write_filters(FILE *f, const App *app) {
         const Filter *filter;
 
         (void) fprintf(f, "SERVICE=1\n");
+        (void) fprintf(f, "LISTENED4=%i\nLISTENED6=%i\n", app->party.listened4, app->party.listened6);
         for (size_t i = 0; i < app->party.n_starts; i++)
                 (void) fprintf(f, "STARTS=%u\n", app->party.starts[i]);
         DL_FOREACH(app->trap->filters, filter)
@@ -218,6 +219,10 @@ static int load_line(AppRecord *record, const char *key, char *value) {
                 record->service = strcmp(value, "1") == 0;
         else if (strcmp(key, "SHARED") == 0)
                 record->shared = strcmp(value, "1") == 0;
+        else if (strcmp(key, "LISTENED4") == 0)
+                record->listened4 = strcmp(value, "1") == 0;
+        else if (strcmp(key, "LISTENED6") == 0)
+                record->listened6 = strcmp(value, "1") == 0;
         else if (strcmp(key, "DRAINING") == 0)
                 record->draining = strcmp(value, "1") == 0;
         else if (strcmp(key, "UID") == 0)

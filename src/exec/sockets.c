@@ -25,6 +25,8 @@ static int make_socket(const DialRequest *request) {
 
         if (request->diag)
                 return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+        if (request->raw)
+                return socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
         if (request->plain)
                 return socket(family, type, 0);
         fd = socket(family, type | SOCK_NONBLOCK, 0);
@@ -40,7 +42,7 @@ static int make_socket(const DialRequest *request) {
 }
 
 static void serve_one(int connection, const DialRequest *request) {
-        const size_t wanted = request->plain || request->diag ? 1 : FD_PASS_MAX;
+        const size_t wanted = request->plain || request->raw || request->diag ? 1 : FD_PASS_MAX;
         int fds[FD_PASS_MAX];
         size_t n = 0;
 
@@ -60,8 +62,8 @@ static int drop_rights(void) {
         if (prctl(PR_SET_KEEPCAPS, 1) < 0 || setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
             setresuid(NOBODY, NOBODY, NOBODY) < 0)
                 return -errno;
-        /* To enter a namespace, and to set marks there. */
-        return caps_keep(UINT64_C(1) << CAP_SYS_ADMIN | UINT64_C(1) << CAP_NET_ADMIN);
+        /* To enter a namespace, to set marks there, and to see what is sent there. */
+        return caps_keep(UINT64_C(1) << CAP_SYS_ADMIN | UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_NET_RAW);
 }
 
 _Noreturn void sockets_serve(int connection) {

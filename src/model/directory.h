@@ -83,8 +83,10 @@ struct Party {
         struct Exposure *exposure; /* the same of what has names */
         unsigned weight;       /* WEIGHT_MIN to WEIGHT_MAX; 0 is WEIGHT_DEFAULT */
         bool draining;         /* gets no new connections but its own */
+        bool stopping;         /* the same, as it is being stopped: who connects has it started again */
         uint16_t starts[PARTY_STARTS_MAX]; /* ports: who connects there has it started, if nobody listens */
         size_t n_starts;
+        bool listened4, listened6; /* for what it was seen to listen, if it is started so; neither: it is not known */
         const Egress *egress;  /* what of the outside it may connect to; NULL: nothing; its owner's */
         Permits permits;       /* its owner's to free, as the tags */
         Tally tally;           /* of connections to it */
@@ -199,3 +201,13 @@ void directory_remove_backend(Directory *d, Backend *backend);
 
 /* Whether a connection to `to`, an address of the backend's identity or loopback, is for this backend. */
 bool backend_matches(const Backend *backend, const Endpoint *to);
+
+/* Whether one that is started by connections is taken to listen for those of a family then. */
+static inline bool party_would_listen(const Party *party, int family) {
+        return party->listened4 == party->listened6 || (family == AF_INET ? party->listened4 : party->listened6);
+}
+
+/* Whether others' connections can be given to it. */
+static inline bool party_is_open(const Party *party) {
+        return !party->draining && !party->stopping;
+}

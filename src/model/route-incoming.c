@@ -45,7 +45,7 @@ Route route_incoming(const RouteIncoming *q, const Address *client, uint64_t now
                 Endpoint target;
                 Backend *b = best_of_party(&request, q->identity, &list, &target);
 
-                if (!b || party->draining)
+                if (!b || !party_is_open(party))
                         continue;
                 if (!q->may(party, client, q->userdata)) {
                         refused = true;
@@ -88,7 +88,7 @@ bool route_incoming_is_possible(const RouteIncoming *q, int family, uint64_t exc
                 Party *party = list->party;
                 Endpoint target;
 
-                if (best_of_party(&request, q->identity, &list, &target) && !party->draining &&
+                if (best_of_party(&request, q->identity, &list, &target) && party_is_open(party) &&
                     q->may(party, NULL, q->userdata))
                         return true;
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "model/route-service.h"
+#include "model/route-start.h"
 
 /* The best listener of a member, and at which of its addresses it is reached; NULL: none is good. */
 static Backend *best_of_member(const RouteRequest *q, const MemberPort *port, uint16_t number, Endpoint *ret_target) {
@@ -68,7 +68,7 @@ static void offer_members(const RouteRequest *q, VirtualService *service, size_t
                         continue;
                 }
                 *allowed = true;
-                if (party->draining && party != q->client)
+                if (!party_is_open(party) && party != q->client)
                         continue;
                 balance_offer(balance,
                               &(Candidate){
@@ -137,6 +137,7 @@ void route_service(const RouteRequest *q, VirtualService *service, Route *route)
                         route->refused = &service->party;
                         route->rule = refusal;
                 }
+                route_start_member(q, service, mapping->backend_port, route);
                 return;
         }
         if (q->counts)

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "model/route-service.h"
+#include "model/route-start.h"
 
 enum { PORT_DOMAIN = 53 };
 
@@ -115,7 +115,7 @@ static void choose_backend(const RouteRequest *q, const Identity *identity, Rout
                         continue;
                 }
                 allowed = true;
-                if (party->draining && party != q->client)
+                if (!party_is_open(party) && party != q->client)
                         continue;
                 balance_offer(&balance,
                               &(Candidate){
@@ -140,34 +140,6 @@ static void choose_backend(const RouteRequest *q, const Identity *identity, Rout
         }
         if (route->backend && q->counts)
                 take(&balance, q, port);
-}
-
-static bool is_started_by(const Party *party, uint16_t port) {
-        for (size_t i = 0; i < party->n_starts; i++)
-                if (party->starts[i] == port)
-                        return !party->draining;
-        return false;
-}
-
-/* Nobody listens: is there one that would if it were started? Not one that listens and refuses. */
-static void choose_start(const RouteRequest *q, const Identity *identity, Route *route) {
-        if (q->tried && q->tried->n > 0)
-                return;
-        for (Party *party = identity->parties; party && route->verdict != ROUTE_STARTS; party = party->next) {
-                PolicyDecision decision;
-
-                if (party == q->client || !is_started_by(party, q->to.port))
-                        continue;
-                if (route_may_connect(q->directory, q->client, party, q->to.port, &decision)) {
-                        route->verdict = ROUTE_STARTS;
-                        route->starts = party;
-                } else {
-                        route->verdict = ROUTE_REFUSED;
-                        route->refused_by = party;
-                }
-                route->rule = decision.rule;
-                route->work += 1 + decision.work;
-        }
 }
 
 static RouteVerdict verdict_of_nobodys(const Directory *d, const Address *to) {
@@ -223,8 +195,8 @@ static Route find_route(RouteRequest *q) {
                 route_service(q, identity->service, &route);
         else
                 choose_backend(q, identity, &route);
-        if (route.verdict == ROUTE_NO_BACKEND && identity && !identity->service)
-                choose_start(q, identity, &route);
+        if ((route.verdict == ROUTE_NO_BACKEND || route.verdict == ROUTE_REFUSED) && identity && !identity->service)
+                route_start(q, identity, &route);
         return route;
 }
 

@@ -58,7 +58,7 @@ static int ask(Dialer *dialer, int member, const DialRequest *request, int *fds,
         n = recv_with_fds(dialer->connection, &answer, sizeof(answer), fds, n_fds, 0);
         /* A late answer to an earlier question would be of another namespace: the process is given up. */
         if (n != sizeof(answer) || answer.family != request->family || answer.plain != request->plain ||
-            answer.diag != request->diag) {
+            answer.raw != request->raw || answer.diag != request->diag) {
                 while (n > 0 && *n_fds > 0)
                         safe_close(fds[--*n_fds]);
                 return -ENOTCONN;
@@ -92,6 +92,14 @@ int dialer_take_plain(Dialer *dialer, int member, int family) {
         int fd, r;
 
         r = ask(dialer, member, &(DialRequest){ .family = (uint32_t) family, .plain = true }, &fd, &n);
+        return r < 0 ? r : fd;
+}
+
+int dialer_take_raw(Dialer *dialer, int member, int family) {
+        size_t n = 1;
+        int fd, r;
+
+        r = ask(dialer, member, &(DialRequest){ .family = (uint32_t) family, .raw = true }, &fd, &n);
         return r < 0 ? r : fd;
 }
 

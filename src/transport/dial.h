@@ -30,6 +30,7 @@ enum {
 typedef struct DialRequest {
         uint32_t family;
         uint32_t plain; /* one, as socket(2) makes it; else FD_PASS_MAX to dial with */
+        uint32_t raw;   /* one that gets all segments of TCP (transport/syn.h) */
         uint32_t diag;  /* one to list the sockets of the namespace with (transport/sock-diag.h) */
 } DialRequest;
 
@@ -62,6 +63,9 @@ int dialer_take_plain(Dialer *dialer, int member, int family);
 
 /* One that lists the sockets of the namespace (transport/sock-diag.h). */
 int dialer_take_diag(Dialer *dialer, int member);
+
+/* One that gets all segments of TCP (transport/syn.h). */
+int dialer_take_raw(Dialer *dialer, int member, int family);
 
 /* Sees to it that there is one in the pool, which takes some 80 µs if there is none. Returns 0 or a negative errno. */
 int dialer_fill(Dialer *dialer, DialPool *pool, int member, int family);

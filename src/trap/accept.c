@@ -162,6 +162,7 @@ static int next_connection(Listener *l, int listening, Connection *ret) {
         }
         p = find_pending(l, fd, &peer);
         if (!p) {
+                l->trap->sw->hooks->accepted(l->trap, l->trap->sw->userdata);
                 *ret = (Connection){ fd, peer, NULL };
                 return 0;
         }

@@ -24,6 +24,10 @@ static int take_plain(Dialer *dialer, Trap *trap, int member, int family) {
         return dialer_take_plain(dialer, member, family);
 }
 
+static int take_raw(Dialer *dialer, Trap *trap, int member, int family) {
+        return dialer_take_raw(dialer, member, family);
+}
+
 static int take_diag(Dialer *dialer, Trap *trap, int member, int family) {
         return dialer_take_diag(dialer, member);
 }
@@ -58,6 +62,10 @@ void trap_fill_pool(Trap *trap, int family) {
 
 int trap_take_plain_socket(Trap *trap, int family) {
         return take(trap->sw, take_plain, trap, trap->member_fd, family);
+}
+
+int trap_take_raw_socket(Trap *trap, int family) {
+        return take(trap->sw, take_raw, trap, trap->member_fd, family);
 }
 
 int switch_take_diag_socket(Switch *sw, int member) {

@@ -14,6 +14,9 @@ void trap_fill_pool(Trap *trap, int family);
 /* Takes one as the app itself would make it. Returns it or a negative errno. */
 int trap_take_plain_socket(Trap *trap, int family);
 
+/* Takes one that gets all segments of TCP there (transport/syn.h). Returns it or a negative errno. */
+int trap_take_raw_socket(Trap *trap, int family);
+
 /*
  * Takes one that lists the sockets of the namespace that the socket `member` is
  * in (transport/sock-diag.h). Returns it or a negative errno.

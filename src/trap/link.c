@@ -150,17 +150,18 @@ static void report(Connect *c, int client) {
 /*
  * The client gets the TCP socket. If the listener's queue is full and he is one
  * that waits, he connects it himself, so that he waits in the kernel: it cannot
- * be connected to anything else.
+ * be connected to anything else. What he says where to would be wrong behind a
+ * virtual service; one that is on its way already does not look at that.
  */
 static int connect_tcp(Connect *c, Link *link) {
         socklen_t n = sizeof(int);
         int reuse = 0, r;
         PeerView view;
+        const PeerView *seen = get_view(c, &link->ends, &view);
 
-        r = link->state == DIAL_WAITS && !(c->flags & O_NONBLOCK) ? dial_undo(link->dialed) : 0;
+        r = link->state == DIAL_WAITS && !(c->flags & O_NONBLOCK) && !seen ? dial_undo(link->dialed) : 0;
         if (r >= 0)
-                r = c->held ? dial_held_done(link->dialed)
-                            : dial_hand_out(link->dialed, &link->ends.client, &link->ends.server, get_view(c, &link->ends, &view));
+                r = c->held ? dial_held_done(link->dialed) : dial_hand_out(link->dialed, &link->ends.client, &link->ends.server, seen);
         if (r < 0)
                 return r;
         option_memory_inherit(c->call->trap, c->call->trap, c->call->fd, link->dialed, true);

@@ -82,6 +82,8 @@ typedef struct SwitchHooks {
          */
         Trap *(*starts)(Party *party, void *userdata);
         void (*held)(Trap *trap, uint16_t port, int fd, void *userdata);
+        /* The app has accepted what somebody waited for so, or another connection by TCP. */
+        void (*accepted)(Trap *trap, void *userdata);
         /* There is room again for connections from outside (trap/incoming.h). */
         void (*has_room)(Trap *trap, void *userdata);
 } SwitchHooks;

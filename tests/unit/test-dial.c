@@ -19,6 +19,7 @@
 #include "exec/sockets.h"
 #include "transport/dial.h"
 #include "transport/socket-name.h"
+#include "transport/syn.h"
 #include "unit.h"
 
 #define APP4 "198.18.0.20"
@@ -318,6 +319,64 @@ START_TEST(test_held) {
 }
 END_TEST
 
+/* The SYN of one that is held is seen, and sent once more it ends the wait at once, for good or ill. */
+START_TEST(test_syn) {
+        static const struct {
+                const char *from, *to;
+                int family;
+        } table[] = {
+                { "198.18.0.10", APP4, AF_INET }, { "198.18.0.10", APP4, AF_INET6 }, { "fd00::10", APP6, AF_INET6 },
+                { "fe80::10", APP6, AF_INET6 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                const Endpoint from = unit_endpoint(table[i].from, 41000), from2 = unit_endpoint(table[i].from, 41001);
+                const Endpoint to = unit_endpoint(table[i].to, (uint16_t) (180 + i));
+                const int family = to.address.family;
+                _cleanup_close_ int client = -EBADF, second = -EBADF, server = -EBADF, listener = -EBADF, raw = -EBADF;
+                Syn syn, syn2;
+                SockAddr sa;
+                socklen_t size = sizeof(sa);
+                struct pollfd p;
+
+                raw = dialer_take_raw(dialer, member, family);
+                ck_assert_int_ge(raw, 0);
+                ck_assert_int_eq(syn_catch(raw, family, DIAL_MARK_HELD, DIAL_MARK), 0);
+                ck_assert_int_eq(syn_read(raw, family, &syn), -EAGAIN);
+                client = dialer_take(dialer, &pool, member, table[i].family);
+                second = dialer_take(dialer, &pool, member, table[i].family);
+                ck_assert_int_eq(dial_hold(client, &from, &to, NULL), 0);
+                ck_assert_int_eq(dial_hold(second, &from2, &to, NULL), 0);
+                ck_assert_int_eq(dial(client, &from, &to, table[i].family), DIAL_WAITS);
+                ck_assert_int_eq(dial(second, &from2, &to, table[i].family), DIAL_WAITS);
+                ck_assert_int_eq(syn_read(raw, family, &syn), 0);
+                ck_assert_int_eq(syn_read(raw, family, &syn2), 0);
+                ck_assert_mem_eq(&syn.from, &from, sizeof(from));
+                ck_assert_mem_eq(&syn2.from, &from2, sizeof(from2));
+                ck_assert_mem_eq(&syn.to, &to, sizeof(to));
+
+                /* Neither are its own seen again. */
+                ck_assert_int_eq(syn_send(raw, &syn), 0);
+                p = (struct pollfd){ .fd = client, .events = POLLOUT };
+                ck_assert_int_eq(poll(&p, 1, 50), 1);
+                ck_assert_int_eq(error_of(client), ECONNREFUSED);
+                ck_assert_int_eq(dial_state(second), DIAL_WAITS);
+                listener = listen_on(table[i].to[0] == 'f' ? "::" : "0.0.0.0", to.port, table[i].to[0] == 'f' ? AF_INET6 : AF_INET, 8);
+                ck_assert_int_eq(syn_send(raw, &syn2), 0);
+                p = (struct pollfd){ .fd = second, .events = POLLOUT };
+                ck_assert_int_eq(poll(&p, 1, 50), 1);
+                ck_assert_int_eq(error_of(second), 0);
+                ck_assert_int_eq(syn_read(raw, family, &syn), -EAGAIN);
+                server = accept(listener, &sa.sa, &size);
+                ck_assert(dial_is_marked(server));
+                assert_connected(second, server);
+                /* One that is there already minds it as little as an old one of the network's. */
+                ck_assert_int_eq(syn_send(raw, &syn2), 0);
+                assert_connected(second, server);
+        }
+}
+END_TEST
+
 /* Sockets are in the namespace that was asked for; a plain one is as socket(2) makes it. */
 START_TEST(test_namespace) {
         _cleanup_close_ int here = -EBADF, plain = -EBADF;
@@ -358,5 +417,5 @@ int main(void) {
                 printf("A network namespace of our own needs root\n");
                 return UNIT_SKIPPED;
         }
-        return UNIT_RUN("dial", setup, teardown, test_names, test_closed_at_once, test_states, test_locked, test_view, test_held, test_namespace, test_gone);
+        return UNIT_RUN("dial", setup, teardown, test_names, test_closed_at_once, test_states, test_locked, test_view, test_held, test_syn, test_namespace, test_gone);
 }

@@ -145,7 +145,7 @@ static Route connect_at(uint64_t now, const RouteTried *tried) {
 /* Who is started by a connect is asked when nobody listens, at that port only, and neither by himself nor while he drains. */
 START_TEST(test_starts) {
         RouteTried tried = {};
-        static Backend a;
+        static Backend a, b;
         Route r;
 
         web2.starts[0] = 80;
@@ -157,14 +157,26 @@ START_TEST(test_starts) {
         assert_route("198.18.0.10", 81, ROUTE_NO_BACKEND, NULL);
         ck_assert_int_eq(connect_from(&web2, "198.18.0.10", 80).verdict, ROUTE_NO_BACKEND);
         ck_assert_int_eq(connect_from(&web1, "127.0.0.1", 80).verdict, ROUTE_STARTS);
-        route_tried_add(&tried, 1000);
-        ck_assert_int_eq(connect_at(0, &tried).verdict, ROUTE_NO_BACKEND);
         web2.draining = true;
         assert_route("198.18.0.10", 80, ROUTE_NO_BACKEND, NULL);
         web2.draining = false;
         listen_on(&a, &web1, AF_INET, "0.0.0.0", 80);
         assert_route("198.18.0.10", 80, ROUTE_BACKEND, &a);
+        /* The one that listens does not take it; and the one that is started by it listens, and does not either. */
+        route_tried_add(&tried, a.id);
+        r = connect_at(0, &tried);
+        ck_assert_int_eq(r.verdict, ROUTE_STARTS);
+        ck_assert_ptr_eq(r.starts, &web2);
+        listen_on(&b, &web2, AF_INET, "0.0.0.0", 80);
+        route_tried_add(&tried, b.id);
+        ck_assert_int_eq(connect_at(0, &tried).verdict, ROUTE_NO_BACKEND);
+        /* One that is being stopped is as one that is stopped. */
+        web2.stopping = true;
+        ck_assert_int_eq(connect_at(0, &tried).verdict, ROUTE_STARTS);
+        assert_route("198.18.0.10", 80, ROUTE_BACKEND, &a);
+        web2.stopping = false;
         directory_remove_backend(&directory, &a);
+        directory_remove_backend(&directory, &b);
         web2.n_starts = 0;
 }
 END_TEST
