@@ -22,7 +22,8 @@ is "$(show appswitchd.service StartLimitIntervalUSec)" 0 'it has no start limit'
 is "$(show appswitch-dnsd.service StartLimitIntervalUSec)" 0 'the name server has none either'
 is "$(show appswitch-dnsd.service User)" appswitch-dns 'the name server has a user of its own'
 is "$(show appswitch-dnsd.service Type)" notify 'and is of Type=notify'
-for unit in appswitchd.service appswitch-dnsd.service appswitch-dnsd.socket appswitch-exec.service appswitch-exec.socket appswitch.slice; do
+for unit in appswitchd.service appswitch-dnsd.service appswitch-dnsd.socket appswitch-exec.service appswitch-exec.socket appswitch.slice \
+    appswitch-unit@x.service appswitch-start@x.service appswitch-name@x.service; do
     run host systemd-analyze verify "$unit"
     unlike "$OUT$ERR" "appswitch" "systemd-analyze verify $unit"
 done
@@ -53,9 +54,11 @@ run host_sh 'sed -n "s/^CapBnd:.//p" /proc/$(systemctl show -P MainPID appswitch
 bounded=$((16#$OUT))
 within "$(host /usr/bin/python3 -c "print(bin($bounded).count('1'))")" 1 8 'the daemon is bounded to a few capabilities'
 is "$((bounded & (1 << 21)))" 0 'CAP_SYS_ADMIN is not one of them'
-run host_sh 'for u in appswitchd appswitch-dnsd; do systemd-analyze security --no-pager $u.service | tail -n 1; done'
+run host_sh 'for u in appswitchd appswitch-dnsd appswitch-unit@x appswitch-start@x appswitch-name@x; do systemd-analyze security --no-pager $u.service | tail -n 1; done'
 diag "$OUT"
 like "$OUT" 'appswitch-dnsd.service: [01]\.[0-9]' 'systemd-analyze finds the name server well sandboxed'
+like "$OUT" 'appswitch-name@x.service: [01]\.[0-9]' 'and what waits for names'
+is "$(grep -cE 'appswitch-(unit|start)@x.service: [0-3]\.[0-9]' <<<"$OUT")" 2 'what mounts namespaces for units has what it needs for that'
 run host_sh 'nsenter -t $(systemctl show -P MainPID appswitch-dnsd) -n ip -brief link | grep -v ^lo; readlink /proc/$(systemctl show -P MainPID appswitch-dnsd)/ns/net; readlink /proc/1/ns/net'
 is "$(sort -u <<<"$OUT" | wc -l)" 2 'the name server has no network'
 
