@@ -3,8 +3,9 @@
 #include "cases.h"
 
 static CaseTable (*const tables[])(void) = {
-                addresses_cases, options_cases, blocking_cases, multiplex_cases, signals_cases, fds_cases,
-                streams_cases,   backlog_cases, loopback_cases, failing_cases,   inside_cases,
+                addresses_cases, binding_cases, options_cases, option_values_cases, option_effects_cases, blocking_cases,
+                accepting_cases, multiplex_cases, epoll_cases, signals_cases, fds_cases, streams_cases, closing_cases,
+                bulk_cases, backlog_cases, loopback_cases, failing_cases, inside_cases,
 };
 
 size_t cases_count(void) {

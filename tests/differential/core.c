@@ -379,6 +379,27 @@ int own_listener(Ctx *c, int backlog) {
         return fd;
 }
 
+void say_int(Ctx *c, const char *what, int fd, int level, int option) {
+        int v = 0;
+        socklen_t size = sizeof(v);
+
+        if (getsockopt(fd, level, option, &v, &size) < 0)
+                say(c, "%s -1 %s", what, error_name(errno));
+        else
+                say(c, "%s %d", what, v);
+}
+
+void try_int(Ctx *c, const char *what, int fd, int level, int option, int value) {
+        did(c, what, setsockopt(fd, level, option, &value, sizeof(value)));
+}
+
+int bind_who(Ctx *c, int fd, Who who, int port) {
+        SockAddr sa;
+        socklen_t size = address_of(c, who, port, &sa);
+
+        return bind(fd, &sa.sa, size);
+}
+
 int dial_who(Ctx *c, int fd, Who who, int port) {
         SockAddr sa;
         socklen_t size = address_of(c, who, port, &sa);

@@ -115,8 +115,13 @@ void hear_listener(Ctx *c);
 /* Listener in this process, at the address of this half; the port is c->port then. */
 int own_listener(Ctx *c, int backlog);
 int own_connection(Ctx *c, int l);
+/* An option as a number: says it, or sets it and says how that went. */
+void say_int(Ctx *c, const char *what, int fd, int level, int option);
+void try_int(Ctx *c, const char *what, int fd, int level, int option, int value);
 /* connect() to the server, or to the own listener; errno as it left it. */
 int dial(Ctx *c, int fd);
+/* bind() to an address of one of them, connect() to it. */
+int bind_who(Ctx *c, int fd, Who who, int port);
 int dial_who(Ctx *c, int fd, Who who, int port);
 /* A connection between the halves, for either. */
 int connected(Ctx *c);
