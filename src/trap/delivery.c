@@ -73,7 +73,7 @@ void delivery_begin(Call *call, const Listener *l, const Connection *c, uint64_t
                 .peer = c->peer,
         };
 
-        if (c->pending)
+        if (c->pending && c->pending->spooled)
                 note_pending(call, c->pending);
         else
                 sw->delivery->queued = fd_queue_push(&sw->delivery->queue, &note, sizeof(note), &c->fd, 1) >= 0;

@@ -19,7 +19,10 @@
 #include "trap/option-memory.h"
 #include "trap/pending.h"
 
-enum { RETURN_TRIES_MAX = 8 };
+enum {
+        RETURN_TRIES_MAX = 8,
+        SPOOL_MIXED_MAX = 8, /* entries that go to the end for the sake of one */
+};
 
 /* What lies in the spool with the two descriptors. */
 typedef struct SpoolEntry {
@@ -44,26 +47,39 @@ static int spool_append(Trap *trap, const SpoolEntry *entry, const int fds[stati
         return fd_queue_push(&trap->spool, entry, sizeof(*entry), fds, fds[1] >= 0 ? 2 : 1);
 }
 
-static void spool_push(const Pending *p) {
+static void spool_push(Pending *p) {
         const SpoolEntry entry = { p->id, p->key.peer, p->key.local, p->client };
+        Trap *trap = p->trap;
         int r;
 
-        r = spool_open(p->trap);
+        if (trap->spool_is_mixed && trap->n_spooled >= SPOOL_MIXED_MAX && !p->spooled && !trap->sw->leaving)
+                return;
+        r = spool_open(trap);
         if (r >= 0)
-                r = spool_append(p->trap, &entry, (const int[]){ p->fd, p->dialed });
-        if (r < 0)
-                app_log_debug(r, p->trap->party->id, "%s: failed to keep a connection for the next daemon, ignoring: %m",
-                              p->trap->party->id);
+                r = spool_append(trap, &entry, (const int[]){ p->fd, p->dialed });
+        if (r >= 0) {
+                p->spooled = true;
+                trap->n_spooled++;
+        } else
+                app_log_debug(r, trap->party->id, "%s: failed to keep a connection for the next daemon, ignoring: %m",
+                              trap->party->id);
+}
+
+static void spool_drop_first(Trap *trap) {
+        fd_queue_drop(&trap->spool);
+        if (--trap->n_spooled == 0)
+                trap->spool_is_mixed = false;
 }
 
 /*
  * Takes off the oldest entry of this id. It is the first one, but for apps that
- * do not accept in the order of their queues: others go to the end.
+ * do not accept in the order of their queues: others go to the end. When that
+ * are many, which would be so for each of those that come later, no more
+ * are put there until it is empty; they are when the daemon leaves.
  */
 static void spool_remove(Trap *trap, uint64_t id) {
-        /* Nothing else is there. */
-        if (trap->n_pending == 1 && !trap->restoring && trap->spool.out >= 0) {
-                fd_queue_drop(&trap->spool);
+        if (trap->n_spooled == 1) {
+                spool_drop_first(trap);
                 return;
         }
         for (unsigned i = 0; trap->spool.out >= 0 && i <= 2 * PENDING_PER_TRAP_MAX; i++) {
@@ -73,14 +89,15 @@ static void spool_remove(Trap *trap, uint64_t id) {
                 if (fd_queue_first(&trap->spool, &entry, sizeof(entry), NULL) < 0)
                         return;
                 if (entry.id == id) {
-                        fd_queue_drop(&trap->spool);
+                        trap->spool_is_mixed = trap->spool_is_mixed || i > SPOOL_MIXED_MAX;
+                        spool_drop_first(trap);
                         return;
                 }
-                if (fd_queue_first(&trap->spool, &entry, sizeof(entry), fds) >= 0)
-                        (void) spool_append(trap, &entry, fds);
+                if (fd_queue_first(&trap->spool, &entry, sizeof(entry), fds) >= 0 && spool_append(trap, &entry, fds) >= 0)
+                        trap->n_spooled++;
                 safe_close(fds[0]);
                 safe_close(fds[1]);
-                fd_queue_drop(&trap->spool);
+                spool_drop_first(trap);
         }
 }
 
@@ -237,9 +254,12 @@ static void enter_again(Pending *p, Listener *l) {
 
 /* It is in the spool all the time: as it is now behind as it was. */
 void pending_return(Listener *l, Pending *p) {
+        const bool spooled = p->spooled;
+
         p->accepted = safe_close(p->accepted);
         enter_again(p, l);
-        spool_remove(p->trap, p->id);
+        if (spooled)
+                spool_remove(p->trap, p->id);
 }
 
 static Pending *find_id(Trap *trap, uint64_t id) {
@@ -303,9 +323,11 @@ Pending *pending_free(Pending *p) {
         if (!p)
                 return NULL;
         trap = p->trap;
-        pending_accepted(p, -EBADF);
         /* What is left for the next daemon lies there. */
-        if (!trap->sw->leaving)
+        if (trap->sw->leaving && !p->spooled)
+                spool_push(p);
+        pending_accepted(p, -EBADF);
+        if (!trap->sw->leaving && p->spooled)
                 spool_remove(trap, p->id);
         safe_close(p->accepted);
         safe_close(p->fd);
@@ -362,7 +384,9 @@ static void restore_entry(Trap *trap, const SpoolEntry *entry, int fds[static FD
         /* How it was before: what comes later is how it is now. */
         pending_free(find_id(trap, entry->id));
         p = l ? pending_new(trap, entry->id, &entry->client, fds[0]) : NULL;
-        if (!p) {
+        if (p)
+                p->spooled = true;
+        else {
                 safe_close(fds[0]);
                 safe_close(fds[1]);
                 spool_remove(trap, entry->id);
@@ -389,10 +413,9 @@ void pending_restore(Trap *trap, FdQueue spool) {
         while (n < ELEMENTSOF(entries) && fd_queue_first(&spool, &entries[n], sizeof(entries[n]), fds[n]) >= 0)
                 n++;
         (void) fd_queue_walk(&spool, false);
-        trap->restoring = true;
+        trap->n_spooled = (unsigned) n;
         for (size_t i = 0; i < n; i++)
                 restore_entry(trap, &entries[i], fds[i]);
-        trap->restoring = false;
 }
 
 void pending_forget_id(Trap *trap, uint64_t id) {

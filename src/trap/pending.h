@@ -7,7 +7,9 @@
  * accepts that, it is given something else, the server's end of a pair. So
  * backlog, poll(2), epoll(7) and all the rest are the kernel's, and the queue
  * survives the daemon. What is given instead lies, for as long as it waits, in
- * a queue that is in the descriptor store (the spool), and so does, too.
+ * a queue that is in the descriptor store (the spool), and so does, too. (Of an
+ * app that leaves many waiting at one port, those at others are put there when
+ * the daemon leaves, and not before: who kills it loses them.)
  *
  * When a listener is closed the kernel resets what was dialed; that is told to
  * us, and the client is hung up on.
@@ -31,6 +33,7 @@ struct Pending {
         int fd;          /* what the app is given */
         int dialed;      /* our end of what is in the queue; -EBADF: nothing is */
         int accepted;    /* the other end, once it was taken out of there, or -EBADF */
+        bool spooled;    /* it is in the spool */
         bool waits;      /* the queue was full: in the trap's list `waiting` */
         Pending *waiting_prev, *waiting_next;
         Listener *listener; /* in whose list `returned` it is, or NULL */

@@ -165,7 +165,8 @@ struct Trap {
         bool wants_room;   /* trap/incoming.h */
         bool exposed;      /* it may get connections from outside */
         FdQueue spool;     /* trap/pending.h */
-        bool restoring;    /* what is in there is being read */
+        unsigned n_spooled; /* entries of it */
+        bool spool_is_mixed; /* they are not accepted in its order */
         Call *calls; /* parked ones, by trap_prev/trap_next */
         unsigned n_calls;
         unsigned n_late; /* times that its memory held us up */

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # What apps do to the switch, the switch does not let them do to others.
-# timeout: 240
+# timeout: 300
 . "$(dirname "$0")/lib.sh"
 
 echo_py=$PROGRAMS/echo.py load=$PROGRAMS/load.py hostile=$PROGRAMS/hostile.py
@@ -91,5 +91,37 @@ serves 'with them'
 for app in "${many[@]}"; do
     stop_app "$app"
 done
+
+### connections that are never accepted: those to another port of the app cost as much as before
+two_queues=$PROGRAMS/two-queues.py
+start_app --name hostile-queues --ip 198.18.48.40 -- python3 "$two_queues" serve 7001 7002
+queues=$APP
+wait_for_listen "$queues" 7002
+processor_time() { # of the daemon's loop, in µs
+    host_sh 'read -r ns _ <"/proc/$(systemctl show -P MainPID appswitchd)/schedstat"; echo "$((ns / 1000))"'
+}
+took() {
+    local begin
+    begin=$(processor_time)
+    is "$(client -- python3 "$two_queues" ask 198.18.48.40 7002 1000)" 'served 1000' "$1"
+    TOOK=$(($(processor_time) - begin))
+}
+took 'a thousand connections'
+few=$TOOK
+start_app -- python3 "$PROGRAMS/hold.py" 198.18.48.40 7001 400
+ok 'four hundred are never accepted' wait_until 20 host grep -q connected "$APP_LOG"
+took 'a thousand connections beside them'
+within "$TOOK" 0 "$((3 * few))" 'take no longer' || diag "µs: $few, then $TOOK"
+pid=$(host ax list --json=short | /usr/bin/python3 -c 'import json, sys; print(*(a["leader"] for a in json.load(sys.stdin) if a["id"] == sys.argv[1]))' "$queues")
+host kill -STOP "$pid"
+holder=$APP
+start_app -- python3 "$two_queues" together 198.18.48.40 7002 60
+wait_until 20 host grep -q waiting "$APP_LOG" || bail 'some wait'
+host systemctl restart appswitchd
+host kill -CONT "$pid"
+wait_until 20 host grep -q served "$APP_LOG"
+is "$(app_log | tail -n 1)" 'served 60' 'and a restart loses none'
+stop_app "$holder"
+stop_app "$queues"
 
 done_testing
