@@ -427,8 +427,9 @@ static int check_settings(Run *run) {
         if (r < 0)
                 return log_error_errno(r, "%s.", message ?: "Out of memory");
         /* Nothing is left of a transient unit that is stopped. */
-        if (settings.start_on_connect)
-                r = log_error_errno(-EINVAL, "StartOnConnect= wants a unit file; see appswitch.unit(5).");
+        if (settings.start_on_connect || settings.stop_when_idle > 0)
+                r = log_error_errno(-EINVAL, "%s= wants a unit file; see appswitch.unit(5).",
+                                    settings.start_on_connect ? "StartOnConnect" : "StopWhenIdleSec");
         unit_settings_done(&settings);
         return r < 0 ? r : 0;
 }

@@ -50,6 +50,8 @@ static int app_restore_record(App *app, AppRecord *record) {
         memcpy(app->party.starts, record->starts, sizeof(record->starts));
         app->party.n_starts = record->n_starts;
         app->party.draining = record->draining;
+        app->party.stopping = record->stopping;
+        app->stop_when_idle = record->stop_when_idle;
         app->party.listened4 = record->listened4;
         app->party.listened6 = record->listened6;
         app->party.tags = record->tags;

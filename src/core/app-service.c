@@ -13,6 +13,7 @@
 #include "basic/start-time.h"
 #include "core/app-internal.h"
 #include "core/app-store.h"
+#include "core/idle.h"
 #include "core/starter.h"
 #include "trap/listener.h"
 
@@ -74,6 +75,7 @@ int app_adopt(App *app, int listener) {
                 return r;
         }
         app_save_record(app);
+        idle_used(app);
         return 0;
 }
 

@@ -23,6 +23,7 @@
 #include "core/fence.h"
 #include "core/permitted.h"
 #include "core/port-holder.h"
+#include "core/idle.h"
 #include "core/starter.h"
 #include "core/state.h"
 #include "launch/unit-protocol.h"
@@ -96,6 +97,7 @@ App *app_free(App *app) {
         app->party.n_starts = 0;
         app->party.stopping = false;
         starter_free(app);
+        idle_forget(app);
         trap_free(app->trap);
         echo_free(app->echo);
         port_holder_abandon(app->holder);
@@ -634,6 +636,7 @@ static int app_describe(App *app, const AppRequest *request) {
         app->service = request->service;
         app->shared = request->shared;
         app->party.weight = request->weight;
+        app->stop_when_idle = request->stop_when_idle;
         app->party.n_starts = MIN2(request->n_starts, (size_t) PARTY_STARTS_MAX);
         for (size_t i = 0; i < app->party.n_starts; i++)
                 app->party.starts[i] = request->starts[i];

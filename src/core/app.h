@@ -46,6 +46,7 @@ typedef struct AppRequest {
         Shortcut shortcut;
         const uint16_t *starts; /* ports: who connects there has the unit started */
         size_t n_starts;
+        uint64_t stop_when_idle; /* µs; 0: it is not stopped */
         const OutsideOptions *outside; /* NULL: the defaults */
         bool terminal;
         bool service;      /* the unit is a service; argv is only shown */
@@ -90,6 +91,11 @@ struct App {
         uint64_t n_in, n_out, n_refused; /* connections to it, of it; those of it that were refused */
         bool not_counted; /* its bytes: the kernel was held up by it (core/census.h) */
         bool closes; /* core/unit-door.c: something of it is being closed, which may take as long as it likes */
+        uint64_t stop_when_idle; /* µs, 0: never; core/idle.h */
+        uint64_t used_at;        /* when it was known to be in use last (CLOCK_MONOTONIC) */
+        bool idle_asked;         /* the census that is under way is asked whether it is */
+        unsigned n_open;         /* connections to it that it has not closed, in that */
+        ScopeJob *idle_job;      /* while it is being stopped */
         struct Starter *starter; /* core/starter.h; NULL: nobody has waited for it yet */
         Echo *echo; /* NULL: nobody answers its pings */
         char *owner;

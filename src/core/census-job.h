@@ -31,7 +31,7 @@ typedef struct CensusJob {
         /* The result. */
         CensusConnection *connections;
         size_t n_connections, allocated;
-        bool truncated;
+        bool truncated, without_host;
         int error;
 
         /* While it is made. */

@@ -63,6 +63,12 @@ static const Identity *identity_of(Manager *m, const Address *a, const App *fell
         return directory_find_address(&m->directory, a);
 }
 
+/* What the server has closed is none of his any more to who asks whether he is idle (core/idle.h). */
+static void count_for(App *server, const CensusConnection *k) {
+        server->party.tally.seen++;
+        server->n_open += k->server_inode != 0 || k->state == CENSUS_WAITING;
+}
+
 /* Counts it for who is chosen by that: the app behind an exposed port, or the backend outside. */
 static bool match_outside(Manager *m, const CensusConnection *k) {
         const App *client = manager_find_number(m, k->client);
@@ -70,7 +76,7 @@ static bool match_outside(Manager *m, const CensusConnection *k) {
         External *external = client ? directory_find_external_at(&m->directory, &k->to.address, &k->at) : NULL;
 
         if (server)
-                server->party.tally.seen++;
+                count_for(server, k);
         if (external)
                 external->tally.seen++;
         return client || server;
@@ -101,7 +107,7 @@ bool census_match(Manager *m, CensusConnection *k) {
                 k->state = CENSUS_WAITING;
         k->own = k->client != 0 && k->client == k->server;
         if (server && !k->own)
-                server->party.tally.seen++;
+                count_for(server, k);
         return true;
 }
 

@@ -15,6 +15,7 @@
 #include "core/census.h"
 #include "core/census-job.h"
 #include "core/census-match.h"
+#include "core/idle.h"
 #include "core/load.h"
 #include "model/journal.h"
 #include "model/virtual-service.h"
@@ -150,7 +151,9 @@ static int begin_host(Census *c) {
         Manager *m = c->manager;
         CensusJob *j = c->job;
 
-        if (!m->sw.views || c->n_late >= LATE_MAX || (c->depth < CENSUS_FULL && !load_looks_outside(m->load)))
+        j->without_host = c->n_late >= LATE_MAX;
+        if (!m->sw.views || c->n_late >= LATE_MAX ||
+            (c->depth < CENSUS_FULL && !load_looks_outside(m->load) && !idle_looks_outside(m)))
                 return 0;
         j->apps = calloc(m->n_apps + 1, sizeof(*j->apps));
         j->late = calloc(m->n_apps + 1, sizeof(*j->late));
@@ -187,7 +190,8 @@ static int begin_job(Census *c) {
                 tally_begin(&e->tally);
         for (App *app = m->apps; app; app = app->hh.next) {
                 tally_begin(&app->party.tally);
-                if (app->trap && (c->depth == CENSUS_FULL || load_matters(m->load, app)))
+                app->n_open = 0;
+                if (app->trap && (c->depth == CENSUS_FULL || load_matters(m->load, app) || idle_matters(app)))
                         j->spaces[j->n_spaces++] = (CensusSpace){
                                 .number = app->number,
                                 .netlink = -EBADF,
@@ -312,6 +316,7 @@ static void job_done(void *p, void *userdata) {
                         .connections = TAKE_PTR(j->connections),
                         .n_connections = j->n_connections,
                         .truncated = j->truncated,
+                        .without_host = j->without_host,
                 };
                 c->at = 0;
                 c->phase = PHASE_MATCHING;

@@ -56,6 +56,7 @@ typedef struct Snapshot {
         CensusConnection *connections;
         size_t n_connections;
         bool truncated;
+        bool without_host; /* what is in the host's namespace was not listed, or not of all apps */
 } Snapshot;
 
 Snapshot *snapshot_ref(Snapshot *s);

@@ -15,6 +15,7 @@
 #include "core/exposed-kept.h"
 #include "core/exposures.h"
 #include "core/guarding.h"
+#include "core/idle.h"
 #include "core/load.h"
 #include "core/starter.h"
 #include "model/journal.h"
@@ -236,6 +237,7 @@ static void handle_connection(HostPort *hp, int fd, const Endpoint *client) {
         if (distribute(hp, &fd, client, &app, &route)) {
                 hp->shown.n_accepted++;
                 app->n_in++;
+                idle_used(app);
                 service_table_count(&m->service_table, identity, &route.target, false);
                 load_connected(m->load, identity);
                 return;

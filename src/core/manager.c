@@ -25,6 +25,7 @@
 #include "core/policy-load.h"
 #include "core/resolvers.h"
 #include "core/services.h"
+#include "core/idle.h"
 #include "core/starter.h"
 #include "core/cut.h"
 #include "core/load.h"
@@ -69,6 +70,7 @@ static void sw_on_listener_ends(Listener *listener, void *userdata) {
         Manager *m = userdata;
 
         service_table_remove(&m->service_table, listener);
+        idle_listener_ends(listener->trap->userdata);
         exposures_listener_ends(m->exposures, listener->backend.party->identity, listener->backend.bound.port,
                                 listener->backend.id);
 }
@@ -79,6 +81,7 @@ static void sw_on_connected(Trap *client, Trap *server, const Endpoint *to, void
 
         ((App *) client->userdata)->n_out++;
         ((App *) server->userdata)->n_in++;
+        idle_used(server->userdata);
         service_table_count(&m->service_table, identity, to, false);
         load_connected(m->load, identity);
 }
@@ -312,6 +315,7 @@ static void restore_listeners(Manager *m, Stored *stored) {
                 pending_restore(app->trap, stored_take_queue(stored, spool));
                 trap_flush_listeners(app->trap);
                 starter_fd_name(app, held);
+                idle_resume(app);
                 starter_restore(app, stored_take_queue(stored, held));
         }
 }
@@ -427,6 +431,8 @@ int manager_new(sd_event *event, sd_bus *bus, Manager **ret) {
         m->service_table = (ServiceTable){ .on_change = on_services_changed, .userdata = m };
         r = census_new(m, &m->census);
         if (r >= 0)
+                r = idle_new(m, &m->idle);
+        if (r >= 0)
                 r = load_new(m, &m->load);
         if (r >= 0)
                 r = exposures_new(m, &m->exposures);
@@ -488,6 +494,7 @@ Manager *manager_free(Manager *m) {
         fence_done(m);
         service_table_done(&m->service_table);
         m->load = load_free(m->load);
+        m->idle = idle_free(m->idle);
         directory_done(&m->directory);
         sd_bus_slot_unref(m->owners);
         sd_bus_slot_unref(m->main_pids);

@@ -60,6 +60,7 @@ struct Manager {
         ServiceTable service_table;
         Census *census;
         Load *load;
+        struct Idle *idle; /* core/idle.h */
         UnitDoor *unit_door;
         UnitRecords *unit_records;
         Cut *cuts; /* utlist, under way */

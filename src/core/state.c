@@ -72,6 +72,7 @@ static void write_filters(FILE *f, const App *app) {
         const Filter *filter;
 
         (void) fprintf(f, "SERVICE=1\n");
+        (void) fprintf(f, "STOP_WHEN_IDLE=%" PRIu64 "\nSTOPPING=%i\n", app->stop_when_idle, app->party.stopping);
         (void) fprintf(f, "LISTENED4=%i\nLISTENED6=%i\n", app->party.listened4, app->party.listened6);
         for (size_t i = 0; i < app->party.n_starts; i++)
                 (void) fprintf(f, "STARTS=%u\n", app->party.starts[i]);
@@ -219,6 +220,10 @@ static int load_line(AppRecord *record, const char *key, char *value) {
                 record->service = strcmp(value, "1") == 0;
         else if (strcmp(key, "SHARED") == 0)
                 record->shared = strcmp(value, "1") == 0;
+        else if (strcmp(key, "STOP_WHEN_IDLE") == 0)
+                record->stop_when_idle = strtoull(value, NULL, 10);
+        else if (strcmp(key, "STOPPING") == 0)
+                record->stopping = strcmp(value, "1") == 0;
         else if (strcmp(key, "LISTENED4") == 0)
                 record->listened4 = strcmp(value, "1") == 0;
         else if (strcmp(key, "LISTENED6") == 0)

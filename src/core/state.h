@@ -25,7 +25,8 @@ typedef struct AppRecord {
         Shortcut shortcut;
         uint16_t starts[PARTY_STARTS_MAX];
         size_t n_starts;
-        bool service, shared, listened4, listened6;
+        bool service, shared, listened4, listened6, stopping;
+        uint64_t stop_when_idle;
         uint64_t filters[APP_FILTERS_MAX]; /* their numbers; of a scope its own alone */
         size_t n_filters;
         Strategy strategy; /* _STRATEGY_INVALID: it says none */

@@ -193,6 +193,7 @@ static int start_app(Client *c, const char *unit, const UnitFile *file, char **r
                         .weight = s.weight,
                         .starts = s.listens,
                         .n_starts = s.start_on_connect ? s.n_listens : 0,
+                        .stop_when_idle = s.start_on_connect ? s.stop_when_idle : 0,
                         .strategy = s.strategy,
                         .shortcut = s.shortcut,
                         .service = true,

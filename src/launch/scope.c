@@ -234,14 +234,23 @@ int scope_start(Scopes *scopes, const ScopeRequest *request, ScopeCallback callb
         return r < 0 ? r : job_new(scopes, request->unit, m, callback, userdata, ret);
 }
 
-int unit_start(Scopes *scopes, const char *unit, ScopeCallback callback, void *userdata, ScopeJob **ret) {
+static int unit_do(Scopes *scopes, const char *method, const char *unit, const char *mode, ScopeCallback callback, void *userdata,
+                   ScopeJob **ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
-        r = sd_bus_message_new_method_call(scopes->bus, &m, MANAGER, "StartUnit");
+        r = sd_bus_message_new_method_call(scopes->bus, &m, MANAGER, method);
         if (r >= 0)
-                r = sd_bus_message_append(m, "ss", unit, "replace");
+                r = sd_bus_message_append(m, "ss", unit, mode);
         return r < 0 ? r : job_new(scopes, unit, m, callback, userdata, ret);
+}
+
+int unit_start(Scopes *scopes, const char *unit, ScopeCallback callback, void *userdata, ScopeJob **ret) {
+        return unit_do(scopes, "StartUnit", unit, "replace", callback, userdata, ret);
+}
+
+int unit_stop(Scopes *scopes, const char *unit, ScopeCallback callback, void *userdata, ScopeJob **ret) {
+        return unit_do(scopes, "StopUnit", unit, "fail", callback, userdata, ret);
 }
 
 static int on_control_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {

@@ -39,6 +39,9 @@ ScopeJob *scope_job_free(ScopeJob *job);
 /* Starts a unit that there is already. The same otherwise; once for many is as good as once. */
 int unit_start(Scopes *scopes, const char *unit, ScopeCallback callback, void *userdata, ScopeJob **ret);
 
+/* Stops a unit, unless somebody else wants something else of it at this moment. The same otherwise. */
+int unit_stop(Scopes *scopes, const char *unit, ScopeCallback callback, void *userdata, ScopeJob **ret);
+
 /* Nobody waits for it any more: the scope is stopped as soon as it has started. The job frees itself. */
 void scope_job_abandon(ScopeJob *job);
 

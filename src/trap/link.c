@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <utlist.h>
 
 #include "basic/clock.h"
 #include "basic/fd.h"
@@ -228,6 +229,8 @@ typedef struct Dialing {
         Link link;
         uint64_t server, listener; /* number, cookie: they may be gone by then */
         sd_event_source *io, *timer;
+        Trap *deferred_by; /* nothing is dialed yet */
+        struct Dialing *prev, *next;
 } Dialing;
 
 Dialing *dialing_free(Dialing *d) {
@@ -236,6 +239,8 @@ Dialing *dialing_free(Dialing *d) {
         sd_event_source_disable_unref(d->io);
         sd_event_source_disable_unref(d->timer);
         link_done(&d->link);
+        if (d->deferred_by)
+                DL_DELETE(d->deferred_by->deferred, d);
         free(d);
         return NULL;
 }
@@ -381,6 +386,41 @@ int connect_refused(Connect *c, const Route *route) {
         return connect_tcp(c, &link);
 }
 
+static bool listens_on(const Trap *trap, uint16_t port) {
+        for (const Listener *l = trap->listeners; l; l = l->next)
+                if (l->backend.bound.port == port)
+                        return true;
+        return false;
+}
+
+static int connect_defer(Connect *c, Trap *server) {
+        static const Link nothing = { .client = -EBADF, .server_fd = -EBADF, .dialed = -EBADF };
+        Dialing *d = calloc(1, sizeof(*d));
+
+        if (!d)
+                return -ENOMEM;
+        d->connect = *c;
+        d->link = nothing;
+        d->deferred_by = server;
+        DL_APPEND(server->deferred, d);
+        call_begin_wait(c->call);
+        c->call->dialing = d;
+        return 0;
+}
+
+void connects_resume(Trap *server) {
+        const Dialing *d;
+        unsigned n;
+
+        DL_COUNT(server->deferred, d, n);
+        for (; n > 0 && server->deferred; n--) {
+                Connect c = server->deferred->connect;
+
+                call_unpark(c.call);
+                connect_route(&c);
+        }
+}
+
 int connect_started(Connect *c, const Route *route) {
         Switch *sw = c->call->trap->sw;
         _cleanup_(link_done) Link link = {
@@ -399,6 +439,9 @@ int connect_started(Connect *c, const Route *route) {
 
         if (!link.server)
                 return -ECONNREFUSED;
+        /* It would be in the queue of who ends. */
+        if (listens_on(link.server, route->target.port))
+                return connect_defer(c, link.server);
         r = connect_get_source(c, route, &link.ends.client);
         if (r < 0)
                 return r;

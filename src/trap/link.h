@@ -54,6 +54,12 @@ int connect_refused(Connect *c, const Route *route);
  */
 int connect_started(Connect *c, const Route *route);
 
+/*
+ * Those that wait, as the app is about to be stopped (Party.stopping), and
+ * somebody listens there still: looks again where they go.
+ */
+void connects_resume(Trap *server);
+
 /* Where the connection begins, but for an ephemeral port. Returns 0 or a negative errno for the caller. */
 int connect_get_source(const Connect *c, const Route *route, Endpoint *ret);
 

@@ -327,6 +327,7 @@ int trap_add_filter(Trap *trap, uint64_t number, int notify_fd) {
 Trap *trap_free(Trap *trap) {
         if (!trap)
                 return NULL;
+        connects_resume(trap);
         while (trap->filters)
                 filter_free(trap->filters);
         while (trap->listeners)

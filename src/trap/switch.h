@@ -162,6 +162,7 @@ struct Trap {
         unsigned n_pending;
         Pending *waiting;  /* those of them that wait for room in the queue of their listener */
         unsigned n_waiting;
+        struct Dialing *deferred; /* connects to it that wait until it is known what becomes of it, trap/link.h */
         bool wants_room;   /* trap/incoming.h */
         bool exposed;      /* it may get connections from outside */
         FdQueue spool;     /* trap/pending.h */

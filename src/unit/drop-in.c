@@ -59,6 +59,8 @@ static int check_settings(const UnitFile *unit, bool *ret_starts, char **ret_mes
         *ret_starts = settings.start_on_connect;
         if (settings.start_on_connect && settings.n_listens == 0)
                 r = say(-EINVAL, ret_message, "StartOnConnect= wants Listen=, the ports that it is started by");
+        else if (settings.stop_when_idle > 0 && !settings.start_on_connect)
+                r = say(-EINVAL, ret_message, "StopWhenIdleSec= wants StartOnConnect=yes, or nothing would start it again");
         unit_settings_done(&settings);
         return r;
 }

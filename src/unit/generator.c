@@ -17,6 +17,7 @@
 #include "basic/fd.h"
 #include "basic/log.h"
 #include "basic/text.h"
+#include "launch/unit-protocol.h"
 #include "unit/drop-in.h"
 
 /* What there is, and what of it is to be an app. */
@@ -48,6 +49,23 @@ static int make_text(const UnitFile *unit, const UnitJoin *join, const char *ref
         if (r >= 0)
                 *ret = TAKE_PTR(text);
         return r;
+}
+
+/* One that is started by connections can be connected to from the boot on. */
+static int want_starter(const char *directory, const UnitFile *unit, const char *text) {
+        _cleanup_free_ char *path = NULL, *link = NULL;
+        const char *at = strchr(unit->name, '@');
+
+        /* What the instances of a template are called it does not say. */
+        if ((at && at[1] == '.') || !strstr(text, "Requires=" UNIT_STARTER "%N.service\n"))
+                return 0;
+        if (asprintf(&path, "%s/multi-user.target.wants", directory) < 0)
+                return -ENOMEM;
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        if (asprintf(&link, "%s/" UNIT_STARTER "%s", path, unit->name) < 0)
+                return -ENOMEM;
+        return symlink(UNIT_DIRECTORY "/" UNIT_STARTER ".service", link) < 0 && errno != EEXIST ? -errno : 0;
 }
 
 static int write_text(const char *directory, const UnitFile *unit, const char *text) {
@@ -122,6 +140,8 @@ static void generate(const Generator *g, const char *directory, const char *earl
         r = unit_name_is_prefix(name) ? make_prefix_drop_in(name, &unit, &text) : make_drop_in(g, name, &unit, &text);
         if (r >= 0 && text)
                 r = write_text(directory, &unit, text);
+        if (r >= 0 && text)
+                r = want_starter(directory, &unit, text);
         if (r >= 0)
                 return;
         (void) log_error_errno(r, "%s: failed to write a drop-in, so it is masked and will not start: %m", name);

@@ -4,9 +4,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "basic/clock.h"
 #include "basic/text.h"
 #include "model/name.h"
 #include "unit/settings.h"
+
+enum { STOP_WHEN_IDLE_MAX_SEC = 365 * 86400 };
 
 void unit_settings_init(UnitSettings *settings) {
         *settings = (UnitSettings){ .strategy = _STRATEGY_INVALID };
@@ -176,6 +179,32 @@ static void reset_start(UnitSettings *s) {
         s->start_on_connect = false;
 }
 
+/* One number with a unit, a part of what systemd.time(7) knows. */
+static int set_stop(UnitSettings *s, const char *word, char **ret_message) {
+        static const struct {
+                const char *suffix;
+                unsigned seconds;
+        } units[] = { { "", 1 }, { "s", 1 }, { "sec", 1 }, { "m", 60 }, { "min", 60 }, { "h", 3600 }, { "hr", 3600 }, { "d", 86400 } };
+        const size_t digits = strspn(word, "0123456789");
+        unsigned long n = digits > 0 && digits < 10 ? strtoul(word, NULL, 10) : 0;
+
+        if (strcmp(word, "infinity") == 0) {
+                s->stop_when_idle = 0;
+                return 0;
+        }
+        for (size_t i = 0; n > 0 && i < ELEMENTSOF(units); i++)
+                if (strcmp(word + digits, units[i].suffix) == 0 && n <= STOP_WHEN_IDLE_MAX_SEC / units[i].seconds) {
+                        s->stop_when_idle = (uint64_t) n * units[i].seconds * USEC_PER_SEC;
+                        return 0;
+                }
+        return say(-EINVAL, ret_message,
+                   "Invalid StopWhenIdleSec= '%s': it must be infinity, or a time of 1s to 365d as 90, 90s, 5min, 2h or 1d", word);
+}
+
+static void reset_stop(UnitSettings *s) {
+        s->stop_when_idle = 0;
+}
+
 static const struct {
         const char *key, *option; /* of unit files, of `ax run` */
         int (*set)(UnitSettings *s, const char *word, char **ret_message);
@@ -192,6 +221,7 @@ static const struct {
         { "Weight", "weight", set_weight, reset_weight },
         { "Listen", "listen", set_listen, reset_listen },
         { "StartOnConnect", "start-on-connect", set_start, reset_start },
+        { "StopWhenIdleSec", "stop-when-idle-sec", set_stop, reset_stop },
 };
 
 static int unknown_key(const char *key, char **ret_message) {

@@ -29,6 +29,7 @@ typedef struct UnitSettings {
         uint16_t listens[PARTY_STARTS_MAX]; /* ports that a connect starts it by */
         size_t n_listens;
         bool start_on_connect;
+        uint64_t stop_when_idle; /* µs; 0: it is not stopped */
 } UnitSettings;
 
 void unit_settings_init(UnitSettings *settings);

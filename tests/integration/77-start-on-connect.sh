@@ -29,7 +29,9 @@ host_sh 'mkdir -p /srv; echo started by a connect >/srv/xs'
 unit xs-web.service '[Service]' 'ExecStartPre=/bin/sleep 1' 'ExecStart=/usr/bin/python3 -m http.server --directory /srv 8000' '[X-AppSwitch]' \
     Name=xs-web Listen=8000/tcp StartOnConnect=yes
 host systemctl daemon-reload
-ok 'it is made known' host systemctl start appswitch-start@xs-web
+like "$(host systemctl show -P Wants multi-user.target)" 'appswitch-start@xs-web\.service' 'it is wanted at boot'
+ok 'it is made known' host systemctl start multi-user.target
+is "$(state appswitch-start@xs-web)" active 'by that'
 is "$(state xs-web)" inactive 'the unit is not started by that'
 like "$(host ax list)" 'xs-web_.* xs-web\.service' 'ax list has it'
 run client -- python3 -c 'import socket; print(socket.create_connection(("xs-web", 8001)))'
