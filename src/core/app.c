@@ -149,16 +149,28 @@ static void app_forget(App *app) {
                 app_unstore_fd(app, network_socket_to_string(i));
 }
 
+/* ", ADDRESS" for each address that others reach the app at, as far as they fit. */
+static void format_addresses(const App *app, char *buf, size_t size) {
+        const Identity *identity = app->party.identity;
+        char address[ADDRESS_STRING_MAX];
+        size_t n = 0;
+
+        *buf = '\0';
+        for (size_t i = 0; identity && i < identity->n_addresses && n < size; i++)
+                n += (size_t) snprintf(buf + n, size - n, ", %s", address_format(&identity->addresses[i].address, address));
+}
+
 /* By OBJECT_SYSTEMD_UNIT=, `systemctl status` and `journalctl --unit=` of the app's unit have it, too. */
 static void log_app(const App *app, const char *message, const char *verb) {
-        char id[300], unit[300], object[300], message_id[64];
+        char id[300], unit[300], object[300], message_id[64], addresses[256];
 
         (void) snprintf(id, sizeof(id), "APPSWITCH_APP=%s", app->id);
         (void) snprintf(unit, sizeof(unit), "APPSWITCH_UNIT=%s", app->unit);
         (void) snprintf(object, sizeof(object), "OBJECT_SYSTEMD_UNIT=%s", app->unit);
         (void) snprintf(message_id, sizeof(message_id), "MESSAGE_ID=%s", message);
-        (void) log_fields(LOG_INFO, 0, (const char *const[]){ message_id, id, unit, object, NULL }, "%s %s (%s, uid %u).",
-                          app->id, verb, app->unit, app->uid);
+        format_addresses(app, addresses, sizeof(addresses));
+        (void) log_fields(LOG_INFO, 0, (const char *const[]){ message_id, id, unit, object, NULL }, "%s %s (%s, uid %u%s).",
+                          app->id, verb, app->unit, app->uid, addresses);
 }
 
 void app_end(App *app) {

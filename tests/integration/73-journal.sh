@@ -32,13 +32,13 @@ wait_for_listen "$APP" 80
 unit=appswitch-$APP.scope
 ok 'a start is recorded' wait_until 10 recorded "APPSWITCH_APP=$APP"
 explained "APPSWITCH_APP=$APP"
-like "$OUT" "$APP started \($unit, uid 0\)" 'in a sentence'
+like "$OUT" "$APP started \($unit, uid 0, $(app_address "$APP" 4), $(app_address "$APP" 6)\)" 'in a sentence'
 like "$OUT" "░░ Subject: App $APP was started" 'with its subject'
 like "$OUT" "░░ The app $APP runs now, in the unit $unit" 'and the explanation has its id'
 run host journalctl --no-pager --quiet --output=cat --since "@$since" --unit="$unit"
 like "$OUT" "$APP started" 'it is found by the unit of the app, too'
 run host systemctl status --no-pager "$unit"
-like "$OUT" "$APP started" 'so that systemctl status shows it'
+like "$OUT" "$APP started .*, $(app_address "$APP" 4)," 'so that systemctl status shows it, and its addresses'
 is "$(host systemctl show -P Description "$unit")" 'journal: python3' 'the description of the unit has its name'
 run host journalctl --no-pager --quiet --output=export --since "@$since" "APPSWITCH_APP=$APP"
 is "$(sed -n 's/^APPSWITCH_UNIT=//p' <<<"$OUT" | sort -u)" "$unit" 'with the unit as a field'
