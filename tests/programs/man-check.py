@@ -57,19 +57,33 @@ ax = pages["ax.1"]
 terms = {"".join(t.itertext()): t for t in ax.iter("term")}
 options = set(re.findall(r"(?<![\w-])(--?[A-Za-z-]+)", " ".join(texts(ax, "option"))))
 commands = set(re.findall(r"[a-z-]+", " ".join(c for t in terms.values() for c in texts(t, "command"))))
+synopsis = {w for c in ax.findall("refsynopsisdiv/cmdsynopsis") for a in c.iter("arg") for w in (a.text or "").split()}
+helped = set()
 command = None
 for line in sys.stdin.read().split("\n"):
     if line.startswith("@ "):
         command = line[2:]
         if command:
             check(command in commands, f"ax(1) has the command {command}")
+            check(command in synopsis, f"ax(1) has the command {command} in its synopsis")
     elif command == "systemd-run":
         continue  # its options are those of systemd-run(1)
     elif m := re.match(r"  (-.|  ) --([a-z-]+)", line):
         # The options of systemd-run are those of its own page.
         if command != "systemd-run" and (command or m[2] in ("help", "version", "json")):
             want = {"--" + m[2]} | ({m[1]} if m[1].strip() else set())
+            helped |= want
             check(want <= options, f"ax(1) has {' '.join(sorted(want))} of {command or 'ax'}")
+
+told = {o for t in ax.iter("term") for o in re.findall(r"(?<![\w-])(--?[A-Za-z-]+)", " ".join(texts(t, "option")))} - {"--", "-p"}
+for path in (root / "src/cli").glob("*.c"):
+    # Other spellings, which the help does not show.
+    for name, letter in re.findall(r"\{ OPTION_\w+, \"([a-z-]+)\", (?:0|'(.)'), [^{}]*NULL \}", path.read_text()):
+        helped |= {"--" + name} | ({"-" + letter} if letter else set())
+check(not told - helped, "ax(1) has no option that there is not", *sorted(told - helped))
+variables = {v for path in (root / "src/cli").glob("*.c") for v in re.findall(r'getenv\("([A-Z_]+)"\)', path.read_text())} - {"PATH", "SHELL", "TERM"}
+for variable in sorted(variables):
+    check(f"${variable}" in texts(ax, "varname"), f"ax(1) has the variable {variable}")
 
 ### keys of files
 def check_keys(page, keys):
