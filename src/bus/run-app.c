@@ -16,7 +16,7 @@
 #include "bus/tagging.h"
 #include "core/app.h"
 #include "core/errors.h"
-#include "model/name.h"
+#include "model/claims.h"
 
 /*
  * Whoever may call may send what the bus lets through, 32 MiB: all of it is
@@ -69,43 +69,19 @@ static int invalid(sd_bus_error *error, const char *name, const char *what, cons
         return sd_bus_error_setf(error, name, "Invalid %s '%s': %s", what, value, why);
 }
 
-static int parse_name(const char *value, char **ret, sd_bus_error *error) {
-        const char *reason = name_invalid_reason(value);
+static int parse_name(char ***names, const char *value, sd_bus_error *error) {
+        _cleanup_free_ char *message = NULL;
+        int r = claim_app_name(names, value, &message);
 
-        if (reason) {
-                /* As a sentence: "it is empty", "it has an empty label". */
-                (void) sd_bus_error_setf(error, ERROR_INVALID_NAME, "Invalid name '%s': it %s", value, reason);
-                return -EINVAL;
-        }
-        if (strcasecmp(value, NAME_HOST) == 0) {
-                (void) sd_bus_error_setf(error, ERROR_INVALID_NAME,
-                                         "Invalid name '%s': it is kept for services of this host (ax create host --port PORT --backend host:PORT)",
-                                         value);
-                return -EINVAL;
-        }
-        *ret = strdup(value);
-        if (!*ret)
-                return -ENOMEM;
-        name_normalize(*ret);
-        return 0;
+        return message ? sd_bus_error_set(error, ERROR_INVALID_NAME, message) : r;
 }
 
 static int parse_names(Run *run, char **values, sd_bus_error *error) {
-        for (; *values; values++) {
-                _cleanup_free_ char *name = NULL;
-                int r = parse_name(*values, &name, error);
+        int r = 0;
 
-                if (r < 0)
-                        return r;
-                if (!strv_contains(run->names, name) && strv_append(&run->names, name) < 0)
-                        return -ENOMEM;
-                if (strv_length(run->names) > IDENTITY_NAMES_MAX) {
-                        (void) sd_bus_error_setf(error, ERROR_INVALID_NAME, "More than %i names were given",
-                                                 IDENTITY_NAMES_MAX);
-                        return -EINVAL;
-                }
-        }
-        return 0;
+        for (; r >= 0 && *values; values++)
+                r = parse_name(&run->names, *values, error);
+        return r;
 }
 
 /* Options come in any order, but Name is the first name. */
@@ -124,23 +100,16 @@ static int join_names(Run *run, sd_bus_error *error) {
 }
 
 static int parse_addresses(Run *run, char **values, sd_bus_error *error) {
-        for (; *values; values++) {
-                Address a;
-                const char *reason;
+        int r = 0;
 
-                if (address_parse(*values, &a) < 0)
-                        return invalid(error, ERROR_INVALID_ADDRESS, "address", *values,
-                                       "it is neither an IPv4 nor an IPv6 address");
-                reason = address_reserved_reason(&a);
-                if (reason)
-                        return sd_bus_error_setf(error, ERROR_INVALID_ADDRESS, "Invalid address '%s': it %s",
-                                                 *values, reason);
-                if (run->request.n_addresses >= IDENTITY_ADDRESSES_MAX - 2)
-                        return sd_bus_error_setf(error, ERROR_INVALID_ADDRESS, "More than %i addresses were given",
-                                                 IDENTITY_ADDRESSES_MAX - 2);
-                run->addresses[run->request.n_addresses++] = a;
+        for (; r >= 0 && *values; values++) {
+                _cleanup_free_ char *message = NULL;
+
+                r = claim_address(run->addresses, &run->request.n_addresses, *values, &message);
+                if (message)
+                        return sd_bus_error_set(error, ERROR_INVALID_ADDRESS, message);
         }
-        return 0;
+        return r;
 }
 
 static int parse_tags(Run *run, char **values, sd_bus_error *error) {
@@ -284,10 +253,16 @@ static int option_environment_bytes(Run *run, sd_bus_message *m, sd_bus_error *e
 }
 
 static int option_name(Run *run, sd_bus_message *m, sd_bus_error *error) {
+        _cleanup_strv_ char **names = NULL;
         const char *s;
         int r = read_string(m, &s, error);
 
-        return r < 0 ? r : *s ? parse_name(s, &run->name, error) : 0;
+        if (r < 0 || !*s)
+                return r;
+        r = parse_name(&names, s, error);
+        if (r >= 0)
+                run->name = TAKE_PTR(names[0]);
+        return r;
 }
 
 static int option_names(Run *run, sd_bus_message *m, sd_bus_error *error) {

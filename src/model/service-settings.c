@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "basic/text.h"
+#include "model/claims.h"
 #include "model/name.h"
 #include "model/service-settings.h"
 
@@ -86,39 +87,11 @@ int service_settings_copy(const ServiceSettings *from, ServiceSettings *ret) {
 }
 
 static int set_name(ServiceSettings *s, const char *value, char **ret_message) {
-        const char *reason = name_invalid_reason(value);
-        _cleanup_free_ char *name = NULL;
-
-        if (reason)
-                return say(-EINVAL, ret_message, "Invalid name '%s': it %s", value, reason);
-        name = strdup(value);
-        if (!name)
-                return -ENOMEM;
-        name_normalize(name);
-        if (strv_contains(s->names, name))
-                return 0;
-        if (strv_length(s->names) >= IDENTITY_NAMES_MAX)
-                return say(-E2BIG, ret_message, "More than %i names were given", IDENTITY_NAMES_MAX);
-        return strv_append(&s->names, name);
+        return claim_name(&s->names, value, ret_message);
 }
 
 static int set_address(ServiceSettings *s, const char *value, char **ret_message) {
-        const char *reason;
-        Address a;
-
-        if (address_parse(value, &a) < 0)
-                return say(-EINVAL, ret_message, "Invalid address '%s': it is neither an IPv4 nor an IPv6 address", value);
-        reason = address_reserved_reason(&a);
-        if (reason)
-                return say(-EINVAL, ret_message, "Invalid address '%s': it %s", value, reason);
-        for (size_t i = 0; i < s->n_addresses; i++)
-                if (address_equal(&s->addresses[i], &a))
-                        return 0;
-        /* Two places are kept for the families that come from the pools. */
-        if (s->n_addresses >= IDENTITY_ADDRESSES_MAX - 2)
-                return say(-E2BIG, ret_message, "More than %i addresses were given", IDENTITY_ADDRESSES_MAX - 2);
-        s->addresses[s->n_addresses++] = a;
-        return 0;
+        return claim_address(s->addresses, &s->n_addresses, value, ret_message);
 }
 
 /* Reads the digits of a port from 1 to 65535 and moves behind them. Returns false if there is none. */

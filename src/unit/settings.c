@@ -6,7 +6,7 @@
 
 #include "basic/clock.h"
 #include "basic/text.h"
-#include "model/name.h"
+#include "model/claims.h"
 #include "unit/settings.h"
 
 enum { STOP_WHEN_IDLE_MAX_SEC = 365 * 86400 };
@@ -24,20 +24,7 @@ void unit_settings_done(UnitSettings *settings) {
 }
 
 static int set_name(UnitSettings *s, const char *word, char **ret_message) {
-        const char *reason = name_invalid_reason(word);
-        _cleanup_free_ char *name = NULL;
-
-        if (reason)
-                return say(-EINVAL, ret_message, "Invalid name '%s': it %s", word, reason);
-        name = strdup(word);
-        if (!name)
-                return -ENOMEM;
-        name_normalize(name);
-        if (strv_contains(s->names, name))
-                return 0;
-        if (strv_length(s->names) >= IDENTITY_NAMES_MAX)
-                return say(-EINVAL, ret_message, "More than %i names were given", IDENTITY_NAMES_MAX);
-        return strv_append(&s->names, name);
+        return claim_app_name(&s->names, word, ret_message);
 }
 
 static void reset_names(UnitSettings *s) {
@@ -45,18 +32,7 @@ static void reset_names(UnitSettings *s) {
 }
 
 static int set_address(UnitSettings *s, const char *word, char **ret_message) {
-        const char *reason;
-        Address a;
-
-        if (address_parse(word, &a) < 0)
-                return say(-EINVAL, ret_message, "Invalid address '%s': it is neither an IPv4 nor an IPv6 address", word);
-        reason = address_reserved_reason(&a);
-        if (reason)
-                return say(-EINVAL, ret_message, "Invalid address '%s': it %s", word, reason);
-        if (s->n_addresses >= IDENTITY_ADDRESSES_MAX - 2)
-                return say(-EINVAL, ret_message, "More than %i addresses were given", IDENTITY_ADDRESSES_MAX - 2);
-        s->addresses[s->n_addresses++] = a;
-        return 0;
+        return claim_address(s->addresses, &s->n_addresses, word, ret_message);
 }
 
 static void reset_addresses(UnitSettings *s) {

@@ -38,7 +38,7 @@ void unit_settings_done(UnitSettings *settings);
 /*
  * Takes one assignment. Lists may be given at once, with spaces, or one by one;
  * an empty value takes back what was given before. Returns 0, -ENOMEM, or
- * -EINVAL with a sentence (to be freed) that says what is allowed.
+ * -EINVAL or -E2BIG with a sentence (to be freed) that says what is allowed.
  */
 int unit_settings_set(UnitSettings *settings, const char *key, const char *value, char **ret_message);
 

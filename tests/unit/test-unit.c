@@ -57,7 +57,11 @@ START_TEST(settings) {
         ck_assert_int_eq(unit_settings_set(&s, "name", "", &message), 0);
         ck_assert_ptr_null(s.names);
         ck_assert_int_eq(unit_settings_set(&s, "ip", "198.18.0.1", &message), 0);
-        ck_assert_int_eq((int) s.n_addresses, 1);
+        ck_assert_int_eq(unit_settings_set(&s, "Address", "198.18.0.1 198.18.0.2", &message), 0);
+        ck_assert_int_eq((int) s.n_addresses, 2);
+        ck_assert_int_eq(unit_settings_set(&s, "Name", "a Host", &message), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(message, "ax create host"));
+        free(TAKE_PTR(message));
         ck_assert_int_eq(unit_settings_set(&s, "Weight", "1001", &message), -EINVAL);
         ck_assert_ptr_nonnull(strstr(message, "1 to 1000"));
         unit_settings_done(&s);
