@@ -10,6 +10,7 @@
 #include "dns/answer.h"
 #include "dns/server.h"
 #include "dns/stream.h"
+#include "dns/tcp.h"
 #include "model/journal.h"
 
 DEFINE_CLEANUP(Stream *, stream_free)
@@ -51,37 +52,19 @@ static int stream_touch(Stream *s) {
         return sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
 }
 
-/* Reads until there are `size` octets. Returns 1 when there are, 0 when they have yet to come, -ECONNRESET
- * at end of file. */
-static int stream_fill(Stream *s, size_t size) {
-        while (s->n_in < size) {
-                ssize_t l = recv(s->fd, s->in + s->n_in, size - s->n_in, MSG_DONTWAIT);
-
-                if (l == 0)
-                        return -ECONNRESET;
-                if (l < 0 && errno == EAGAIN)
-                        return 0;
-                if (l < 0 && errno != EINTR)
-                        return -errno;
-                if (l > 0)
-                        s->n_in += (size_t) l;
-        }
-        return 1;
-}
-
-/* Reads one message. Returns 1 when `in` has all of it, else as stream_fill(); -EBADMSG for a length that
+/* Reads one message. Returns 1 when `in` has all of it, else as tcp_fill(); -EBADMSG for a length that
  * cannot be. */
 static int stream_read(Stream *s) {
         size_t size;
         int r;
 
-        r = stream_fill(s, STREAM_LENGTH_SIZE);
+        r = tcp_fill(s->fd, s->in, STREAM_LENGTH_SIZE, &s->n_in);
         if (r <= 0)
                 return r;
         size = ldns_read_uint16(s->in);
         if (size < LDNS_HEADER_SIZE || size > QUERY_SIZE_MAX)
                 return -EBADMSG;
-        return stream_fill(s, STREAM_LENGTH_SIZE + size);
+        return tcp_fill(s->fd, s->in, STREAM_LENGTH_SIZE + size, &s->n_in);
 }
 
 /* Writes what it can. Returns the number of octets, which may be 0. */

@@ -7,6 +7,7 @@
 
 #include "basic/clock.h"
 #include "basic/fd.h"
+#include "dns/tcp.h"
 #include "dns/try.h"
 
 enum {
@@ -17,7 +18,7 @@ enum {
         TRY_BUDGET = 8, /* datagrams in one turn of the loop */
 };
 
-static uint64_t now_now(void) {
+static uint64_t try_now(void) {
         return now_usec(CLOCK_BOOTTIME);
 }
 
@@ -27,7 +28,7 @@ Try *try_free(Try *try, bool answered) {
         upstream_cancel(try->upstream, &try->waiter);
         sd_event_source_disable_unref(try->source);
         if (answered && !try->waiter.stream && try->socket.fd >= 0)
-                upstream_put(try->upstream, try->waiter.server, &try->socket, now_now());
+                upstream_put(try->upstream, try->waiter.server, &try->socket, try_now());
         safe_close(try->socket.fd);
         sd_event_unref(try->event);
         free(try->in);
@@ -77,23 +78,6 @@ static int datagram_receive(Try *try, bool *ret_ended) {
         return 0;
 }
 
-/* Reads up to `size` octets of length and message. Returns 1 when they are there, 0 when they have yet to come. */
-static int stream_fill(Try *try, size_t size) {
-        while (try->in_received < size) {
-                ssize_t l = recv(try->socket.fd, try->in + try->in_received, size - try->in_received, MSG_DONTWAIT);
-
-                if (l == 0)
-                        return -ECONNRESET;
-                if (l < 0 && errno == EAGAIN)
-                        return 0;
-                if (l < 0 && errno != EINTR)
-                        return -errno;
-                if (l > 0)
-                        try->in_received += (size_t) l;
-        }
-        return 1;
-}
-
 static int stream_receive(Try *try, bool *ret_ended) {
         size_t size;
         int r;
@@ -103,11 +87,11 @@ static int stream_receive(Try *try, bool *ret_ended) {
                 if (!try->in)
                         return -ENOMEM;
         }
-        r = stream_fill(try, LENGTH_SIZE);
+        r = tcp_fill(try->socket.fd, try->in, LENGTH_SIZE, &try->in_received);
         if (r <= 0)
                 return r;
         size = wire_uint16(try->in);
-        r = stream_fill(try, LENGTH_SIZE + size);
+        r = tcp_fill(try->socket.fd, try->in, LENGTH_SIZE + size, &try->in_received);
         if (r <= 0)
                 return r;
         *ret_ended = try->done(try, 0, try->in + LENGTH_SIZE, size, try->userdata);
@@ -205,7 +189,7 @@ Try *try_new(sd_event *event, Upstream *upstream, unsigned server, bool stream, 
         if (getrandom(&try->id, sizeof(try->id), 0) < 0)
                 return try_free(try, false);
         try_write(try, question);
-        r = upstream_get(upstream, &try->waiter, now_now(), &s);
+        r = upstream_get(upstream, &try->waiter, try_now(), &s);
         if (r == 0)
                 r = try_start(try, &s);
         if (r < 0) {

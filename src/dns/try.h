@@ -45,7 +45,7 @@ struct Try {
         uint8_t out[2 + LDNS_HEADER_SIZE + WIRE_NAME_MAX + WIRE_QUESTION_FIXED + 11]; /* with the length, and an OPT */
         size_t out_size, out_sent;
         uint8_t *in; /* of a stream: length and message */
-        size_t in_size, in_received;
+        size_t in_received;
         Try *prev, *next; /* the owner's */
 };
 
