@@ -64,6 +64,15 @@ json_object *json_strv(char *const *v) {
         return TAKE_PTR(array);
 }
 
+char *json_join(json_object *array) {
+        _cleanup_strv_ char **words = NULL;
+
+        for (size_t i = 0; i < json_object_array_length(array); i++)
+                if (strv_append(&words, json_object_get_string(json_object_array_get_idx(array, i))) < 0)
+                        return NULL;
+        return strv_join(words, ",");
+}
+
 int json_print(FILE *f, JsonMode mode, json_object *value) {
         int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
         const char *text;

@@ -42,5 +42,8 @@ json_object *json_string(const char *s);
 /* An array of strings, empty for NULL. NULL: out of memory. */
 json_object *json_strv(char *const *v);
 
+/* The strings of an array, with commas (to be freed). NULL: out of memory. */
+char *json_join(json_object *array);
+
 /* Writes the value and a newline. `mode` is not JSON_OFF. Returns 0 or a negative errno. */
 int json_print(FILE *f, JsonMode mode, json_object *value);

@@ -6,8 +6,6 @@
 #include <string.h>
 
 #include "basic/log.h"
-#include "basic/text.h"
-#include "cli/bus-json.h"
 #include "cli/bus.h"
 #include "cli/connection.h"
 #include "cli/error-status.h"
@@ -17,35 +15,12 @@ static const char *const headers[] = {
         "HOST", "PORT", "APPS", "FROM", "STATE", "ACCEPTED", "REFUSED", "PACKETS", "BYTES"
 };
 
-/* What the daemon says, and what it is called in JSON. */
-static const struct {
-        const char *property, *key;
-} keys[] = {
+static const ListKey keys[] = {
         { "Protocol", "protocol" }, { "Address", "address" },    { "HostPort", "host_port" }, { "Port", "port" },
         { "Apps", "apps" },         { "From", "from" },          { "Listens", "listens" },    { "NAccepted", "accepted" },
         { "NRefused", "refused" },  { "Guarded", "guarded" },    { "Packets", "packets" },    { "Bytes", "bytes" },
         { "PacketsRefused", "packets_refused" },
 };
-
-static int read_exposed(sd_bus_message *m, json_object *array) {
-        _cleanup_json_ json_object *properties = NULL, *exposed = json_object_new_object();
-        int r;
-
-        if (!exposed)
-                return -ENOMEM;
-        r = bus_json_read(m, &properties);
-        if (r <= 0)
-                return r;
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
-                json_object *value;
-
-                if (!json_object_object_get_ex(properties, keys[i].property, &value))
-                        return -EBADMSG;
-                if (json_set(exposed, keys[i].key, json_object_get(value)) < 0)
-                        return -ENOMEM;
-        }
-        return json_append(array, TAKE_PTR(exposed)) < 0 ? -ENOMEM : 1;
-}
 
 static int read_all(sd_bus *bus, json_object *array, sd_bus_error *error) {
         _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
@@ -56,7 +31,7 @@ static int read_all(sd_bus *bus, json_object *array, sd_bus_error *error) {
                 r = sd_bus_call(bus, m, 0, error, &reply);
         if (r >= 0)
                 r = sd_bus_message_enter_container(reply, 'a', "a{sv}");
-        while (r >= 0 && (r = read_exposed(reply, array)) > 0)
+        while (r >= 0 && (r = list_read_properties(reply, keys, ELEMENTSOF(keys), array)) > 0)
                 ;
         return r;
 }
@@ -79,18 +54,8 @@ static int compare(const void *a, const void *b) {
         return c ?: strverscmp(json_object_get_string(get(x, "address")), json_object_get_string(get(y, "address")));
 }
 
-static char *join(json_object *exposed, const char *key) {
-        _cleanup_strv_ char **words = NULL;
-        json_object *value = get(exposed, key);
-
-        for (size_t i = 0; i < json_object_array_length(value); i++)
-                if (strv_append(&words, json_object_get_string(json_object_array_get_idx(value, i))) < 0)
-                        return NULL;
-        return strv_join(words, ",");
-}
-
 static int add_row(Table *t, json_object *exposed) {
-        _cleanup_free_ char *apps = join(exposed, "apps"), *from = join(exposed, "from"), *host = NULL;
+        _cleanup_free_ char *apps = json_join(get(exposed, "apps")), *from = json_join(get(exposed, "from")), *host = NULL;
         const bool guarded = json_object_get_boolean(get(exposed, "guarded"));
         char port[8], accepted[24], refused[24], packets[24] = "", bytes[24] = "";
 
@@ -121,14 +86,5 @@ int list_exposed(sd_bus *bus, const Settings *settings) {
         r = read_all(bus, array, &error);
         if (r < 0)
                 return error_report("Failed to list exposed ports", &error, r);
-        json_object_array_sort(array, compare);
-        if (settings->json != JSON_OFF) {
-                r = json_print(stdout, settings->json, array);
-                return r < 0 ? log_error_errno(r, "Failed to write output: %m") : 0;
-        }
-        for (size_t i = 0; i < json_object_array_length(array); i++)
-                if (add_row(t, json_object_array_get_idx(array, i)) < 0)
-                        return log_oom();
-        list_print_table(settings, t, json_object_array_length(array), "exposed port");
-        return 0;
+        return list_print_objects(settings, array, compare, t, add_row, "exposed port");
 }

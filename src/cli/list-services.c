@@ -2,12 +2,9 @@
 
 /* ax list services: what apps listen on, with who is behind it. */
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "basic/log.h"
-#include "basic/text.h"
-#include "cli/bus-json.h"
 #include "cli/bus.h"
 #include "cli/error-status.h"
 #include "cli/list.h"
@@ -17,34 +14,17 @@ static const char *const headers[] = {
         "PROTOCOL", "ADDRESS", "PORT", "NAMES", "BACKENDS", "STRATEGY", "CONNECTIONS", "REFUSED"
 };
 
-/* Properties, and what they are called in JSON. */
-static const struct {
-        const char *property, *key;
-} keys[ELEMENTSOF(headers)] = {
+/* Each is a column. */
+static const ListKey keys[ELEMENTSOF(headers)] = {
         { "Protocol", "protocol" },   { "Address", "address" },          { "Port", "port" },
         { "Names", "names" },         { "Backends", "backends" },        { "Strategy", "strategy" },
         { "NConnections", "connections" }, { "NRefused", "refused" },
 };
 
 static int read_service(sd_bus_message *m, void *userdata) {
-        _cleanup_json_ json_object *properties = NULL, *service = json_object_new_object();
-        json_object *array = userdata;
-        int r;
+        int r = list_read_properties(m, keys, ELEMENTSOF(keys), userdata);
 
-        if (!service)
-                return -ENOMEM;
-        r = bus_json_read(m, &properties);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
-                json_object *value;
-
-                if (!json_object_object_get_ex(properties, keys[i].property, &value))
-                        return -EBADMSG;
-                if (json_set(service, keys[i].key, json_object_get(value)) < 0)
-                        return -ENOMEM;
-        }
-        return json_append(array, TAKE_PTR(service));
+        return r < 0 ? r : 0;
 }
 
 static const char *get_text(json_object *service, const char *key) {
@@ -62,28 +42,21 @@ static int compare(const void *a, const void *b) {
 }
 
 /* A cell: an array is a list with commas. */
-static int format_cell(json_object *service, const char *key, char **ret) {
-        _cleanup_strv_ char **words = NULL;
+static char *format_cell(json_object *service, const char *key) {
         json_object *value = NULL;
 
         (void) json_object_object_get_ex(service, key, &value);
-        if (!json_object_is_type(value, json_type_array))
-                *ret = strdup(get_text(service, key));
-        else {
-                for (size_t i = 0; i < json_object_array_length(value); i++)
-                        if (strv_append(&words, json_object_get_string(json_object_array_get_idx(value, i))) < 0)
-                                return -ENOMEM;
-                *ret = strv_join(words, ",");
-        }
-        return *ret ? 0 : -ENOMEM;
+        return json_object_is_type(value, json_type_array) ? json_join(value) : strdup(get_text(service, key));
 }
 
 static int add_row(Table *t, json_object *service) {
         char *cells[ELEMENTSOF(headers)] = {};
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(cells); i++)
-                r = format_cell(service, keys[i].key, &cells[i]);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(cells); i++) {
+                cells[i] = format_cell(service, keys[i].key);
+                r = cells[i] ? 0 : -ENOMEM;
+        }
         if (r >= 0)
                 r = table_add(t, (const char *const *) cells);
         for (size_t i = 0; i < ELEMENTSOF(cells); i++)
@@ -102,14 +75,5 @@ int list_services(sd_bus *bus, const Settings *settings) {
         r = objects_read(bus, "io.appswitch1.Service", read_service, array, &error);
         if (r < 0)
                 return error_report("Failed to list services", &error, r);
-        json_object_array_sort(array, compare);
-        if (settings->json != JSON_OFF) {
-                r = json_print(stdout, settings->json, array);
-                return r < 0 ? log_error_errno(r, "Failed to write output: %m") : 0;
-        }
-        for (size_t i = 0; i < json_object_array_length(array); i++)
-                if (add_row(t, json_object_array_get_idx(array, i)) < 0)
-                        return log_oom();
-        list_print_table(settings, t, json_object_array_length(array), "service");
-        return 0;
+        return list_print_objects(settings, array, compare, t, add_row, "service");
 }

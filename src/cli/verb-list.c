@@ -6,6 +6,7 @@
 
 #include "basic/log.h"
 #include "cli/app.h"
+#include "cli/bus-json.h"
 #include "cli/bus.h"
 #include "cli/cli.h"
 #include "cli/error-status.h"
@@ -50,6 +51,43 @@ void list_print_table(const Settings *settings, const Table *t, size_t n, const 
                 table_print(t, stdout, columns, settings->legend, colors);
         if (settings->legend)
                 printf("%s%zu %s%s listed.\n", n > 0 ? "\n" : "", n, noun, n == 1 ? "" : "s");
+}
+
+int list_read_properties(sd_bus_message *m, const ListKey *keys, size_t n_keys, json_object *array) {
+        _cleanup_json_ json_object *properties = NULL, *object = json_object_new_object();
+        int r;
+
+        if (!object)
+                return -ENOMEM;
+        r = bus_json_read(m, &properties);
+        if (r <= 0)
+                return r;
+        for (size_t i = 0; i < n_keys; i++) {
+                json_object *value;
+
+                if (!json_object_object_get_ex(properties, keys[i].property, &value))
+                        return -EBADMSG;
+                if (json_set(object, keys[i].key, json_object_get(value)) < 0)
+                        return -ENOMEM;
+        }
+        return json_append(array, TAKE_PTR(object)) < 0 ? -ENOMEM : 1;
+}
+
+int list_print_objects(const Settings *settings, json_object *array, int (*compare)(const void *, const void *), Table *t,
+                       int (*add)(Table *t, json_object *object), const char *noun) {
+        const size_t n = json_object_array_length(array);
+        int r;
+
+        json_object_array_sort(array, compare);
+        if (settings->json != JSON_OFF) {
+                r = json_print(stdout, settings->json, array);
+                return r < 0 ? log_error_errno(r, "Failed to write output: %m") : 0;
+        }
+        for (size_t i = 0; i < n; i++)
+                if (add(t, json_object_array_get_idx(array, i)) < 0)
+                        return log_oom();
+        list_print_table(settings, t, n, noun);
+        return 0;
 }
 
 static int print_table(const Settings *settings, const AppList *list) {
