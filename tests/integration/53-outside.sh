@@ -10,35 +10,13 @@ mark_journal
 outside=$PROGRAMS/outside.py hostile=$PROGRAMS/hostile.py
 
 ### what is outside
-host_sh 'ip netns add ax-outside && ip -n ax-outside link set lo up
-    join() { # DEVICE ADDRESS...: the host has .1 and ::1 there, the outside the rest
-        ip link add "$1" type veth peer name "$1" netns ax-outside
-        ip address add "$2" dev "$1"; ip address add "$3" dev "$1" nodad
-        ip -n ax-outside address add "$4" dev "$1"; ip -n ax-outside address add "$5" dev "$1" nodad
-        ip link set "$1" up; ip -n ax-outside link set "$1" up
-    }
-    join ax-near 192.0.2.1/24 2001:db8:53::1/64 192.0.2.2/24 2001:db8:53::2/64
-    join ax-far 198.51.100.1/24 2001:db8:54::1/64 198.51.100.2/24 2001:db8:54::2/64'
-# start_outside UNIT CMD...
-start_outside() {
-    host systemd-run --quiet --collect --unit="$1" -p NetworkNamespacePath=/run/netns/ax-outside "${@:2}"
-}
-# Silence, and speech: answers find no way back.
-mute() {
-    host ip -n ax-outside route add blackhole 198.51.100.1/32
-}
-unmute() {
-    host ip -n ax-outside route del blackhole 198.51.100.1/32
-}
+make_outside 53 54
 at_exit() {
     host_sh 'for s in main six mixed nobody apps least; do
             busctl call io.appswitch1 /io/appswitch1 io.appswitch1.Manager RemoveVirtualService s "outside-$s"
         done
         systemctl stop ax-outside-echo ax-outside-echo6 ax-outside-far ax-outside-nginx ax-outside-redis ax-outside-host
         ip netns del ax-outside' >/dev/null 2>&1
-}
-outside_listens() {
-    host ip netns exec ax-outside python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1)' "$@"
 }
 
 start_outside ax-outside-echo python3 "$outside" serve 192.0.2.2 7 8
@@ -158,7 +136,7 @@ run own python3 "$outside" wait 198.18.53.4 12
 is "$OUT" $'begins\nEHOSTUNREACH' 'a host that is not there: EHOSTUNREACH'
 
 ### who does not answer
-mute
+mute_outside
 start_app --name outside-interrupted -- python3 "$outside" interrupted "$V4" 11
 ok 'a signal ends the call' wait_until 20 host grep -q interrupted "$APP_LOG"
 log=$APP_LOG
@@ -204,7 +182,7 @@ gone() {
     (($(syn_sent) < before))
 }
 ok 'who is killed while he waits leaves nothing behind' wait_until 20 gone
-unmute
+unmute_outside
 ok 'the one that a signal ended goes on' wait_until 60 host grep -q "ready 0 $V4" "$log"
 is "$(said "$log")" $'interrupted\nready 0 '"$V4" 'and is connected'
 wait_until 60 host sh -c '[ $(grep -c ready "$0") = 2 ]' "$log2"
@@ -311,9 +289,9 @@ stop_app "$APP"
 stop_app "$many"
 
 ### nothing else is to be reached with it
-mute
+mute_outside
 AS_USER=alice subtests 'hostile' client -- python3 "$outside" hostile "$V4" 7 11 8053 192.0.2.2 8
-unmute
+unmute_outside
 # Given to a confederate who has no network of his own, nor a filter.
 host rm -f /tmp/outside-socket
 host systemd-run --quiet --collect --unit=ax-outside-take -p PrivateNetwork=yes -p StandardOutput=file:/tmp/outside-take \

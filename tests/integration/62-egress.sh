@@ -11,36 +11,15 @@ outside=$PROGRAMS/outside.py egress=$PROGRAMS/egress.py
 conf=/etc/appswitch/appswitchd.conf.d/62-egress.conf
 
 ### what is outside
-host_sh 'ip netns add ax-outside && ip -n ax-outside link set lo up
-    join() { # DEVICE ADDRESS...: the host has .1 and ::1 there, the outside the rest
-        ip link add "$1" type veth peer name "$1" netns ax-outside
-        ip address add "$2" dev "$1"; ip address add "$3" dev "$1" nodad
-        ip -n ax-outside address add "$4" dev "$1"; ip -n ax-outside address add "$5" dev "$1" nodad
-        ip link set "$1" up; ip -n ax-outside link set "$1" up
-    }
-    join ax-near 192.0.2.1/24 2001:db8:62::1/64 192.0.2.2/24 2001:db8:62::2/64
-    join ax-far 198.51.100.1/24 2001:db8:63::1/64 198.51.100.2/24 2001:db8:63::2/64
-    for a in 192.0.2.3/24 169.254.169.254/32 203.0.113.7/32; do ip -n ax-outside address add $a dev ax-near; done
+make_outside 62 63
+host_sh 'for a in 192.0.2.3/24 169.254.169.254/32 203.0.113.7/32; do ip -n ax-outside address add $a dev ax-near; done
     ip address add 192.0.2.9/24 dev ax-near
     ip route add 169.254.169.254 dev ax-near; ip route add 203.0.113.0/24 via 192.0.2.2
     cp /etc/hosts /tmp/62-hosts'
-start_outside() {
-    host systemd-run --quiet --collect --unit="$1" -p NetworkNamespacePath=/run/netns/ax-outside "${@:2}"
-}
-# Silence, and speech: answers find no way back.
-mute() {
-    host ip -n ax-outside route add blackhole 198.51.100.1/32
-}
-unmute() {
-    host ip -n ax-outside route del blackhole 198.51.100.1/32
-}
 at_exit() {
     host_sh 'cp /tmp/62-hosts /etc/hosts; rm -f '$conf' /etc/polkit-1/rules.d/30-appswitch-egress.rules
         nft delete table inet ax62; systemctl restart appswitchd polkit
         systemctl stop ax-egress-{dns,near,near6,far,nginx,reset,watch,watch-host}; ip netns del ax-outside' >/dev/null 2>&1
-}
-outside_listens() {
-    host ip netns exec ax-outside python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1)' "$@"
 }
 # config LINE...: restarts the daemon with these, or with none.
 config() {
@@ -225,9 +204,9 @@ run client -- python3 "$egress" errors 7 192.0.2.2 2001:db8:62::2
 is "$OUT" $'192.0.2.2 ENETUNREACH ENETUNREACH\n2001:db8:62::2 ENETUNREACH ENETUNREACH' 'without --egress there is no way out'
 run client --uid alice --egress=192.0.2.2:7 -- python3 "$egress" swap 192.0.2.2 7 192.0.2.3 7 2
 is "$OUT" 'done' 'other sockets and addresses while it connects'
-mute
+mute_outside
 subtests 'hostile' client --uid alice --egress=192.0.2.2,198.51.100.2 -- python3 "$outside" hostile 192.0.2.2 7 7007 8063 192.0.2.3 7
-unmute
+unmute_outside
 is "$(host cat /tmp/62-watch /tmp/62-watch-host)" $'ready\nready' 'nobody came where nobody is to come'
 run out 192.0.2.1:8063 python3 "$egress" errors 8063 192.0.2.1
 is "$OUT" '192.0.2.1 0 0' 'but to an address of the host that is an item itself'
@@ -329,7 +308,7 @@ run host_as bob busctl call io.appswitch1 "$path" io.appswitch1.App ListResolved
 like "$STATUS $ERR" '^1 .*(denied|told to)' 'what an app looks up is not for others'
 
 ### who does not answer
-mute
+mute_outside
 start_app --name egress-interrupted --egress=yes -- python3 "$outside" interrupted 198.51.100.2 7007
 ok 'a signal ends the call' wait_until 20 host grep -q interrupted "$APP_LOG"
 log=$APP_LOG
@@ -368,7 +347,7 @@ hold=$APP hold_log=$APP_LOG
 ok 'connections are held' wait_until 20 host grep -q held "$hold_log"
 host kill -KILL "$(host systemctl show -P MainPID appswitchd)"
 ok 'the daemon is killed, and back' wait_until 20 host ax list
-unmute
+unmute_outside
 ok 'the connect that a signal ended goes on' wait_until 60 host grep -q 'ready 0 198.51.100.2' "$log"
 wait_until 60 host sh -c '[ $(grep -c ready "$0") = 2 ]' "$log2"
 is "$(said "$log2")" $'EINPROGRESS\n0\nready 0\nready 0' 'one that is interrupted all the time comes to its end'

@@ -286,6 +286,37 @@ sum_of() {
     fi
 }
 
+# make_outside NEAR FAR: two networks beyond the host, in a namespace ax-outside: 192.0.2.0/24 and 2001:db8:NEAR::/64 at
+# ax-near, 198.51.100.0/24 and 2001:db8:FAR::/64 at ax-far. The host is .1 and ::1 there, the outside .2 and ::2.
+make_outside() {
+    host_sh 'ip netns add ax-outside && ip -n ax-outside link set lo up
+        join() { # DEVICE NET4 NET6
+            ip link add "$1" type veth peer name "$1" netns ax-outside
+            ip address add "$2.1/24" dev "$1"; ip address add "$3::1/64" dev "$1" nodad
+            ip -n ax-outside address add "$2.2/24" dev "$1"; ip -n ax-outside address add "$3::2/64" dev "$1" nodad
+            ip link set "$1" up; ip -n ax-outside link set "$1" up
+        }
+        join ax-near 192.0.2 "2001:db8:$1"; join ax-far 198.51.100 "2001:db8:$2"' "$@"
+}
+
+# start_outside UNIT CMD...
+start_outside() {
+    host systemd-run --quiet --collect --unit="$1" -p NetworkNamespacePath=/run/netns/ax-outside "${@:2}"
+}
+
+# outside_listens ADDRESS PORT
+outside_listens() {
+    host ip netns exec ax-outside python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1)' "$@"
+}
+
+# What is at ax-far is silent, and speaks again: answers find no way back.
+mute_outside() {
+    host ip -n ax-outside route add blackhole 198.51.100.1/32
+}
+unmute_outside() {
+    host ip -n ax-outside route del blackhole 198.51.100.1/32
+}
+
 on_exit() {
     local rc=$?
     trap '' HUP INT TERM
