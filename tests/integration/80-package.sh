@@ -89,8 +89,11 @@ run host env DEBIAN_FRONTEND=noninteractive dpkg -i /tmp/next.deb
 host_sh 'echo three >>/tmp/say'
 ok 'a reinstallation goes unnoticed, too' wait_until 20 heard $'one\ntwo\nthree'
 
-### remove
-host_sh 'ax create package-shop --port 80 --backend app:package'
+### remove, with a unit that is an app and goes on
+host_sh 'ax create package-shop --port 80 --backend app:package
+    printf "[Service]\nExecStart=python3 $1 81\n[X-AppSwitch]\nName=package-unit\n" >/run/systemd/system/package-unit.service
+    systemctl daemon-reload && systemctl start package-unit' "$PROGRAMS/stay.py"
+ok 'a unit is an app' host mountpoint -q /run/appswitch/netns/package-unit.service
 run host env DEBIAN_FRONTEND=noninteractive dpkg -r appswitch
 is "$STATUS" 0 'dpkg -r' || diag "$OUT$ERR"
 is "$(host systemctl list-units --no-legend --plain --all 'appswitch*' | grep -c ' running ')" 0 'its services and apps have ended'
