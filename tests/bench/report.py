@@ -1,71 +1,125 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""report.py CSV [PLOT]: the table of what tools/bench measured, and a script for gnuplot that draws its ratios.
+"""What tools/bench measured, from the data in its directories.
+
+report.py table DIR        bench.csv as a table, and bench.gnuplot, which draws its ratios
+report.py memory DIR       memory.csv as a table
+report.py latency DIR      latency.csv as a table
+report.py scale DIR        scale-*.csv as a table, and scale.gnuplot
+report.py targets DIR...   what is wanted, and whether it is met in all of these runs; and the ratios of all works. In Markdown.
 
 For each work and setup: the median of all rounds, and the median of the ratios to loopback of the same round, with the least and
-the largest; p50 and p99 of the median round; processor time for one.
+the largest; p50 and p99 of the median round; processor time in µs for one (of streams: a megabyte), of client, server, daemon and what
+is between; memory of the daemon and of what is between.
 """
 
-import collections
-import csv
+import pathlib
 import statistics
 import sys
 
-BASE = "loopback"
+import targets
+from data import BASE, Run
+
+GROUPS = {
+    "new connections": ("accept", "epoll", "http-new"),
+    "connections that stay": ("http-kept", "redis", "pgbench", "grpc", "rtt"),
+    "streams": ("stream",),
+}
 
 
-def read(path):
-    """What was measured: values[work][setup][round] is a row."""
-    values = collections.defaultdict(lambda: collections.defaultdict(dict))
-    with open(path, newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            values[row["work"]][row["setup"]][int(row["round"])] = row
-    return values
+def figure(text):
+    """Of a column, "-" where there is none."""
+    if text == "-":
+        return text
+    value = float(text)
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
 
 
-def ratios(setup, base):
-    return sorted(float(row["rate"]) / float(base[n]["rate"]) for n, row in setup.items() if n in base)
+def table(run):
+    layout = "{:<13} {:<9} {:>9} {:>6} {:>11} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>10} {:>10}"
+    print(layout.format("work", "setup", "rate/s", "ratio", "least-most", "p50 µs", "p99 µs", "cpu µs", "client", "server", "daemon",
+                        "between", "daemon kB", "between kB"))
+    for work, setups in run.works.items():
+        for name in setups:
+            row = run.median_row(work, name)
+            r = run.ratios(work, name, BASE)
+            print(layout.format(work, name, figure(str(run.median(work, name))), f"{statistics.median(r):.2f}" if r else "-",
+                                f"{r[0]:.2f}-{r[-1]:.2f}" if r else "-",
+                                *(figure(row[c]) for c in ("p50", "p99", "cpu", "cpu_client", "cpu_server", "cpu_daemon", "cpu_between")),
+                                *(row[c] for c in ("mem_daemon", "mem_between"))))
+    for row in run.rows("memory-idle.csv"):
+        print(f"\nappswitchd: VmRSS: {row['rss']} kB")
 
 
-def median_row(setup):
-    rows = sorted(setup.values(), key=lambda row: float(row["rate"]))
-    return rows[(len(rows) - 1) // 2]
+def plot(run):
+    names = list(dict.fromkeys(name for setups in run.works.values() for name in setups if name != BASE))
+    blocks, plots = [], []
+    for number, (title, prefixes) in enumerate(GROUPS.items()):
+        works = [w for w in run.works if w.startswith(prefixes)]
+        if not works or not names:
+            continue
+        lines = [f"$data{number} << END", "work " + " ".join(names)]
+        for work in works:
+            r = [run.ratios(work, name, BASE) for name in names]
+            lines.append(" ".join([work] + [f"{statistics.median(x):.3f}" if x else "NaN" for x in r]))
+        blocks.append("\n".join(lines + ["END"]))
+        plots.append(f"set title '{title}: rate against native loopback = 1'\n"
+                     f"plot for [i=2:{len(names) + 1}] $data{number} using i:xtic(1) title columnheader(i)")
+    with open(run.directory / "bench.gnuplot", "w", encoding="utf-8") as file:
+        print("\n".join(blocks), "set encoding utf8", f"set terminal svg size 1200,{max(1, len(plots)) * 340} background 'white'",
+              "set output 'bench.svg'", "set style data histogram", "set style histogram cluster gap 1", "set style fill solid noborder",
+              "set logscale y 2", "set yrange [0.03:4]", "set grid y", "set key outside", "set xtics nomirror",
+              "set arrow from graph 0, first 1 to graph 1, first 1 nohead front", f"set multiplot layout {max(1, len(plots))},1",
+              *plots, "unset multiplot", sep="\n", file=file)
 
 
-def table(values, out=sys.stdout):
-    layout = "{:<13} {:<9} {:>10} {:>6} {:>11} {:>9} {:>9} {:>9} {:>9}"
-    print(layout.format("work", "setup", "rate/s", "ratio", "least-most", "p50 µs", "p99 µs", "cpu µs", "daemon µs"), file=out)
-    for work, setups in values.items():
-        for name, setup in setups.items():
-            row = median_row(setup)
-            r = ratios(setup, setups.get(BASE, {}))
-            print(layout.format(work, name, f"{statistics.median(float(v['rate']) for v in setup.values()):.0f}",
-                                f"{statistics.median(r):.2f}" if r else "-", f"{r[0]:.2f}-{r[-1]:.2f}" if r else "-",
-                                row["p50"], row["p99"], row["cpu"], row["daemon"]), file=out)
+def memory(run):
+    print(f"{'apps':>6} {'connections':>12} {'VmRSS kB':>9} {'anonymous kB':>13}")
+    for row in run.rows("memory.csv"):
+        print(f"{row['apps']:>6} {row['connections']:>12} {row['rss']:>9} {row['anonymous']:>13}")
 
 
-def plot(values, path, image):
-    names = list(dict.fromkeys(name for setups in values.values() for name in setups if name != BASE))
-    with open(path, "w", encoding="utf-8") as file:
-        print("$data << END\nwork " + " ".join(names), file=file)
-        for work, setups in values.items():
-            r = {name: ratios(setups.get(name, {}), setups.get(BASE, {})) for name in names}
-            if any(r.values()):
-                print(work, *(f"{statistics.median(r[name]):.3f}" if r[name] else "NaN" for name in names), file=file)
-        print("END\n"
-              f"set terminal svg size {300 + 90 * len(values)},600 dynamic background 'white'\n"
-              f"set output '{image}'\n"
-              "set title 'against native loopback = 1'\n"
-              "set style data histogram\nset style histogram cluster gap 1\nset style fill solid\n"
-              "set xtics rotate by -30\nset grid y\nset key outside\nset yrange [0:*]\nset arrow from graph 0, first 1 to graph 1, first 1 nohead\n"
-              f"plot for [i=2:{len(names) + 1}] $data using i:xtic(1) title columnheader(i)", file=file)
+def latency(run):
+    print(f"{'setup':<8} {'clients':>7} {'call':<13} {'n':>9} {'p50 µs':>9} {'p99 µs':>9} {'p99.9 µs':>9} {'longest':>9}   (medians of the rounds)")
+    for (setup, clients, call), rows in run.latencies().items():
+        if call != "daemon-waits":
+            print(f"{setup:<8} {clients:>7} {call:<13} {sum(int(r['n']) for r in rows):>9}",
+                  *(f"{statistics.median(float(r[c]) for r in rows):>9.1f}" for c in ("p50", "p99", "p999", "longest")))
+    for (setup, clients, call), rows in run.latencies().items():
+        if call == "daemon-waits":
+            print(f"{setup}, {clients} clients: threads of appswitchd waited {statistics.median(float(r['p50']) for r in rows):.1f} µs in the mean for a processor")
+
+
+def scale(run):
+    print(f"{'among':<12} {'how many':>9} {'daemon µs':>10} {'among 1':>8} {'ratio':>6}  least-most")
+    blocks, plots = [], []
+    for dimension, curve in run.scales().items():
+        lines = [f"${dimension} << END"]
+        for count, point in curve.items():
+            r = point.ratios
+            print(f"{dimension:<12} {count:>9} {point.cpu:>10.1f} {point.other:>8.1f} {statistics.median(r):>6.2f}  {r[0]:.2f}-{r[-1]:.2f}")
+            lines.append(f"{count} {statistics.median(r):.3f}")
+        blocks.append("\n".join(lines + ["END"]))
+        plots.append(f"${dimension} using 1:2 with linespoints title '{dimension}'")
+    with open(run.directory / "scale.gnuplot", "w", encoding="utf-8") as file:
+        print("\n".join(blocks), "set encoding utf8", "set terminal svg size 800,400 background 'white'", "set output 'scale.svg'",
+              "set title 'processor time of the daemon for a connection, against that among one'", "set logscale x", "set yrange [0:*]", "set grid",
+              "set key outside", "plot " + ", ".join(plots), sep="\n", file=file)
 
 
 def main():
-    values = read(sys.argv[1])
-    table(values)
-    if len(sys.argv) > 3:
-        plot(values, sys.argv[2], sys.argv[3])
+    what, *directories = sys.argv[1:]
+    try:
+        runs = [Run(pathlib.Path(d)) for d in directories]
+        if what == "targets":
+            targets.report(runs)
+            return
+        run, = runs
+        {"table": table, "memory": memory, "latency": latency, "scale": scale}[what](run)
+        if what == "table":
+            plot(run)
+    except FileNotFoundError as e:
+        sys.exit(f"bench: {e.filename}: {e.strerror}")
 
 
 main()

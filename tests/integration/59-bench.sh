@@ -6,21 +6,49 @@
 . "$(dirname "$0")/lib.sh"
 need_command nginx redis-benchmark ab iperf3 haproxy nc
 
-run env LAB_NAME="${LAB_NAME:-default}_bench" "$TESTS/../../tools/bench" --rounds 1 --setups loopback,unix,tcp \
-    --works start,accept-1,http-new-16,redis-p16,stream-64k --output "$scratch/bench"
+bench=$TESTS/../../tools/bench
+export LAB_NAME="${LAB_NAME:-default}_bench"
+run "$bench" --rounds 1 --seconds 0.3 --setups loopback,unix,tcp --works start,accept-1,http-new-16,redis-get-p16,stream-64k \
+    --output "$scratch/bench"
 is "$STATUS" 0 'tools/bench comes to its end'
 for setup in loopback unix tcp; do
-    for work in accept-1 http-new-16 redis-p16 stream-64k; do
-        like "$OUT" $'\n'"$work +$setup +[1-9][0-9]* +[0-9]+\.[0-9]{2} " "$work over $setup: a rate, and its ratio to loopback"
+    for work in accept-1 http-new-16 redis-get-p16 stream-64k; do
+        like "$OUT" $'\n'"$work +$setup +[1-9][0-9.]* +[0-9]+\.[0-9]{2} " "$work over $setup: a rate, and its ratio to loopback"
     done
 done
 like "$OUT" $'\nstart +unix +[1-9]' 'how long it takes to start an app'
 like "$OUT" 'appswitchd: VmRSS: [1-9][0-9]* kB' 'the memory of the daemon'
+unlike "$OUT" 'Left out: [^\n]*(loopback|unix|tcp)' 'and nothing of it failed'
 is "$(wc -l <"$scratch/bench/bench.csv")" 15 'and the raw data are kept'
+is "$(awk -F, 'NR > 1 && $2 != "start" && !($8 > 0 && $9 > 0 && $13 > 0 && $14 > 0)' "$scratch/bench/bench.csv")" '' \
+    'with processor time of client and server, the memory of server and daemon'
+is "$(awk -F, '$2 == "accept-1" && $1 != "loopback" && !($10 > 0)' "$scratch/bench/bench.csv")" '' \
+    "and the daemon's processor time, where it makes connections"
+is "$(awk -F, '$2 == "stream-64k" && !($12 > 0)' "$scratch/bench/bench.csv")" '' 'and of a client that is there for a second'
 like "$(<"$scratch/bench/bench.gnuplot")" 'accept-1 [0-9.]+ [0-9.]+' 'with a script that draws them'
 
-run "$TESTS/../../tools/bench" --works nothing
+run "$bench" --latency --rounds 1 --seconds 0.5 --output "$scratch/bench"
+is "$STATUS" 0 'how long calls take'
+for call in getsockname connect accept4; do
+    like "$OUT" $'\n'"unix +16 $call +[1-9][0-9]* +[0-9.]+ +[0-9.]+ +[0-9.]+ " "$call among 16 clients"
+done
+
+run "$bench" --report "$scratch/bench"
+is "$STATUS" 0 'from the data'
+like "$OUT" '\| http-new-16 against loopback \| at least 1\.05 \| [0-9.]+ \([0-9.]+ to [0-9.]+\) \| (met|\*\*not met\*\*) \|' 'it says what is met'
+like "$OUT" 'p99\.9 of connect, 16 clients at full load \| below 200 µs \| [0-9]+ µs \(natively [0-9]+\)' 'also of the time of a call'
+run "$bench" --report "$scratch/nothing"
+is "$STATUS:$ERR" "1:bench: $scratch/nothing: there is no such directory" 'and where there are no data'
+
+run "$bench" --works nothing
 is "$STATUS" 2 'what it does not know it says'
 like "$ERR" 'no such name: nothing \(there are: start accept-1' 'and what it knows'
+run "$bench" --seconds 0
+is "$STATUS:$ERR" '2:bench: --seconds: a number greater than 0 and below 100, not "0"' 'so of a time'
+for setup in slirp:slirp4netns pasta:pasta podman:podman; do
+    ! command -v "${setup#*:}" >/dev/null || continue
+    run "$bench" --setups "${setup%:*}"
+    is "$STATUS:$ERR" "2:bench: ${setup%:*}: ${setup#*:} is missing: tools/install-deps bench" "and what is missing for ${setup%:*}"
+done
 
 done_testing
