@@ -6,6 +6,7 @@ import csv
 import statistics
 
 BASE = "loopback"
+SETUPS = (BASE, "bridge", "podman", "haproxy", "slirp", "pasta", "unix", "tcp")
 
 Point = collections.namedtuple("Point", "cpu other ratios")
 
@@ -34,6 +35,11 @@ class Run:
             return (self.directory / name).read_text(encoding="utf-8").strip()
         except FileNotFoundError:
             return ""
+
+    def setups(self):
+        """Those that were measured, in the order in which they are told."""
+        found = {name for setups in self.works.values() for name in setups}
+        return [name for name in SETUPS if name in found]
 
     def ratios(self, work, setup, base, column="rate"):
         """Of the same rounds, sorted; how many times as good, so of times the other way round."""

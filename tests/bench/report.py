@@ -40,7 +40,7 @@ def table(run):
     print(layout.format("work", "setup", "rate/s", "ratio", "least-most", "p50 µs", "p99 µs", "cpu µs", "client", "server", "daemon",
                         "between", "daemon kB", "between kB"))
     for work, setups in run.works.items():
-        for name in setups:
+        for name in (name for name in run.setups() if name in setups):
             row = run.median_row(work, name)
             r = run.ratios(work, name, BASE)
             print(layout.format(work, name, figure(str(run.median(work, name))), f"{statistics.median(r):.2f}" if r else "-",
@@ -52,7 +52,7 @@ def table(run):
 
 
 def plot(run):
-    names = list(dict.fromkeys(name for setups in run.works.values() for name in setups if name != BASE))
+    names = [name for name in run.setups() if name != BASE]
     blocks, plots = [], []
     for number, (title, prefixes) in enumerate(GROUPS.items()):
         works = [w for w in run.works if w.startswith(prefixes)]

@@ -95,8 +95,11 @@ def memory(judge, runs):
 
 def latency(judge, runs):
     for call in ("getsockname", "connect", "accept4"):
-        found = [[[statistics.median(float(r["p999"]) for r in run.latencies().get((setup, 16, call), [])) for setup in (OURS, "native")]
-                  for run in runs if (OURS, 16, call) in run.latencies()]][0]
+        found = []
+        for run in runs:
+            rows = [run.latencies().get((setup, 16, call)) for setup in (OURS, "native")]
+            if all(rows):
+                found.append([statistics.median(float(r["p999"]) for r in of_one) for of_one in rows])
         if len(found) == len(runs):
             judge.row(f"p99.9 of {call}, 16 clients at full load", f"below {LATENCY} µs",
                       [f"{ours:.0f} µs (natively {native:.0f})" for ours, native in found], all(ours < LATENCY for ours, _ in found))
@@ -112,9 +115,13 @@ def scale(judge, runs):
                   [spread(g) for g in growths], all(round(statistics.median(g), 2) <= GROWTH for g in growths))
 
 
+def cpu(us):
+    return f"{us:,.0f}" if us >= 10 else f"{us:.1f}"
+
+
 def all_ratios(run):
     """A table of all works and setups."""
-    setups = list(dict.fromkeys(name for setups in run.works.values() for name in setups))
+    setups = run.setups()
     print("\nRates against native loopback in the same round, medians; and processor time of all that takes part, in µs for one "
           "(of a stream: for a megabyte):\n")
     head("work", *setups)
@@ -122,7 +129,7 @@ def all_ratios(run):
         cells = []
         for name in setups:
             r = run.ratios(work, name, BASE)
-            cells.append(f"{statistics.median(r):.2f} · {run.median(work, name, 'cpu'):,.0f}" if r else "")
+            cells.append(f"{statistics.median(r):.2f} · {cpu(run.median(work, name, 'cpu'))}" if r else "")
         line(work, *cells)
 
 
