@@ -32,6 +32,7 @@
 #include "core/state.h"
 #include "core/unit-door.h"
 #include "core/unit-records.h"
+#include "core/unit-watch.h"
 #include "model/journal.h"
 #include "transport/host-route.h"
 #include "trap/delivery.h"
@@ -371,6 +372,8 @@ static int restore(Manager *m) {
                 r = unit_door_new(m, stored_take(&stored, UNIT_DOOR_FD_NAME), &m->unit_door);
         if (r >= 0)
                 r = unit_records_new(m, &m->unit_records);
+        if (r >= 0)
+                r = unit_watch_new(m, &m->unit_watch);
         stored_done(&stored);
         return r;
 }
@@ -485,6 +488,7 @@ Manager *manager_free(Manager *m) {
         /* Before the apps: who asked for one that is being made is told nothing any more. */
         m->unit_door = unit_door_free(m->unit_door);
         m->unit_records = unit_records_free(m->unit_records);
+        m->unit_watch = unit_watch_free(m->unit_watch);
         while (m->apps)
                 app_free(m->apps);
         m->exposures = exposures_free(m->exposures);

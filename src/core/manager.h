@@ -22,6 +22,7 @@ typedef struct Cut Cut;
 typedef struct HostNames HostNames;
 typedef struct UnitDoor UnitDoor;
 typedef struct UnitRecords UnitRecords;
+typedef struct UnitWatch UnitWatch;
 typedef struct Manager Manager;
 
 /* What the bus face wants to hear. All are optional as long as it is not there. */
@@ -63,6 +64,7 @@ struct Manager {
         struct Idle *idle; /* core/idle.h */
         UnitDoor *unit_door;
         UnitRecords *unit_records;
+        UnitWatch *unit_watch;
         Cut *cuts; /* utlist, under way */
         unsigned n_cuts;
         App *apps;         /* uthash by id */

@@ -10,17 +10,37 @@ enum {
         FIELD_MAX = 300,
 };
 
-int app_log(int level, int error, const char *id, const char *message, const char *format, ...) {
-        char text[TEXT_MAX], app[FIELD_MAX], message_id[FIELD_MAX];
-        va_list ap;
+static int _printf_(5, 0) log_about(int level, int error, const char *field, const char *message, const char *format, va_list ap) {
+        char text[TEXT_MAX], message_id[FIELD_MAX];
 
         if (level > log_get_max_level())
                 return error;
-        (void) snprintf(app, sizeof(app), "APPSWITCH_APP=%s", id);
         (void) snprintf(message_id, sizeof(message_id), "MESSAGE_ID=%s", message ?: "");
         errno = error < 0 ? -error : 0; /* for %m */
-        va_start(ap, format);
         (void) vsnprintf(text, sizeof(text), format, ap);
+        return log_fields(level, error, (const char *const[]){ field, message ? message_id : NULL, NULL }, "%s", text);
+}
+
+int app_log(int level, int error, const char *id, const char *message, const char *format, ...) {
+        char field[FIELD_MAX];
+        va_list ap;
+        int r;
+
+        (void) snprintf(field, sizeof(field), "APPSWITCH_APP=%s", id);
+        va_start(ap, format);
+        r = log_about(level, error, field, message, format, ap);
         va_end(ap);
-        return log_fields(level, error, (const char *const[]){ app, message ? message_id : NULL, NULL }, "%s", text);
+        return r;
+}
+
+int unit_log(int level, int error, const char *unit, const char *message, const char *format, ...) {
+        char field[FIELD_MAX];
+        va_list ap;
+        int r;
+
+        (void) snprintf(field, sizeof(field), "APPSWITCH_UNIT=%s", unit);
+        va_start(ap, format);
+        r = log_about(level, error, field, message, format, ap);
+        va_end(ap);
+        return r;
 }

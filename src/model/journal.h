@@ -23,6 +23,11 @@
 #define MESSAGE_POLICY_BROKEN "02929e478cf444a4959625e7e16bef3d"
 #define MESSAGE_EXPOSED_REFUSED "0d3a6f7f1c1e4a6fb4d5f3a9b6f0c8d7"
 #define MESSAGE_GUARD_MISSING "0ebdaa3ebd524f998f04118768d25f69"
+#define MESSAGE_UNIT_BROKEN "c1f0f3d6b0b44d3a8ee5a0d7c27a4f10"
+#define MESSAGE_UNIT_MASKED "5b3f27ce9e5e4a1f9d0d4c70c2b8e0aa"
+#define MESSAGE_UNIT_UNFENCED "8d7b1f2ab7a94f67a5c9b1f65c0c3e52"
+#define MESSAGE_UNIT_UNSEEN "3f0c9a8e4d6b4c07b3a7b21de1f95b6c"
+#define MESSAGE_SECTION_FOR_ALL "e92d5b7741c84a0c8a1d3cf2a7be4d19"
 
 /*
  * Logs one record about the app with this id. `message` is one of the above,
@@ -30,6 +35,9 @@
  * Returns `error`.
  */
 int app_log(int level, int error, const char *id, const char *message, const char *format, ...) _printf_(5, 6);
+
+/* The same about a service unit that is to be an app, in the field APPSWITCH_UNIT=. */
+int unit_log(int level, int error, const char *unit, const char *message, const char *format, ...) _printf_(5, 6);
 
 #define app_log_debug(error, id, ...) ((void) app_log(LOG_DEBUG, error, id, NULL, __VA_ARGS__))
 #define app_log_warning(error, id, ...) ((void) app_log(LOG_WARNING, error, id, NULL, __VA_ARGS__))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <string.h>
+#include <unistd.h>
 
 #include "basic/conf-files.h"
 #include "basic/text.h"
@@ -10,6 +11,7 @@
 
 #define DROP_IN "appswitch.conf"
 #define GENERATOR_DIRECTORY "/run/systemd/generator"
+#define MASKS_DIRECTORY "/run/systemd/generator.early"
 
 enum { DROP_INS_MAX = 64 };
 
@@ -192,6 +194,14 @@ static int find_drop_in(const char *unit, char **ret) {
                         return *ret ? 0 : -ENOMEM;
                 }
         return -ENOENT;
+}
+
+bool drop_in_is_there(const char *unit) {
+        _cleanup_free_ char *path = NULL, *found = NULL, *template = NULL;
+
+        if (asprintf(&path, MASKS_DIRECTORY "/%s", unit) < 0 || unit_name_template(unit, &template) < 0)
+                return false;
+        return access(path, F_OK) >= 0 || find_drop_in(unit, &found) >= 0 || (template && find_drop_in(template, &found) >= 0);
 }
 
 int drop_in_load(const char *name, UnitFile *ret) {

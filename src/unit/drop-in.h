@@ -32,6 +32,9 @@ int unit_file_parse_settings(const UnitFile *unit, UnitSettings *ret, char **ret
  */
 int drop_in_load(const char *unit, UnitFile *ret);
 
+/* Whether the generator has made one for the unit or its template, or has masked it. */
+bool drop_in_is_there(const char *unit);
+
 /* Writes what the daemon is to know of the unit. `join` NULL: it joins none. */
 void drop_in_write_sections(const UnitFile *unit, const UnitJoin *join, FILE *f);
 

@@ -375,7 +375,7 @@ static int take_line(const IniLine *line, void *userdata) {
         return unit_file_assign(unit, line->section, line->key, line->value);
 }
 
-static int load_file(const char *root, const char *path, UnitFile *unit) {
+static int read_lines(const char *root, const char *path, IniHandler handler, void *userdata) {
         _cleanup_free_ char *text = NULL;
         _cleanup_fclose_ FILE *f = NULL;
         ssize_t n;
@@ -392,7 +392,48 @@ static int load_file(const char *root, const char *path, UnitFile *unit) {
         if (!*text)
                 return 0;
         f = fmemopen(text, strlen(text), "r");
-        return f ? ini_read(f, take_line, unit) : -ENOMEM;
+        return f ? ini_read(f, handler, userdata) : -ENOMEM;
+}
+
+static int load_file(const char *root, const char *path, UnitFile *unit) {
+        return read_lines(root, path, take_line, unit);
+}
+
+/* -EEXIST if it is the section that is looked for. */
+static int find_section(const IniLine *line, void *userdata) {
+        return line->type == INI_SECTION && strcmp(line->section, userdata) == 0 ? -EEXIST : 0;
+}
+
+/* Of a file, or of drop-ins. What cannot be read has none. */
+static bool entry_has_section(const UnitCatalog *c, const Entry *entry, const char *section) {
+        _cleanup_(conf_files_done) ConfFiles files = {};
+        const char *path = entry->path, *failed;
+        bool found = false;
+
+        if (!entry->is_drop_ins)
+                return read_lines(c->root, path, find_section, (void *) section) == -EEXIST;
+        (void) conf_files_list(c->root, &path, 1, DROP_INS_MAX, &files, &failed);
+        for (size_t i = 0; !found && i < files.n; i++)
+                found = read_lines(c->root, files.paths[i], find_section, (void *) section) == -EEXIST;
+        return found;
+}
+
+bool unit_catalog_has_section(const UnitCatalog *c, const char *name, const char *section) {
+        _cleanup_free_ char *template = NULL;
+        const Entry *file = find_entry(c, name);
+        bool found = false;
+
+        if ((file && file->target && strcmp(file->target, "null") == 0) || unit_name_template(name, &template) < 0)
+                return false;
+        for (size_t i = 0; !found && i < c->n; i++) {
+                const Entry *entry = &c->entries[i];
+                _cleanup_free_ char *of = strndup(entry->name, strlen(entry->name) - (entry->is_drop_ins ? strlen(".d") : 0));
+                const char *real = of ? unit_catalog_real_name(c, of) : "";
+
+                if (strcmp(real, name) == 0 || (template && strcmp(real, template) == 0))
+                        found = entry_has_section(c, entry, section);
+        }
+        return found;
 }
 
 /* Of "a-b-c.service" also "a-b-.service" and "a-.service", each as "NAME.d" in all directories. */

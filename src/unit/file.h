@@ -41,6 +41,12 @@ DEFINE_CLEANUP(UnitCatalog *, unit_catalog_free)
  */
 int unit_catalog_find(UnitCatalog *catalog, const char *section, char ***ret);
 
+/*
+ * Whether the unit's file, its template's, or one of their drop-ins (of a prefix: those of `name` itself) has the section.
+ * Not if it is masked; what cannot be read has none.
+ */
+bool unit_catalog_has_section(const UnitCatalog *catalog, const char *name, const char *section);
+
 /* The name that an alias stands for, borrowed from the catalog or `name` itself. */
 const char *unit_catalog_real_name(const UnitCatalog *catalog, const char *name);
 

@@ -18,6 +18,7 @@
 #include "basic/log.h"
 #include "basic/text.h"
 #include "launch/unit-protocol.h"
+#include "model/journal.h"
 #include "unit/drop-in.h"
 
 /* What there is, and what of it is to be an app. */
@@ -104,7 +105,7 @@ static int make_drop_in(const Generator *g, const char *name, UnitFile *unit, ch
         if (r < 0) {
                 const char *why = message ?: strerror(-r);
 
-                log_error("%s: [" UNIT_SECTION "]: %s. The unit will not start.", name, why);
+                (void) unit_log(LOG_ERR, 0, name, MESSAGE_UNIT_BROKEN, "%s: [" UNIT_SECTION "]: %s. The unit will not start.", name, why);
                 if (!unit->name)
                         unit->name = strdup(name);
                 r = unit->name ? make_text(unit, NULL, why, ret, NULL) : -ENOMEM;
@@ -144,10 +145,10 @@ static void generate(const Generator *g, const char *directory, const char *earl
                 r = want_starter(directory, &unit, text);
         if (r >= 0)
                 return;
-        (void) log_error_errno(r, "%s: failed to write a drop-in, so it is masked and will not start: %m", name);
+        (void) unit_log(LOG_ERR, r, name, MESSAGE_UNIT_MASKED, "%s: failed to write a drop-in, so it is masked and will not start: %m", name);
         r = mask(early, name);
         if (r < 0)
-                (void) log_full(LOG_EMERG, r, "%s: it is to be an app, and neither a drop-in nor a mask can be written. "
+                (void) unit_log(LOG_EMERG, r, name, MESSAGE_UNIT_UNFENCED, "%s: it is to be an app, and neither a drop-in nor a mask can be written. "
                                               "If it starts, it is not fenced: %m", name);
 }
 
@@ -195,7 +196,7 @@ int main(int argc, char *argv[]) {
                 return EXIT_FAILURE;
         }
         if (for_all)
-                log_error("%s: a section [" UNIT_SECTION "] here makes no service an app: it would be one of those that apps need, "
+                (void) unit_log(LOG_ERR, 0, for_all, MESSAGE_SECTION_FOR_ALL, "%s: a section [" UNIT_SECTION "] here makes no service an app: it would be one of those that apps need, "
                           "too. Have it in the drop-ins of each service, or of a prefix.", for_all);
         for (size_t i = 0; g.names && g.names[i]; i++)
                 generate(&g, argv[1], argc == 4 ? argv[2] : argv[1], g.names[i]);

@@ -3,7 +3,7 @@
 #
 # Units that are to be apps do not run as others do, whatever is in the way: sections at odd places, units of other
 # generators, no space for the drop-in.
-# timeout: 120
+# timeout: 180
 . "$(dirname "$0")/lib.sh"
 mark_journal
 
@@ -72,6 +72,83 @@ host systemctl daemon-reload
 run host systemctl start xf-pre-c
 is "$STATUS" 0 'and starts after a reload'
 host systemctl stop 'xf-pre-*'
+
+### files that are new
+# running_outside UNIT: it is active, and its main process is in the host's network
+running_outside() {
+    host_sh '[[ $(systemctl show -P ActiveState "$1") != inactive && $(systemctl show -P MainPID "$1") != 0 ]] &&
+        [[ $(readlink "/proc/$(systemctl show -P MainPID "$1")/ns/net") == "$2" ]]' "$1" "$netns"
+}
+is_fenced() {
+    ! running_outside "$1"
+}
+# What is started as soon as it is written does not go on without a fence.
+mark_journal
+fenced=0 stopped=0
+for i in 1 2 3 4 5; do
+    host_sh 'printf "[Service]\nExecStart=/bin/sleep 1000\n[X-AppSwitch]\nName=xf-new%s\n" "$1" >/etc/systemd/system/xf-new$1.service
+        systemctl start "xf-new$1"' "$i" 2>/dev/null
+    if ! wait_until 10 is_fenced "xf-new$i"; then
+        fail "xf-new$i does not run outside of its fence" "$(host systemctl status --no-pager "xf-new$i")"
+    elif [[ $(host ax list --no-legend) == *xf-new$i* ]]; then
+        fenced=$((fenced + 1))
+    else
+        stopped=$((stopped + 1))
+    fi
+done
+is "$((fenced + stopped))" 5 'units that are started as soon as they are written are apps, or are stopped'
+diag "apps: $fenced, stopped: $stopped"
+host systemctl stop 'xf-new*'
+
+# How long it runs is what its process tells.
+host tee "$dir/xf-late.service" >/dev/null <<'UNIT'
+[Service]
+Restart=always
+ExecStart=/bin/bash -c 'while :; do echo $EPOCHREALTIME; done >>/tmp/xf-times'
+[X-AppSwitch]
+Name=xf-late
+UNIT
+host systemctl start xf-late 2>/dev/null
+late_is_stopped() {
+    [[ $(host systemctl is-active xf-late) == @(inactive|failed) ]]
+}
+ok 'a unit that was loaded without a fence is stopped' wait_until 10 late_is_stopped
+window=$(host_sh 'sleep 0.5; [[ -s /tmp/xf-times ]] || exit 0; sed -n "1p;\$p" /tmp/xf-times' | tr -d '.' | paste -sd ' ' | awk '{ print $2 - $1 }')
+diag "it ran for ${window:-0} µs"
+within "${window:-0}" 0 2000000 'soon'
+host journalctl --update-catalog
+run host journalctl --no-pager --catalog --since "@$since" APPSWITCH_UNIT=xf-late.service
+is "$(grep -c 'appswitchd.*was started before its section' <<<"$OUT")" 1 'it is stopped once'
+like "$OUT" 'xf-late\.service was started before its section \[X-AppSwitch\] was seen' 'the journal has it'
+like "$OUT" 'Subject: Unit xf-late\.service was stopped, as it was started before its fence was there' 'and explains it'
+late_has_fence() {
+    host_sh 'systemctl cat xf-late | grep -q "Made by appswitch-generator"'
+}
+ok 'unit files are read again' wait_until 10 late_has_fence
+run host systemctl start xf-late
+is "$STATUS" 0 'it starts'
+like "$(host ax list --no-legend)" xf-late 'and is an app then'
+host systemctl stop xf-late
+
+# Only a section is one, and not a word that looks like it, as in a command line.
+run host systemd-run --quiet --wait --pipe --collect --unit=xf-word sh -c 'sleep 1; echo "$0"' '[X-AppSwitch]'
+is "$STATUS $OUT" '0 [X-AppSwitch]' 'a unit that mentions a section runs on'
+is "$(host_sh 'journalctl -q -o cat --since "$1" -u appswitchd | grep -v "^xf-late\|^xf-new" | grep "was started before"' "@$since")" '' 'no other unit was stopped'
+
+# A service that runs is left alone: what is new in its file counts when it is started again.
+unit xf-runs.service '[Service]' 'ExecStart=/bin/sleep 1000'
+host_sh 'systemctl daemon-reload; systemctl start xf-runs'
+pid=$(host systemctl show -P MainPID xf-runs)
+unit xf-runs.service.d/app.conf '[X-AppSwitch]' Name=xf-runs
+runs_has_fence() {
+    host_sh 'systemctl cat xf-runs | grep -q "Made by appswitch-generator"'
+}
+host systemctl daemon-reload
+ok 'a drop-in of a service that runs' runs_has_fence
+is "$(host systemctl show -P MainPID xf-runs)" "$pid" 'which is left alone'
+host systemctl restart xf-runs
+like "$(host ax list --no-legend)" xf-runs 'and is an app after a restart'
+host systemctl stop xf-runs
 
 ### units of another generator
 host_sh 'printf "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: xf-sysv\n# Default-Start: 2\n# Default-Stop:\n### END INIT INFO\ntouch /tmp/xf-ran\n" >/etc/init.d/xf-sysv
