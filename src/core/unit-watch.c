@@ -15,7 +15,7 @@
 #define SUFFIX ".service"
 
 /* How long a reload that brought no drop-in for a unit is not tried again for it. */
-#define RELOAD_AGAIN_USEC (60 * USEC_PER_SEC)
+#define RELOAD_AGAIN_USEC (10 * USEC_PER_SEC)
 
 enum {
         NAMES_MAX = 8192,   /* units that are to be looked at */
