@@ -8,8 +8,6 @@
  * --user or --scope, is `ax run` within what is made.
  */
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -234,42 +232,25 @@ static int name_unit(Run *run) {
         return 0;
 }
 
-/* The daemon removes what has no unit (core/unit-records.h), but maybe there is none. */
-static int check_room(void) {
-        DIR *dir = opendir(UNIT_SETTINGS_DIRECTORY);
-        unsigned n = 0;
-
-        while (dir && readdir(dir))
-                n++;
-        if (dir)
-                (void) closedir(dir);
-        if (n >= UNIT_SETTINGS_MAX + 2) /* with "." and ".." */
-                return log_error_errno(-EDQUOT, "There are %i transient units that are apps already, or were and the AppSwitch daemon does not run; see \"ax list\".",
-                                       UNIT_SETTINGS_MAX);
-        return 0;
-}
-
-/* The daemon reads what root has written here, when the unit is started. */
-static int write_settings(const Run *run) {
-        _cleanup_close_ int directory = open(UNIT_SETTINGS_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_free_ char *text = NULL;
-        size_t size;
-        FILE *f;
+/* As properties of the unit, where the daemon finds them. The first one is there in any case: without any it is no app. */
+static int append_settings(Run *run) {
+        _cleanup_free_ char *message = NULL;
         int r;
 
-        if (directory < 0)
-                return log_error_errno(-errno, "Failed to open " UNIT_SETTINGS_DIRECTORY ": %m. Only root can make system services that are apps; see --user.");
-        r = check_room();
-        if (r < 0)
-                return r;
-        f = open_memstream(&text, &size);
-        if (!f)
-                return log_oom();
-        drop_in_write_sections(&run->unit, NULL, f);
-        if (fclose(f) != 0)
-                return log_oom();
-        r = write_file_atomic(directory, run->unit.name, text, 0600);
-        return r < 0 ? log_error_errno(r, "Failed to write the settings of the unit: %m") : 0;
+        r = strv_append(&run->handed, "--property=" UNIT_SETTING_PROPERTY "=" UNIT_SETTING_FIELD "Name=");
+        for (size_t i = 0; r >= 0 && i < run->unit.n; i++) {
+                const UnitAssignment *a = &run->unit.assignments[i];
+                _cleanup_free_ char *value = NULL, *option = NULL;
+
+                if (strcmp(a->section, UNIT_SECTION) != 0)
+                        continue;
+                r = unit_expand_specifiers(a->value, run->unit.name, &value, &message);
+                if (r >= 0)
+                        r = asprintf(&option, "--property=" UNIT_SETTING_PROPERTY "=" UNIT_SETTING_FIELD "%s=%s", a->key, value) < 0
+                                ? -ENOMEM
+                                : strv_append(&run->handed, option);
+        }
+        return r;
 }
 
 /* As the real one finds it: the service manager looks in other places than the caller's PATH. */
@@ -379,6 +360,8 @@ static int make_service(Run *run, char ***argv) {
             asprintf(&after, "--property=After=" UNIT_PREPARER "%s", run->unit.name) < 0)
                 return log_oom();
         r = append_all(&run->handed, (char *[]){ netns, requires, after, NULL });
+        if (r >= 0)
+                r = append_settings(run);
         for (char **p = properties; r >= 0 && p && *p; p++)
                 r = add_property(run, *p);
         if (r >= 0)
@@ -391,7 +374,7 @@ static int make_service(Run *run, char ***argv) {
                 r = append_all(argv, (char *[]){ (char *) "--", word, NULL });
         if (r >= 0)
                 r = append_all(argv, run->command + 1);
-        return r < 0 ? log_oom() : write_settings(run);
+        return r < 0 ? log_oom() : 0;
 }
 
 /* What is made runs `ax run`, with what the settings are as its options. */

@@ -31,7 +31,6 @@
 #include "core/load.h"
 #include "core/state.h"
 #include "core/unit-door.h"
-#include "core/unit-records.h"
 #include "core/unit-watch.h"
 #include "model/journal.h"
 #include "transport/host-route.h"
@@ -371,8 +370,6 @@ static int restore(Manager *m) {
         if (r >= 0)
                 r = unit_door_new(m, stored_take(&stored, UNIT_DOOR_FD_NAME), &m->unit_door);
         if (r >= 0)
-                r = unit_records_new(m, &m->unit_records);
-        if (r >= 0)
                 r = unit_watch_new(m, &m->unit_watch);
         stored_done(&stored);
         return r;
@@ -487,7 +484,6 @@ Manager *manager_free(Manager *m) {
         switch_leave(&m->sw);
         /* Before the apps: who asked for one that is being made is told nothing any more. */
         m->unit_door = unit_door_free(m->unit_door);
-        m->unit_records = unit_records_free(m->unit_records);
         m->unit_watch = unit_watch_free(m->unit_watch);
         while (m->apps)
                 app_free(m->apps);

@@ -21,7 +21,6 @@ typedef struct Load Load;
 typedef struct Cut Cut;
 typedef struct HostNames HostNames;
 typedef struct UnitDoor UnitDoor;
-typedef struct UnitRecords UnitRecords;
 typedef struct UnitWatch UnitWatch;
 typedef struct Manager Manager;
 
@@ -63,7 +62,6 @@ struct Manager {
         Load *load;
         struct Idle *idle; /* core/idle.h */
         UnitDoor *unit_door;
-        UnitRecords *unit_records;
         UnitWatch *unit_watch;
         Cut *cuts; /* utlist, under way */
         unsigned n_cuts;

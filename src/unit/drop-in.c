@@ -10,6 +10,7 @@
 #include "unit/sandbox.h"
 
 #define DROP_IN "appswitch.conf"
+#define TRANSIENT_DIRECTORY "/run/systemd/transient"
 #define GENERATOR_DIRECTORY "/run/systemd/generator"
 #define MASKS_DIRECTORY "/run/systemd/generator.early"
 
@@ -93,7 +94,7 @@ static int write_commands(const UnitFile *unit, const char *key, const char *pat
         return 0;
 }
 
-void drop_in_write_sections(const UnitFile *unit, const UnitJoin *join, FILE *f) {
+static void write_sections(const UnitFile *unit, const UnitJoin *join, FILE *f) {
         const char *user = unit_file_get(unit, "Service", "User");
 
         if (unit_file_get_bool(unit, "Service", "DynamicUser"))
@@ -151,7 +152,7 @@ int drop_in_write(const UnitFile *unit, const UnitJoin *join, FILE *f, char **re
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(commands); i++)
                 r = write_commands(unit, commands[i], sandbox.exec_path, joined, f);
         if (r >= 0)
-                drop_in_write_sections(unit, join, f);
+                write_sections(unit, join, f);
         return r;
 }
 
@@ -204,16 +205,48 @@ bool drop_in_is_there(const char *unit) {
         return access(path, F_OK) >= 0 || find_drop_in(unit, &found) >= 0 || (template && find_drop_in(template, &found) >= 0);
 }
 
+/* What a transient unit says. Returns 0, -ENOENT if it is none or no app, -ENOMEM, or a negative errno of reading. */
+static int load_transient(const char *name, UnitFile *unit) {
+        _cleanup_(unit_file_done) UnitFile file = {};
+        _cleanup_free_ char *path = NULL;
+        const char *user;
+        bool found = false;
+        int r;
+
+        if (asprintf(&path, TRANSIENT_DIRECTORY "/%s", name) < 0)
+                return -ENOMEM;
+        r = unit_file_add(&file, path);
+        for (size_t i = 0; r >= 0 && i < file.n; i++) {
+                const char *setting = file.assignments[i].value;
+                _cleanup_free_ char *key = NULL;
+
+                if (strcmp(file.assignments[i].section, "Service") != 0 ||
+                    strcmp(file.assignments[i].key, UNIT_SETTING_PROPERTY) != 0 ||
+                    strncmp(setting, UNIT_SETTING_FIELD, strlen(UNIT_SETTING_FIELD)) != 0)
+                        continue;
+                setting += strlen(UNIT_SETTING_FIELD);
+                key = strndup(setting, strcspn(setting, "="));
+                if (!key)
+                        return -ENOMEM;
+                found = true;
+                setting += strlen(key);
+                r = unit_file_assign(unit, UNIT_SECTION, key, *setting ? setting + 1 : setting);
+        }
+        if (r < 0 || !found)
+                return r < 0 ? r : -ENOENT;
+        user = unit_file_get(&file, "Service", "User");
+        return user && !unit_file_get_bool(&file, "Service", "DynamicUser") ? unit_file_assign(unit, UNIT_OWN_SECTION, "User", user) : 0;
+}
+
 int drop_in_load(const char *name, UnitFile *ret) {
         _cleanup_(unit_file_done) UnitFile unit = { .name = strdup(name) };
         _cleanup_free_ char *path = NULL, *template = NULL;
         int r;
 
-        if (!unit.name || asprintf(&path, UNIT_SETTINGS_DIRECTORY "/%s", name) < 0)
+        if (!unit.name)
                 return -ENOMEM;
-        r = unit_file_add(&unit, path);
+        r = load_transient(name, &unit);
         if (r == -ENOENT) {
-                path = (free(path), NULL);
                 r = find_drop_in(name, &path);
                 if (r == -ENOENT && unit_name_template(name, &template) >= 0 && template)
                         r = find_drop_in(template, &path);

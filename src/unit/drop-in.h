@@ -16,9 +16,13 @@
 /* Where the namespaces are, by the names of the units. */
 #define UNIT_NETNS_DIRECTORY "/run/appswitch/netns"
 
-/* Where settings of transient units are, in files that are called like the units. */
-#define UNIT_SETTINGS_DIRECTORY "/run/appswitch/units"
-enum { UNIT_SETTINGS_MAX = 4096 }; /* files in it */
+/*
+ * Settings of transient units are a property of them that the service manager keeps and does nothing with but to add it
+ * to what they log: LogExtraFields=APPSWITCH_SETTING=Key=value, specifiers replaced. So they are there as long as the unit
+ * is, and whoever may make the unit may make it an app.
+ */
+#define UNIT_SETTING_PROPERTY "LogExtraFields"
+#define UNIT_SETTING_FIELD "APPSWITCH_SETTING="
 
 /* What the daemon is to know besides: the unit's own user, so that the app's names are his; whose app it is (unit/join.h). */
 #define UNIT_OWN_SECTION "X-AppSwitch-Unit"
@@ -34,9 +38,6 @@ int drop_in_load(const char *unit, UnitFile *ret);
 
 /* Whether the generator has made one for the unit or its template, or has masked it. */
 bool drop_in_is_there(const char *unit);
-
-/* Writes what the daemon is to know of the unit. `join` NULL: it joins none. */
-void drop_in_write_sections(const UnitFile *unit, const UnitJoin *join, FILE *f);
 
 /* Writes the drop-in. Returns 0, -ENOMEM, or -EINVAL with a sentence about what is wrong with the unit. */
 int drop_in_write(const UnitFile *unit, const UnitJoin *join, FILE *f, char **ret_message);

@@ -8,7 +8,7 @@ need_command curl
 mark_journal
 
 at_exit() {
-    host_sh 'systemctl stop "xr-*"; systemctl reset-failed "xr-*" "appswitch-unit@*"; rm -rf /tmp/xr-* /run/appswitch/units/xr-*' >/dev/null 2>&1
+    host_sh 'systemctl stop "xr-*"; systemctl reset-failed "xr-*" "appswitch-unit@*"; rm -rf /tmp/xr-* /etc/polkit-1/rules.d/10-xr.rules' >/dev/null 2>&1
 }
 # The front end as it is in PATH when it is opted in.
 front() {
@@ -40,7 +40,7 @@ run client -- curl -s http://xr-web/xr
 is "$OUT" 'hello from systemd-run' 'a restart of the daemon is survived'
 host systemctl stop xr-web
 gone() {
-    [[ ! $(host_sh 'ls /run/appswitch/units /run/appswitch/netns | grep xr-') ]]
+    [[ ! $(host_sh 'ls /run/appswitch/netns | grep xr-') ]]
 }
 ok 'nothing of it is left' wait_until 5 gone
 
@@ -86,23 +86,36 @@ run front --quiet --pipe --wait --collect $root -p AppSwitch=name=xr-root /usr/b
 # shellcheck disable=SC2086
 is "$OUT" "$(host systemd-run --quiet --pipe --wait --collect $root /usr/bin/python3 "$PROGRAMS/sandbox.py")" 'a root of its own'
 
-### what is left of units that could not be made, and of those that went while no daemon was there
-run front --unit=xr-left -p AppSwitch=name=xr-left -p Nonsense=x true
-isnt "$STATUS" 0 'a unit that the real one refuses'
-run front --unit=xr-stays --remain-after-exit -p AppSwitch=name=xr-stays true
-is "$STATUS" 0 'and one that is made'
-is "$(host_sh 'cd /run/appswitch/units; touch -d "2 minutes ago" xr-*; ls -d xr-left* xr-stays*')" $'xr-left.service\nxr-stays.service' 'leave their settings'
-host systemctl kill -s KILL appswitchd
-left_is_gone() {
-    [[ $(host_sh 'ls /run/appswitch/units') == xr-stays.service ]]
+### users
+# As for any service of the system: polkit is asked whether he may manage units.
+rule=/etc/polkit-1/rules.d/10-xr.rules
+as_user() {
+    host runuser -u "$1" -- ax systemd-run --quiet --pipe --wait --collect -p AppSwitch="name=xr-of-$1 tag=zone=default" sh -c 'id -un; getent hosts xr-of-'"$1"
 }
-ok 'a daemon that starts removes what has no unit' wait_until 10 left_is_gone
-host systemctl stop xr-stays
-ok 'and the other with its unit' wait_until 5 gone
-host_sh 'cd /run/appswitch/units; for i in $(seq 4096); do : >xr-many-$i.service; done'
-run front --unit=xr-full -p AppSwitch=name=xr-full true
-like "$ERR" 'There are 4096 transient units' 'how many there can be is bounded'
-host_sh 'rm /run/appswitch/units/xr-many-*'
+run as_user alice
+is "$STATUS $ERR" "1 $(host runuser -u alice -- systemd-run --quiet --pipe --wait --collect true 2>&1 || :)" 'who may not manage units is told what systemd-run tells'
+is "$(host ax list --no-legend | grep -c xr-of)" 0 'and nothing was made'
+host tee "$rule" >/dev/null <<'RULE'
+polkit.addRule(function(action, subject) {
+    if (action.id == "org.freedesktop.systemd1.manage-units" && subject.user == "alice")
+        return polkit.Result.YES;
+});
+RULE
+may_manage() {
+    host runuser -u alice -- systemd-run --quiet --wait --collect true
+}
+ok 'polkit has read its rules again' wait_until 20 may_manage
+run as_user alice
+is "$STATUS" 0 'who may manage units makes an app of one' || diag "$ERR"
+like "$OUT" $'^root\n.*xr-of-alice' 'a service of the system'
+run as_user bob
+is "$STATUS" 1 'and others do not'
+host rm "$rule"
+run front --unit=xr-log -p AppSwitch=name=xr-log echo logged
+logged() {
+    [[ $(host journalctl -q -o cat -u xr-log APPSWITCH_SETTING=name=xr-log --since "@$since") == *logged* ]]
+}
+ok 'what it logs has its settings' wait_until 10 logged
 
 ### timers
 run front --unit=xr-timer --on-active=0 --timer-property=AccuracySec=1ms --remain-after-exit -p AppSwitch=name=xr-timer sh -c 'getent hosts xr-timer >/tmp/xr-timer'
