@@ -4,10 +4,13 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "transport/dial.h"
+
+enum { MISSES_MAX = 8 };
 
 struct Dialer {
         int connection;
@@ -37,10 +40,52 @@ Dialer *dialer_free(Dialer *dialer) {
         return NULL;
 }
 
+void dial_pool_forget(DialPool *pool) {
+        while (pool->n_used > 0)
+                safe_close(pool->used[--pool->n_used].fd);
+}
+
 void dial_pool_done(DialPool *pool) {
+        dial_pool_forget(pool);
         for (size_t i = 0; i < ELEMENTSOF(pool->families); i++)
                 while (pool->families[i].n > 0)
                         safe_close(pool->families[i].fds[--pool->families[i].n]);
+}
+
+static void take_used(DialPool *pool, size_t i) {
+        pool->n_used--;
+        memmove(&pool->used[i], &pool->used[i + 1], (pool->n_used - i) * sizeof(pool->used[0]));
+}
+
+void dial_pool_keep(DialPool *pool, int fd, const Endpoint *from, int family) {
+        if (dial_undo(fd) < 0) {
+                safe_close(fd);
+                return;
+        }
+        if (pool->n_used == ELEMENTSOF(pool->used)) {
+                safe_close(pool->used[0].fd);
+                take_used(pool, 0);
+        }
+        pool->used[pool->n_used++] = (UsedSocket){ fd, family, *from };
+}
+
+bool dial_pool_take(DialPool *pool, const Address *from, int family, UsedSocket *ret) {
+        if (pool->pause > 0) {
+                pool->pause--;
+                return false;
+        }
+        for (size_t i = 0; i < pool->n_used; i++)
+                if (pool->used[i].family == family && address_equal(&pool->used[i].from.address, from)) {
+                        *ret = pool->used[i];
+                        take_used(pool, i);
+                        return true;
+                }
+        return false;
+}
+
+void dial_pool_missed(DialPool *pool) {
+        pool->misses = MIN2(pool->misses + 1, (unsigned) MISSES_MAX);
+        pool->pause = 1U << pool->misses;
 }
 
 static int ask(Dialer *dialer, int member, const DialRequest *request, int *fds, size_t *n_fds) {
@@ -140,6 +185,13 @@ int dial(int fd, const Endpoint *from, const Endpoint *to, int family) {
         size = endpoint_to_sockaddr(from, family, &sa);
         if (bind(fd, &sa.sa, size) < 0)
                 return -errno;
+        return dial_bound(fd, to, family);
+}
+
+int dial_bound(int fd, const Endpoint *to, int family) {
+        SockAddr sa;
+        socklen_t size;
+
         size = endpoint_to_sockaddr(to, family, &sa);
         if (connect(fd, &sa.sa, size) < 0 && errno != EINPROGRESS) {
                 if (errno == ECONNREFUSED)

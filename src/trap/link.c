@@ -87,20 +87,25 @@ static const PeerView *get_view(const Connect *c, const PairEnds *ends, PeerView
 /*
  * Makes the pair, unless it is to be TCP, and then dials: the name of the pair
  * says whether there is such a connection already, and nobody is to see one that
- * is not. Returns 0, or -EADDRINUSE if the port is taken.
+ * is not. `used` is bound to the client's end already, -EBADF: a new socket is.
+ * Returns 0, or -EADDRINUSE if the port is taken.
  */
-static int link_try(Connect *c, Link *link, bool direct) {
+static int link_try(Connect *c, Link *link, bool direct, int used) {
         PeerView view;
         int r = 0;
 
+        link->dialed = used;
         if (!c->tcp)
                 r = pair_new(&link->ends, &link->client, &link->server_fd);
-        if (r < 0 || direct)
-                return r;
-        link->dialed = r = trap_take_socket(link->server, c->socket.family);
+        if (r >= 0 && direct)
+                return 0;
+        if (r >= 0 && used < 0)
+                link->dialed = r = trap_take_socket(link->server, c->socket.family);
         if (r >= 0 && c->held)
                 r = dial_hold(link->dialed, &link->ends.client, &link->ends.server, get_view(c, &link->ends, &view));
-        if (r >= 0)
+        if (r >= 0 && used >= 0)
+                r = dial_bound(used, &link->ends.server, c->socket.family);
+        else if (r >= 0)
                 r = dial(link->dialed, &link->ends.client, &link->ends.server, c->socket.family);
         if (r < 0) {
                 link_done(link);
@@ -111,15 +116,33 @@ static int link_try(Connect *c, Link *link, bool direct) {
         return 0;
 }
 
+/* With a socket that was used for a connection of this client before, and its port. Returns 0 or -EADDRINUSE. */
+static int link_try_used(Connect *c, Link *link) {
+        DialPool *pool = &link->server->pool;
+        UsedSocket used;
+
+        if (!dial_pool_take(pool, &link->ends.client.address, c->socket.family, &used))
+                return -EADDRINUSE;
+        link->ends.client.port = used.from.port;
+        if (link_try(c, link, false, used.fd) >= 0) {
+                pool->misses = 0;
+                return 0;
+        }
+        dial_pool_missed(pool);
+        return -EADDRINUSE;
+}
+
 static int link_make(Connect *c, Link *link, bool direct) {
         int r = -EADDRINUSE;
 
+        if (c->bound.port == 0 && !c->tcp && !direct)
+                r = link_try_used(c, link);
         if (c->bound.port != 0)
-                r = link_try(c, link, direct);
+                r = link_try(c, link, direct, -EBADF);
         else
                 for (unsigned i = 0; i < PORT_TRIES_MAX && r == -EADDRINUSE; i++) {
                         link->ends.client.port = trap_next_port(c->call->trap, i);
-                        r = link_try(c, link, direct);
+                        r = link_try(c, link, direct, -EBADF);
                 }
         return r == -EADDRINUSE ? -EADDRNOTAVAIL : r;
 }
@@ -192,8 +215,8 @@ static int connect_pair(Connect *c, Link *link) {
         if (r <= 0)
                 return r;
         if (dialed)
-                (void) pending_add(link->server, &link->ends.client, &link->ends.server, TAKE_FD(link->server_fd),
-                                   TAKE_FD(link->dialed));
+                (void) pending_add(link->server, &link->ends.client, &link->ends.server, c->socket.family,
+                                   TAKE_FD(link->server_fd), TAKE_FD(link->dialed));
         else {
                 const uint64_t cookie = l->cookie;
 

@@ -14,6 +14,7 @@ static bool is_ours(const Call *call) {
 /*
  * Binding is the kernel's. But while an accept waits we hold a copy of its
  * listener, and its port with it: so it is let go first if its caller is gone.
+ * What connections began with and will begin with again has a port, too.
  */
 void handle_bind(Call *call) {
         SocketInfo info;
@@ -23,6 +24,7 @@ void handle_bind(Call *call) {
         if (r < 0)
                 return;
         trap_sweep_listeners(call->trap);
+        dial_pool_forget(&call->trap->pool);
         /* One in our own namespace could not be bound again, either. */
         if (info.kind == SOCKET_NATIVE && is_ours(call))
                 (void) call_fail(call, -EINVAL);

@@ -13,6 +13,7 @@
 #include "basic/fd-store.h"
 #include "basic/log.h"
 #include "model/journal.h"
+#include "model/route.h"
 #include "transport/dial.h"
 #include "trap/dialer.h"
 #include "trap/listener.h"
@@ -129,7 +130,7 @@ static Pending *pending_new(Trap *trap, uint64_t id, const Endpoint *client, int
         p->client = *client;
         p->fd = fd;
         p->dialed = -EBADF;
-        p->accepted = -EBADF;
+        p->accepted = p->used = -EBADF;
         trap->n_pending++;
         return p;
 }
@@ -193,7 +194,8 @@ static void tell_of_room(Trap *trap) {
         }
 }
 
-static int add(Trap *trap, const Endpoint *client, const Endpoint *from, const Endpoint *to, int fd, int dialed, bool waits) {
+static int add(Trap *trap, const Endpoint *client, const Endpoint *from, const Endpoint *to, int family, int fd, int dialed,
+               bool waits) {
         Pending *p;
 
         p = pending_new(trap, trap->sw->next_pending++, client, fd);
@@ -202,17 +204,18 @@ static int add(Trap *trap, const Endpoint *client, const Endpoint *from, const E
                 safe_close(dialed);
                 return -ENOMEM;
         }
+        p->family = family;
         enter(p, from, to, dialed, waits);
         spool_push(p);
         return 0;
 }
 
-int pending_add(Trap *trap, const Endpoint *from, const Endpoint *to, int fd, int dialed) {
-        return add(trap, from, from, to, fd, dialed, false);
+int pending_add(Trap *trap, const Endpoint *from, const Endpoint *to, int family, int fd, int dialed) {
+        return add(trap, from, from, to, family, fd, dialed, false);
 }
 
 int pending_add_incoming(Trap *trap, const Endpoint *client, const Endpoint *from, const Endpoint *to, int fd, int dialed) {
-        return add(trap, client, from, to, fd, dialed, dial_state(dialed) == DIAL_WAITS);
+        return add(trap, client, from, to, AF_UNSPEC, fd, dialed, dial_state(dialed) == DIAL_WAITS);
 }
 
 /* A connection from the listener's own address that only says that somebody waits. */
@@ -244,6 +247,7 @@ static int dial_again(Pending *p, const Listener *l) {
 }
 
 static void enter_again(Pending *p, Listener *l) {
+        p->family = AF_UNSPEC;
         if (dial_again(p, l) < 0) {
                 p->key.local = l->backend.bound;
                 DL_APPEND(l->returned, p);
@@ -257,6 +261,7 @@ void pending_return(Listener *l, Pending *p) {
         const bool spooled = p->spooled;
 
         p->accepted = safe_close(p->accepted);
+        p->used = safe_close(p->used);
         enter_again(p, l);
         if (spooled)
                 spool_remove(p->trap, p->id);
@@ -311,10 +316,26 @@ void pending_accepted(Pending *p, int fd) {
                 return;
         HASH_DELETE(hh, p->trap->pending, p);
         watch_set_remove(&p->trap->sw->dialed_watch, p->dialed);
-        p->dialed = safe_close(p->dialed);
+        safe_close(p->used);
+        p->used = TAKE_FD(p->dialed);
         stop_waiting(p);
         if (p->trap->waiting && !p->trap->sw->leaving)
                 use_room(p->trap, p->key.local.port);
+}
+
+/*
+ * What was dialed, and accepted, begins other connections of the client, unless it has an address of the server's own: its
+ * port would be one that the server cannot have.
+ */
+static void put_away(Pending *p) {
+        const Endpoint *from = &p->key.peer;
+        const int fd = TAKE_FD(p->used);
+
+        if (fd >= 0 && p->accepted >= 0 && p->family != AF_UNSPEC && !p->trap->sw->leaving &&
+            !route_is_own(p->trap->party, &from->address))
+                dial_pool_keep(&p->trap->pool, fd, from, p->family);
+        else
+                safe_close(fd);
 }
 
 Pending *pending_free(Pending *p) {
@@ -329,6 +350,7 @@ Pending *pending_free(Pending *p) {
         pending_accepted(p, -EBADF);
         if (!trap->sw->leaving && p->spooled)
                 spool_remove(trap, p->id);
+        put_away(p);
         safe_close(p->accepted);
         safe_close(p->fd);
         trap->n_pending--;

@@ -32,7 +32,9 @@ struct Pending {
         Endpoint client; /* what the app is told */
         int fd;          /* what the app is given */
         int dialed;      /* our end of what is in the queue; -EBADF: nothing is */
-        int accepted;    /* the other end, once it was taken out of there, or -EBADF */
+        int accepted;    /* the other end, once it was taken out of there, or -EBADF; */
+        int used;        /* then this is what was `dialed`, */
+        int family;      /* and of this family it is; AF_UNSPEC: it is not to be used again */
         bool spooled;    /* it is in the spool */
         bool waits;      /* the queue was full: in the trap's list `waiting` */
         Pending *waiting_prev, *waiting_next;
@@ -51,11 +53,11 @@ bool pending_has_room(const Trap *trap);
 bool pending_has_room_for(const Trap *trap, uint16_t port);
 
 /*
- * Gives the app `fd` when it accepts the connection that `dialed` made from
- * `from` to `to`. Takes both descriptors in any case. Returns 0 or a negative
- * errno.
+ * Gives the app `fd` when it accepts the connection that `dialed`, a socket of
+ * this family, made from `from` to `to`. Takes both descriptors in any case.
+ * Returns 0 or a negative errno.
  */
-int pending_add(Trap *trap, const Endpoint *from, const Endpoint *to, int fd, int dialed);
+int pending_add(Trap *trap, const Endpoint *from, const Endpoint *to, int family, int fd, int dialed);
 
 /*
  * The same for a `client` from outside, for whom another one was dialed if his

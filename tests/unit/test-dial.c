@@ -143,6 +143,108 @@ START_TEST(test_names) {
 }
 END_TEST
 
+/* Accepts what is dialed with a socket from the pool, and returns the port that it came from. */
+static uint16_t accept_used(int listener, const char *to, uint16_t to_port, const UsedSocket *used, int *ret) {
+        const Endpoint target = unit_endpoint(to, to_port);
+        socklen_t size = sizeof(SockAddr);
+        SockAddr sa;
+        Endpoint e;
+
+        ck_assert_int_eq(dial_bound(used->fd, &target, used->family), DIAL_CONNECTED);
+        *ret = accept(listener, &sa.sa, &size);
+        ck_assert_int_ge(*ret, 0);
+        ck_assert_int_eq(endpoint_from_sockaddr(&sa, size, &e), 0);
+        ck_assert(address_equal(&e.address, &used->from.address));
+        return e.port;
+}
+
+static bool was_reset(int fd) {
+        char c;
+
+        return read(fd, &c, 1) < 0 && errno == ECONNRESET;
+}
+
+/* One that was used is reset, and begins other connections of the same client to whatever listens there, at the same port. */
+START_TEST(test_used) {
+        static const struct {
+                const char *from, *other, *to, *any;
+                int family;
+        } table[] = {
+                { "198.18.0.10", "198.18.0.11", APP4, "0.0.0.0", AF_INET },
+                { "198.18.0.10", "198.18.0.11", APP4, "::", AF_INET6 },
+                { "fd00::10", "fd00::11", APP6, "::", AF_INET6 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                const uint16_t port = (uint16_t) (80 + i), from_port = (uint16_t) (40000 + i);
+                const Endpoint from = unit_endpoint(table[i].from, from_port), other = unit_endpoint(table[i].other, 1),
+                               nobody = unit_endpoint(table[i].to, 9999);
+                const int family = table[i].family, wrong = family == AF_INET ? AF_INET6 : AF_INET;
+                _cleanup_close_ int a = listen_on(table[i].any, port, family, 8),
+                                    b = listen_on(table[i].any, (uint16_t) (port + 100), family, 8), server = -EBADF;
+                UsedSocket used;
+                int client;
+
+                ck_assert_int_eq(dial_new(table[i].from, from_port, table[i].to, port, family, &client), DIAL_CONNECTED);
+                server = accept(a, NULL, NULL);
+                ck_assert_int_ge(server, 0);
+                dial_pool_keep(&pool, client, &from, family);
+                ck_assert(was_reset(server));
+
+                ck_assert(!dial_pool_take(&pool, &other.address, family, &used));
+                ck_assert(!dial_pool_take(&pool, &from.address, wrong, &used));
+                for (unsigned j = 0; j < 3; j++) {
+                        ck_assert(dial_pool_take(&pool, &from.address, family, &used));
+                        ck_assert_int_eq(used.fd, client);
+                        ck_assert(!dial_pool_take(&pool, &from.address, family, &(UsedSocket){}));
+                        safe_close(server);
+                        ck_assert_uint_eq(accept_used(j % 2 ? a : b, table[i].to, (uint16_t) (j % 2 ? port : port + 100), &used, &server), from_port);
+                        dial_pool_keep(&pool, used.fd, &used.from, used.family);
+                        ck_assert(was_reset(server));
+                }
+                ck_assert(dial_pool_take(&pool, &from.address, family, &used));
+                ck_assert_int_eq(dial_bound(used.fd, &nobody, family), DIAL_REFUSED);
+                safe_close(used.fd);
+        }
+}
+END_TEST
+
+/* There is a bound to those that are kept, and the oldest is taken first; who finds them in use does not look for a while. */
+START_TEST(test_used_many) {
+        const Address client = unit_address("198.18.0.10");
+        _cleanup_close_ int listener = listen_on("0.0.0.0", 80, AF_INET, 64);
+        UsedSocket used;
+
+        for (uint16_t i = 0; i < DIAL_USED_MAX + 3; i++) {
+                const Endpoint from = { client, (uint16_t) (40000 + i) };
+                int fd;
+
+                ck_assert_int_eq(dial_new("198.18.0.10", from.port, APP4, 80, AF_INET, &fd), DIAL_CONNECTED);
+                dial_pool_keep(&pool, fd, &from, AF_INET);
+        }
+        for (uint16_t i = 3; i < DIAL_USED_MAX; i++) {
+                ck_assert(dial_pool_take(&pool, &client, AF_INET, &used));
+                ck_assert_uint_eq(used.from.port, 40000 + i);
+                safe_close(used.fd);
+        }
+        for (unsigned misses = 1; misses <= 12; misses++) {
+                unsigned n = 0;
+
+                dial_pool_missed(&pool);
+                while (!dial_pool_take(&pool, &client, AF_INET, &used))
+                        n++;
+                ck_assert_uint_eq(n, 1U << (misses < 8 ? misses : 8));
+                dial_pool_keep(&pool, used.fd, &used.from, used.family);
+        }
+        /* Their ports are free then; who made them has closed its copies when it makes another one. */
+        dial_pool_forget(&pool);
+        safe_close(dialer_take_plain(dialer, member, AF_INET));
+        ck_assert(!dial_pool_take(&pool, &client, AF_INET, &used));
+        for (uint16_t i = 0; i < DIAL_USED_MAX + 3; i++)
+                safe_close(listen_on("0.0.0.0", (uint16_t) (40000 + i), AF_INET, 1));
+}
+END_TEST
+
 /* A server that accepts by itself and closes at once has not refused; but it is in the queue no more. */
 START_TEST(test_closed_at_once) {
         _cleanup_close_ int listener = listen_on("0.0.0.0", 80, AF_INET, 8), client = -EBADF, other = -EBADF;
@@ -417,5 +519,6 @@ int main(void) {
                 printf("A network namespace of our own needs root\n");
                 return UNIT_SKIPPED;
         }
-        return UNIT_RUN("dial", setup, teardown, test_names, test_closed_at_once, test_states, test_locked, test_view, test_held, test_syn, test_namespace, test_gone);
+        return UNIT_RUN("dial", setup, teardown, test_names, test_used, test_used_many, test_closed_at_once, test_states, test_locked, test_view,
+                        test_held, test_syn, test_namespace, test_gone);
 }
