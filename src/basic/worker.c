@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* With it, longjmp(3) to another stack is taken for a mistake. */
+#undef _FORTIFY_SOURCE
+
 #include <pthread.h>
 #include <semaphore.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -24,14 +28,17 @@ enum {
 typedef struct Spare {
         sem_t wanted;
         Worker *worker; /* that it looks after */
-        ucontext_t home; /* its own stack, while it goes on with another one */
+        jmp_buf home;   /* its own stack, while it goes on with another one */
         Worker *left;   /* whose job was late in this thread */
         struct Spare *next;
 } Spare;
 
 struct Worker {
-        ucontext_t asker; /* the stack of who asked, while a job runs */
-        ucontext_t runner; /* that of the jobs, while none runs */
+        /* Where to go on: swapcontext(3) would do, but sets the signal mask each time. */
+        jmp_buf asker;    /* the stack of who asked, while a job runs */
+        jmp_buf runner;   /* that of the jobs, while none runs */
+        bool has_runner;  /* it has been there once; until then: */
+        ucontext_t first; /* with the asker's signal mask */
         /*
          * Odd: a job runs. STOLEN: it was late, and its asker goes on in another thread. Whoever changes it from odd has
          * the asker's stack.
@@ -73,7 +80,7 @@ static void wait_for(sem_t *sem) {
 static void __attribute__((noinline, noreturn)) go_home(Worker *w) {
         if (self) {
                 self->left = w;
-                (void) setcontext(&self->home);
+                _longjmp(self->home, 1);
         }
         /* A first thread that ends would look as if the process had. Its variables may be of use still, and so they stay. */
         for (;;)
@@ -97,7 +104,8 @@ static void runner_main(unsigned high, unsigned low) {
                 w->f(w->job);
                 if (!atomic_compare_exchange_strong(&w->turn, &turn, turn + 1))
                         go_home(w);
-                (void) swapcontext(&w->runner, &w->asker);
+                if (_setjmp(w->runner) == 0)
+                        _longjmp(w->asker, 1);
         }
 }
 
@@ -114,7 +122,12 @@ static void sleep_long(Worker *w, uint64_t seen) {
 
 /* Goes on for the asker, until it is late itself one day. */
 static void __attribute__((noinline)) take_over(Spare *s, Worker *w) {
-        (void) swapcontext(&s->home, &w->asker);
+        sigset_t own;
+
+        (void) pthread_sigmask(SIG_SETMASK, &w->first.uc_sigmask, &own);
+        if (_setjmp(s->home) == 0)
+                _longjmp(w->asker, 1);
+        (void) pthread_sigmask(SIG_SETMASK, &own, NULL);
         let_go(s->left);
 }
 
@@ -218,9 +231,9 @@ int worker_new(Worker **ret) {
         (void) sem_init(&w->wanted, 0, 0);
         atomic_init(&w->turn, STOLEN + 2);
         atomic_init(&w->shared, false);
-        (void) getcontext(&w->runner);
-        w->runner.uc_stack = (stack_t){ .ss_sp = w->stack + GUARD_SIZE, .ss_size = STACK_SIZE };
-        makecontext(&w->runner, (void (*)(void)) runner_main, 2, (unsigned) ((uintptr_t) w >> 32), (unsigned) (uintptr_t) w);
+        (void) getcontext(&w->first);
+        w->first.uc_stack = (stack_t){ .ss_sp = w->stack + GUARD_SIZE, .ss_size = STACK_SIZE };
+        makecontext(&w->first, (void (*)(void)) runner_main, 2, (unsigned) ((uintptr_t) w >> 32), (unsigned) (uintptr_t) w);
         r = worker_begin(w);
         if (r < 0) {
                 worker_destroy(w);
@@ -241,6 +254,16 @@ Worker *worker_free(Worker *w) {
         return NULL;
 }
 
+/* Returns when the job is done, or in another thread when it is late. */
+static void __attribute__((noinline)) run(Worker *w) {
+        if (_setjmp(w->asker) != 0)
+                return;
+        if (w->has_runner)
+                _longjmp(w->runner, 1);
+        w->has_runner = true;
+        (void) setcontext(&w->first);
+}
+
 int worker_run(Worker **worker, void (*f)(void *job), void *job, size_t size, uint64_t timeout) {
         Worker *w = *worker;
 
@@ -253,7 +276,7 @@ int worker_run(Worker **worker, void (*f)(void *job), void *job, size_t size, ui
         memcpy(w->job, job, size);
         w->f = f;
         atomic_store_explicit(&w->ticks, (unsigned) ((timeout + TICK_USEC - 1) / TICK_USEC), memory_order_relaxed);
-        (void) swapcontext(&w->asker, &w->runner);
+        run(w);
         if (atomic_load(&w->turn) != STOLEN) {
                 memcpy(job, w->job, size);
                 return 0;
