@@ -2,10 +2,12 @@
 
 /* appswitchd: sets up, runs, tears down. */
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #include "basic/clock.h"
+#include "basic/fd.h"
 #include "basic/log.h"
 #include "bus/manager-bus.h"
 #include "core/app.h"
@@ -125,6 +128,21 @@ static int set_up_signals(void) {
 }
 
 /*
+ * Apps wait for us in their calls, so that the unit asks for more than what one of many services gets (Nice=). Where
+ * the kernel shares processors among sessions first (autogroup in sched(7)) that says something only within our own,
+ * which has a nice value besides.
+ */
+static void nice_session(void) {
+        char text[16];
+        int r;
+
+        (void) snprintf(text, sizeof(text), "%i", getpriority(PRIO_PROCESS, 0));
+        r = write_file(AT_FDCWD, "/proc/self/autogroup", text);
+        if (r < 0 && r != -ENOENT)
+                log_debug("Failed to set the nice value of our session, ignoring: %s", strerror(-r));
+}
+
+/*
  * Whoever has the name is the daemon. It is taken before anything else is
  * touched: a second daemon would find no descriptors, take all apps for ended,
  * and forget the records and the names of those that the first one serves.
@@ -180,6 +198,7 @@ static int run(void) {
         r = set_up_signals();
         if (r < 0)
                 return log_error_errno(r, "Failed to block signals: %m");
+        nice_session();
         r = sd_event_new(&event);
         if (r < 0)
                 return log_error_errno(r, "Failed to make an event loop: %m");

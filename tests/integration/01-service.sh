@@ -19,6 +19,11 @@ is "$(show appswitchd.service Type)" notify 'appswitchd is of Type=notify'
 is "$(show appswitchd.service BusName)" io.appswitch1 'and has its name on the bus'
 is "$(show appswitchd.service ActiveState)" active 'it is active'
 is "$(show appswitchd.service StartLimitIntervalUSec)" 0 'it has no start limit'
+is "$(show appswitchd.service Nice)" -5 'its nice value is that of the unit'
+if [[ -e /proc/self/autogroup ]]; then
+    run host_sh 'cat /proc/$(systemctl show -P MainPID appswitchd)/autogroup'
+    like "$OUT" 'nice -5$' 'and holds among sessions'
+fi
 is "$(show appswitch-dnsd.service StartLimitIntervalUSec)" 0 'the name server has none either'
 is "$(show appswitch-dnsd.service User)" appswitch-dns 'the name server has a user of its own'
 is "$(show appswitch-dnsd.service Type)" notify 'and is of Type=notify'
@@ -50,7 +55,7 @@ like "$OUT" 'CapEff:.0000000000000000' 'and has none'
 dns_uid=$(host id -u appswitch-dns)
 like "$OUT" "Uid:.$dns_uid.$dns_uid.$dns_uid.$dns_uid" 'it runs as its own user'
 run host_sh 'sed -n "s/^CapBnd:.//p" /proc/$(systemctl show -P MainPID appswitchd)/status'
-# CAP_DAC_READ_SEARCH 2, CAP_KILL 5, CAP_SETUID 7, CAP_NET_BIND_SERVICE 10, CAP_NET_ADMIN 12, CAP_SYS_PTRACE 19, and nothing else but what its unit may ask for.
+# CAP_DAC_READ_SEARCH 2, CAP_KILL 5, CAP_SETUID 7, CAP_NET_BIND_SERVICE 10, CAP_NET_ADMIN 12, CAP_SYS_PTRACE 19, CAP_SYS_NICE 23, and nothing else but what its unit may ask for.
 bounded=$((16#$OUT))
 within "$(host /usr/bin/python3 -c "print(bin($bounded).count('1'))")" 1 8 'the daemon is bounded to a few capabilities'
 is "$((bounded & (1 << 21)))" 0 'CAP_SYS_ADMIN is not one of them'
