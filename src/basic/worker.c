@@ -55,6 +55,7 @@ struct Worker {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Spare *spares; /* that have nothing to do */
+static atomic_uint n_late; /* threads whose job has not come back */
 
 /* NULL in threads of others, the first one of the process for example. */
 static _Thread_local Spare *self;
@@ -79,6 +80,7 @@ static void wait_for(sem_t *sem) {
 /* The job was late, and nobody waits for it any more. Not inlined, as `self` is that of the thread that it is now. */
 static void __attribute__((noinline, noreturn)) go_home(Worker *w) {
         if (self) {
+                atomic_fetch_sub(&n_late, 1);
                 self->left = w;
                 _longjmp(self->home, 1);
         }
@@ -148,6 +150,7 @@ static void watch(Spare *s) {
                         same = 0;
                 } else if (turn % 2 == 1 && same > atomic_load(&w->ticks) &&
                            atomic_compare_exchange_strong(&w->turn, &turn, STOLEN)) {
+                        atomic_fetch_add(&n_late, 1);
                         take_over(s, w);
                         return;
                 }
@@ -262,6 +265,10 @@ static void __attribute__((noinline)) run(Worker *w) {
                 _longjmp(w->runner, 1);
         w->has_runner = true;
         (void) setcontext(&w->first);
+}
+
+unsigned worker_count_late(void) {
+        return atomic_load(&n_late);
 }
 
 int worker_run(Worker **worker, void (*f)(void *job), void *job, size_t size, uint64_t timeout) {

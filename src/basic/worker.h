@@ -27,6 +27,9 @@ int worker_new(Worker **ret);
 /* Ends it. Returns NULL. */
 Worker *worker_free(Worker *worker);
 
+/* How many threads of the process are held up by a job that is late; the first one of the process counts for ever. */
+unsigned worker_count_late(void);
+
 /*
  * Runs `f` on a copy of the job of `size` bytes and copies the job back. Not
  * one in another. Returns 0, or -ETIMEDOUT after `timeout` µs, and some ms more:

@@ -58,6 +58,17 @@ static void sw_on_app_blocks(Trap *trap, void *userdata) {
         (void) app_kill(app, true, SIGKILL);
 }
 
+/* The end of the process is all that ends such a thread. Whoever waits for an answer waits for the next daemon. */
+static void sw_too_many_late(void *userdata) {
+        Manager *m = userdata;
+        int code;
+
+        if (m->stopping || sd_event_get_exit_code(m->event, &code) >= 0)
+                return;
+        log_warning("Apps whose memory does not answer hold up too many threads. Ending; a new daemon takes the other apps over.");
+        (void) sd_event_exit(m->event, 0);
+}
+
 static void sw_on_listener_begins(Listener *listener, void *userdata) {
         Manager *m = userdata;
 
@@ -138,6 +149,7 @@ static const SwitchHooks switch_hooks = {
         .filter_ended = sw_on_filter_ended,
         .listeners_changed = sw_on_listeners_changed,
         .app_blocks = sw_on_app_blocks,
+        .too_many_late = sw_too_many_late,
         .listener_begins = sw_on_listener_begins,
         .listener_ends = sw_on_listener_ends,
         .connected = sw_on_connected,

@@ -448,20 +448,18 @@ static int read_fd_flags(int info) {
  * again is killed.
  */
 #define MEMORY_TIMEOUT_USEC (200 * USEC_PER_MSEC)
-enum { LATE_MAX = 3 };
-
-typedef enum TransferType {
-        TRANSFER_READ,
-        TRANSFER_ANSWER, /* a value cut to the size that the caller gives, and that size */
-} TransferType;
+enum {
+        LATE_MAX = 3,
+        /* A thread comes back with what its app waits for, and that can be with somebody else who lives on. Much less than TasksMax=. */
+        LATE_THREADS_MAX = 24,
+};
 
 typedef struct Transfer {
         pid_t pid;
-        TransferType type;
         int result;
         uint64_t address, size_address;
         size_t size;
-        bool full; /* TRANSFER_ANSWER: say how large the value is, not how much was written */
+        int said; /* what is written as the size of an answer */
         uint8_t bytes[CALL_TRANSFER_MAX];
 } Transfer;
 
@@ -471,35 +469,25 @@ static bool read_memory(pid_t pid, uint64_t address, void *buf, size_t size) {
         return size == 0 || process_vm_readv(pid, &local, 1, &remote, 1, 0) == (ssize_t) size;
 }
 
-/* The value and its size, by one call. */
-static int write_answer(const Transfer *t, int size, int said) {
-        struct iovec local[] = { { (void *) t->bytes, (size_t) size }, { &said, sizeof(said) } };
-        struct iovec remote[] = { { (void *) (uintptr_t) t->address, (size_t) size },
-                                  { (void *) (uintptr_t) t->size_address, sizeof(said) } };
-        const size_t first = size == 0;
-
-        return process_vm_writev(t->pid, local + first, ELEMENTSOF(local) - first, remote + first,
-                                 ELEMENTSOF(remote) - first, 0) == size + (ssize_t) sizeof(said) ? 0 : -EFAULT;
-}
-
-static int transfer_answer(Transfer *t) {
-        int n, full = (int) t->size;
-
-        if (!read_memory(t->pid, t->size_address, &n, sizeof(n)))
-                return -EFAULT;
-        if (n < 0)
-                return -EINVAL;
-        n = MIN2(n, full);
-        return write_answer(t, n, t->full ? full : n);
-}
-
-static void transfer_run(void *job) {
+static void read_run(void *job) {
         Transfer *t = job;
 
-        if (t->type == TRANSFER_ANSWER)
-                t->result = transfer_answer(t);
-        else
-                t->result = read_memory(t->pid, t->address, t->bytes, t->size) ? 0 : -EFAULT;
+        t->result = read_memory(t->pid, t->address, t->bytes, t->size) ? 0 : -EFAULT;
+}
+
+/*
+ * The value and its size, by one call: it is the memory of one process, however late it is. After one that was late the number
+ * of the process can be another's.
+ */
+static void answer_run(void *job) {
+        Transfer *t = job;
+        struct iovec local[] = { { t->bytes, t->size }, { &t->said, sizeof(t->said) } };
+        struct iovec remote[] = { { (void *) (uintptr_t) t->address, t->size },
+                                  { (void *) (uintptr_t) t->size_address, sizeof(t->said) } };
+        const size_t first = t->size == 0;
+
+        t->result = process_vm_writev(t->pid, local + first, ELEMENTSOF(local) - first, remote + first,
+                                      ELEMENTSOF(remote) - first, 0) == (ssize_t) (t->size + sizeof(t->said)) ? 0 : -EFAULT;
 }
 
 int call_run_bounded(Call *call, void (*f)(void *job), void *job, size_t size) {
@@ -509,13 +497,15 @@ int call_run_bounded(Call *call, void (*f)(void *job), void *job, size_t size) {
         r = worker_run(&trap->sw->worker, f, job, size, MEMORY_TIMEOUT_USEC);
         if (r == -ETIMEDOUT && ++trap->n_late == LATE_MAX)
                 trap->sw->hooks->app_blocks(trap, trap->sw->userdata);
+        if (r < 0 && worker_count_late() >= LATE_THREADS_MAX)
+                trap->sw->hooks->too_many_late(trap->sw->userdata);
         return r;
 }
 
-static int transfer(Call *call, Transfer *t) {
+static int transfer(Call *call, void (*f)(void *job), Transfer *t) {
         static_assert(sizeof(Transfer) <= WORKER_JOB_MAX, "must fit");
         t->pid = (pid_t) call->slot->notif.pid;
-        if (call_run_bounded(call, transfer_run, t, offsetof(Transfer, bytes) + t->size) < 0)
+        if (call_run_bounded(call, f, t, offsetof(Transfer, bytes) + t->size) < 0)
                 return -EFAULT;
         return t->result;
 }
@@ -525,10 +515,9 @@ int call_read(Call *call, uint64_t address, void *buf, size_t size) {
         int r;
 
         assert(size <= sizeof(t.bytes));
-        t.type = TRANSFER_READ;
         t.address = address;
         t.size = size;
-        r = transfer(call, &t);
+        r = transfer(call, read_run, &t);
         /* The number of a dead caller may be another's by now: what was read then is not its. */
         if (!notify_is_valid(call->filter->notify_fd, call->slot->notif.id))
                 return -EFAULT;
@@ -539,17 +528,21 @@ int call_read(Call *call, uint64_t address, void *buf, size_t size) {
 
 int call_answer(Call *call, uint64_t address, uint64_t size_address, const void *value, size_t size, bool full) {
         Transfer t;
+        int n, r;
 
         assert(size <= sizeof(t.bytes));
-        if (!notify_is_valid(call->filter->notify_fd, call->slot->notif.id))
-                return -EFAULT;
-        t.type = TRANSFER_ANSWER;
+        /* The caller is there after that, so what is written then is its memory. */
+        r = call_read(call, size_address, &n, sizeof(n));
+        if (r < 0)
+                return r;
+        if (n < 0)
+                return -EINVAL;
         t.address = address;
         t.size_address = size_address;
-        t.size = size;
-        t.full = full;
-        memcpy(t.bytes, value, size);
-        return transfer(call, &t);
+        t.size = MIN2((size_t) n, size);
+        t.said = (int) (full ? size : t.size);
+        memcpy(t.bytes, value, t.size);
+        return transfer(call, answer_run, &t);
 }
 
 typedef struct LookJob {

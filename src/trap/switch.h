@@ -66,6 +66,8 @@ typedef struct SwitchHooks {
         void (*listeners_changed)(Trap *trap, void *userdata);
         /* The app holds us up by its memory: it is to be killed. */
         void (*app_blocks)(Trap *trap, void *userdata);
+        /* More threads of ours than we may lose are held up, most likely by apps that were killed: another process has all of them. */
+        void (*too_many_late)(void *userdata);
         /* An app listens; it does so no more. */
         void (*listener_begins)(Listener *listener, void *userdata);
         void (*listener_ends)(Listener *listener, void *userdata);

@@ -115,9 +115,12 @@ START_TEST(test_late) {
                 assert_works(&w, i);
         }
         ck_assert_int_ne(gettid(), first);
+        ck_assert_uint_eq(worker_count_late(), N);
         n_done = 0;
         ck_assert_int_eq(write(fds[1], "12345678", N), N);
         wait_for_done(N);
+        while (worker_count_late() > 1) /* the first thread is not used again */
+                (void) poll(NULL, 0, 1);
         assert_works(&w, 3);
         worker_free(w);
         (void) close(fds[0]);
