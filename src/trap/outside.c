@@ -97,12 +97,16 @@ typedef enum Look {
         LOOK_LAST,  /* the client was told of the success: the second connect(2) is not to be the first */
 } Look;
 
-typedef struct ProgressJob {
+/* One call to the kernel each: after one that was late the number can be another socket's. */
+typedef struct StateJob {
         int fd;
-        Look look;
-        Progress progress;
-        int error; /* PROGRESS_FAILED, or that of the second connect(2): a negative errno, or 0 */
-} ProgressJob;
+        uint8_t state;
+} StateJob;
+
+typedef struct AgainJob {
+        int fd;
+        int error; /* a negative errno, or 0 */
+} AgainJob;
 
 static uint8_t get_state(int fd) {
         uint8_t state = TCP_CLOSE; /* the first byte of TCP_INFO (tcp(7)) */
@@ -119,34 +123,50 @@ static int connect_once_more(int fd) {
         return connect(fd, &none.sa, sizeof(none.in)) < 0 ? -errno : 0;
 }
 
-static void progress_run(void *job) {
-        ProgressJob *j = job;
-        const uint8_t state = get_state(j->fd);
+static void state_run(void *job) {
+        StateJob *j = job;
+
+        j->state = get_state(j->fd);
+}
+
+static void again_run(void *job) {
+        AgainJob *j = job;
+
+        j->error = connect_once_more(j->fd);
+}
+
+/* What has become of it; `ret_error`: why it failed, or what the second connect(2) said: a negative errno, or 0. */
+static Progress look_at_socket(Call *call, int fd, Look look, bool given, int *ret_error) {
+        StateJob s = { .fd = fd };
+        AgainJob a = { .fd = fd };
         socklen_t n = sizeof(int);
         int error = 0;
 
-        if (state == TCP_SYN_SENT || state == TCP_SYN_RECV)
-                j->progress = PROGRESS_WAITS;
-        else if (state == TCP_CLOSE && j->look != LOOK_LAST) {
-                (void) getsockopt(j->fd, SOL_SOCKET, SO_ERROR, &error, &n);
-                j->progress = PROGRESS_FAILED;
-                j->error = error ? -error : -ECONNREFUSED; /* somebody else of the app may have collected it */
-        } else {
-                j->progress = PROGRESS_CONNECTED;
-                j->error = j->look != LOOK && state != TCP_CLOSE ? connect_once_more(j->fd) : 0;
+        *ret_error = 0;
+        /* What the client has, too, he can hold the lock of. */
+        if (!given)
+                state_run(&s);
+        else if (call_run_bounded(call, state_run, &s, sizeof(s)) < 0)
+                return PROGRESS_WAITS;
+        if (s.state == TCP_SYN_SENT || s.state == TCP_SYN_RECV)
+                return PROGRESS_WAITS;
+        if (s.state == TCP_CLOSE && look != LOOK_LAST) {
+                (void) getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n);
+                *ret_error = error ? -error : -ECONNREFUSED; /* somebody else of the app may have collected it */
+                return PROGRESS_FAILED;
         }
+        if (look == LOOK || s.state == TCP_CLOSE)
+                return PROGRESS_CONNECTED;
+        if (!given)
+                again_run(&a);
+        else if (call_run_bounded(call, again_run, &a, sizeof(a)) < 0)
+                return PROGRESS_WAITS;
+        *ret_error = a.error;
+        return PROGRESS_CONNECTED;
 }
 
-/* What has become of it. What the client has, too, he can hold the lock of. */
 static Progress look_at(const Connect *c, const Attempt *a, Look look, int *ret_error) {
-        ProgressJob j = { .fd = a->fd, .look = look, .progress = PROGRESS_WAITS };
-
-        if (!a->given)
-                progress_run(&j);
-        else if (call_run_bounded(c->call, progress_run, &j, sizeof(j)) < 0)
-                j.progress = PROGRESS_WAITS;
-        *ret_error = j.error;
-        return j.progress;
+        return look_at_socket(c->call, a->fd, look, a->given, ret_error);
 }
 
 static External *find_external(const Connect *c, uint64_t id) {
@@ -284,12 +304,12 @@ static int give(Connect *c, const Attempt *a, Progress progress) {
 static void report(Connect *c, const Attempt *a) {
         Trap *trap = c->call->trap;
         Call call = { .trap = trap }; /* c->call is over by then */
-        ProgressJob j = { .fd = a->fd, .look = LOOK_LAST };
+        int error;
 
         note_success(c, a->external);
         note_connection(trap, a->external);
         if (call_return(c->call, 0) >= 0)
-                (void) call_run_bounded(&call, progress_run, &j, sizeof(j));
+                (void) look_at_socket(&call, a->fd, LOOK_LAST, true, &error);
 }
 
 static void go_on(Connect *c, Attempt *a);
