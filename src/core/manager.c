@@ -120,14 +120,14 @@ static void sw_hear_names(void *userdata) {
         feed_drain(m->feed);
 }
 
-static Trap *sw_starts(Party *party, void *userdata) {
+static Trap *sw_starts(Party *party, Trap *client, void *userdata) {
         App *app = CONTAINER_OF(party, App, party);
 
-        return app->trap && !app->manager->stopping && starter_start(app) >= 0 ? app->trap : NULL;
+        return app->trap && !app->manager->stopping && starter_start(app, client->userdata) >= 0 ? app->trap : NULL;
 }
 
-static void sw_held(Trap *trap, uint16_t port, int fd, void *userdata) {
-        starter_hold(trap->userdata, port, fd);
+static void sw_held(Trap *trap, Trap *client, uint16_t port, int fd, void *userdata) {
+        starter_hold(trap->userdata, client->userdata, port, fd);
 }
 
 static void sw_accepted(Trap *trap, void *userdata) {

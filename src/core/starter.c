@@ -30,8 +30,15 @@ typedef struct HeldKey {
         uint16_t port;
 } HeldKey;
 
+/* What the next daemon is told, with the socket. */
+typedef struct HeldRecord {
+        uid_t uid; /* of the client */
+        uint16_t port;
+} HeldRecord;
+
 typedef struct Held {
         HeldKey key;
+        uid_t uid;
         int fd;
         Syn syn; /* size 0: not seen yet */
         UT_hash_handle hh;
@@ -75,16 +82,20 @@ static void forget_kept(App *app) {
         fd_queue_close(&app->starter->kept);
 }
 
-static void keep(App *app, uint16_t port, int fd) {
+static void keep(App *app, const Held *h) {
+        HeldRecord record;
         char name[STARTER_FD_NAME_MAX];
         Starter *s = app->starter;
         int r = 0;
 
+        memset(&record, 0, sizeof(record));
+        record.uid = h->uid;
+        record.port = h->key.port;
         starter_fd_name(app, name);
         if (s->kept.in < 0)
                 r = fd_queue_new(name, (size_t) STARTER_HELD_MAX * 2048, &s->kept);
         if (r >= 0)
-                r = fd_queue_push(&s->kept, &port, sizeof(port), &fd, 1);
+                r = fd_queue_push(&s->kept, &record, sizeof(record), &h->fd, 1);
         if (r < 0)
                 app_log_debug(r, app->id, "%s: failed to keep a connection for the next daemon, ignoring: %m", app->id);
 }
@@ -269,10 +280,22 @@ static int start(App *app) {
         return unit_start(app->manager->scopes, app->unit, on_job, app, &s->job);
 }
 
-int starter_start(App *app) {
+static bool is_full(const Starter *s, uid_t uid) {
+        unsigned n = 0;
+
+        if (HASH_COUNT(s->held) >= STARTER_HELD_MAX)
+                return true;
+        if (uid == 0 || HASH_COUNT(s->held) < STARTER_HELD_PER_USER_MAX)
+                return false;
+        for (const Held *h = s->held; h; h = h->hh.next)
+                n += h->uid == uid;
+        return n >= STARTER_HELD_PER_USER_MAX;
+}
+
+int starter_start(App *app, const App *client) {
         int r;
 
-        if (app->starter && HASH_COUNT(app->starter->held) >= STARTER_HELD_MAX)
+        if (app->starter && is_full(app->starter, client->uid))
                 return -EBUSY;
         r = start(app);
         if (r >= 0)
@@ -284,7 +307,7 @@ int starter_start_for_outside(App *app) {
         return start(app);
 }
 
-static void add(App *app, uint16_t port, int fd, bool is_kept) {
+static void add(App *app, const HeldRecord *record, int fd, bool is_kept) {
         Starter *s = app->starter;
         socklen_t size = sizeof(SockAddr);
         Held *h, *same;
@@ -296,7 +319,8 @@ static void add(App *app, uint16_t port, int fd, bool is_kept) {
                 return;
         }
         h->fd = fd;
-        h->key.port = port;
+        h->uid = record->uid;
+        h->key.port = record->port;
         if (getsockname(fd, &sa.sa, &size) >= 0)
                 (void) endpoint_from_sockaddr(&sa, size, &h->key.client);
         /* An earlier one by the same numbers is no more. */
@@ -305,12 +329,12 @@ static void add(App *app, uint16_t port, int fd, bool is_kept) {
                 held_free(s, same);
         HASH_ADD(hh, s->held, key, sizeof(h->key), h);
         if (!is_kept)
-                keep(app, port, fd);
+                keep(app, h);
 }
 
-void starter_hold(App *app, uint16_t port, int fd) {
+void starter_hold(App *app, const App *client, uint16_t port, int fd) {
         if (app->starter)
-                add(app, port, fd, false);
+                add(app, &(HeldRecord){ .uid = client->uid, .port = port }, fd, false);
         else
                 safe_close(fd);
 }
@@ -367,7 +391,7 @@ void starter_go_on(App *app) {
 
 void starter_restore(App *app, FdQueue kept) {
         int fds[FD_QUEUE_FDS_MAX], r;
-        uint16_t port;
+        HeldRecord record;
         Starter *s;
 
         if (kept.in < 0)
@@ -379,10 +403,10 @@ void starter_restore(App *app, FdQueue kept) {
         }
         s->kept = kept;
         (void) fd_queue_walk(&kept, true);
-        while (HASH_COUNT(s->held) < STARTER_HELD_MAX && fd_queue_first(&kept, &port, sizeof(port), fds) >= 0) {
+        while (HASH_COUNT(s->held) < STARTER_HELD_MAX && fd_queue_first(&kept, &record, sizeof(record), fds) >= 0) {
                 safe_close(fds[1]);
                 if (dial_state(fds[0]) == DIAL_WAITS)
-                        add(app, port, fds[0], true);
+                        add(app, &record, fds[0], true);
                 else
                         safe_close(fds[0]);
         }

@@ -19,7 +19,8 @@
 #include "core/app.h"
 
 enum {
-        STARTER_HELD_MAX = 1024, /* connects that wait for one unit */
+        STARTER_HELD_MAX = 2048, /* connects that wait for one unit */
+        STARTER_HELD_PER_USER_MAX = STARTER_HELD_MAX / 2, /* of them by apps of one user, but root */
         STARTER_FD_NAME_MAX = 32,
 };
 
@@ -28,14 +29,14 @@ enum {
 
 typedef struct Starter Starter;
 
-/* Sees to it that the unit is started. Returns 0; -EBUSY if too many wait; or another negative errno. */
-int starter_start(App *app);
+/* Sees to it that the unit is started for `client`. Returns 0; -EBUSY if too many wait; or another negative errno. */
+int starter_start(App *app, const App *client);
 
 /* The same for a connection from outside. */
 int starter_start_for_outside(App *app);
 
-/* One waits for it to listen on the port. Takes the copy of his socket. */
-void starter_hold(App *app, uint16_t port, int fd);
+/* `client` waits for it to listen on the port. Takes the copy of his socket. */
+void starter_hold(App *app, const App *client, uint16_t port, int fd);
 
 /* The app listens by one more. To be told after those from outside were given to it. */
 void starter_listens(App *app);

@@ -447,7 +447,7 @@ void connects_resume(Trap *server) {
 int connect_started(Connect *c, const Route *route) {
         Switch *sw = c->call->trap->sw;
         _cleanup_(link_done) Link link = {
-                .server = sw->hooks->starts(route->starts, sw->userdata),
+                .server = sw->hooks->starts(route->starts, c->call->trap, sw->userdata),
                 .ends = {
                         .server = route->target,
                         .service = { route->to, c->to.port },
@@ -458,6 +458,7 @@ int connect_started(Connect *c, const Route *route) {
                 .dialed = -EBADF,
         };
         _cleanup_close_ int copy = -EBADF;
+        Trap *client;
         int r;
 
         if (!link.server)
@@ -475,10 +476,11 @@ int connect_started(Connect *c, const Route *route) {
         copy = fcntl(link.dialed, F_DUPFD_CLOEXEC, 3);
         if (copy < 0)
                 return -ENOBUFS;
+        client = c->call->trap;
         sw->n_connections++;
         sw->hooks->connected(c->call->trap, link.server, &link.ends.server, sw->userdata);
         r = connect_tcp(c, &link);
         if (r >= 0)
-                sw->hooks->held(link.server, link.ends.server.port, TAKE_FD(copy), sw->userdata);
+                sw->hooks->held(link.server, client, link.ends.server.port, TAKE_FD(copy), sw->userdata);
         return r;
 }

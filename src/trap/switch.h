@@ -82,8 +82,8 @@ typedef struct SwitchHooks {
          * A connection to an app that is started by that. Returns its trap, or NULL if it cannot be. Who connects is
          * told that it is in progress; then `held` gets a copy of his socket, to let go if it comes to nothing (dial_let_go()).
          */
-        Trap *(*starts)(Party *party, void *userdata);
-        void (*held)(Trap *trap, uint16_t port, int fd, void *userdata);
+        Trap *(*starts)(Party *party, Trap *client, void *userdata);
+        void (*held)(Trap *trap, Trap *client, uint16_t port, int fd, void *userdata);
         /* The app has accepted what somebody waited for so, or another connection by TCP. */
         void (*accepted)(Trap *trap, void *userdata);
         /* There is room again for connections from outside (trap/incoming.h). */

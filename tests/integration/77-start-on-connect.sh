@@ -65,6 +65,25 @@ wait "$pid"
 like "$(cat "$scratch/waiting")" 'ok: 20$' 'restarts of the daemon are survived'
 host_sh 'systemctl stop xs-web'
 
+### one user does not take all the room
+host rm -f /tmp/xs-go
+fill='
+import collections, errno, resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) for _ in range(int(sys.argv[1]))]
+address = socket.gethostbyname("xs-web")
+results = collections.Counter(errno.errorcode[s.connect_ex((address, 8000))] for s in sockets)
+print(*(f"{k}: {v}" for k, v in sorted(results.items())))'
+AS_USER=alice run client -- python3 -c "$fill" 1100
+is "$OUT" 'ECONNREFUSED: 76 EINPROGRESS: 1024' 'a bound holds for the connects of one user that wait' || diag "$ERR"
+run client -- python3 -c "$fill" 100
+is "$OUT" 'EINPROGRESS: 100' 'and those of others wait, too' || diag "$ERR"
+host systemctl restart appswitchd
+AS_USER=alice run client -- python3 -c "$fill" 10
+is "$OUT" 'ECONNREFUSED: 10' 'the next daemon knows whose they are' || diag "$ERR"
+host touch /tmp/xs-go
+host_sh 'systemctl stop xs-web'
+
 ### what cannot be started
 unit xs-web.service '[Service]' 'ExecStart=/bin/sh -c "sleep 2; false"' Type=oneshot '[X-AppSwitch]' Name=xs-web Listen=8000/tcp StartOnConnect=yes
 host systemctl daemon-reload
