@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "basic/text.h"
 #include "launch/unit-protocol.h"
 #include "unit/sandbox.h"
+#include "unit/settings.h"
 
 #define SERVICE "Service"
 
@@ -223,6 +225,49 @@ static void find_mounts(const UnitFile *unit, UnitSandbox *s) {
         s->exec_path = has_root ? UNIT_ROOT_EXEC_PATH : UNIT_EXEC_PATH;
 }
 
+/* Whether only root can change what is in it. In one as /tmp nobody else can replace what is root's. */
+static bool is_roots(const char *path, bool last) {
+        struct stat st;
+
+        return stat(path, &st) < 0 || (st.st_uid == 0 && ((st.st_mode & 022) == 0 || (!last && (st.st_mode & S_ISVTX))));
+}
+
+/*
+ * The program that gives rights up is found in the unit's own root. Whoever can rename what is there, or on the way to
+ * there, could have another one take its place, and the rights.
+ */
+static int check_root(const UnitFile *unit, char **ret_message) {
+        const char *value = unit_file_get(unit, SERVICE, "RootDirectory"), *name = unit->name ?: "", *at = strchr(name, '@');
+        _cleanup_free_ char *expanded = NULL, *path = NULL, *run = NULL, *own = NULL;
+        struct stat st;
+        bool safe;
+        int r;
+
+        if (!value || (at && at[1] == '.' && strchr(value, '%')))
+                return 0;
+        r = unit_expand_specifiers(value, name, &expanded, ret_message);
+        if (r < 0)
+                return r;
+        path = realpath(expanded, NULL);
+        if (!path) /* what is not there cannot be started */
+                return 0;
+        if (asprintf(&run, "%s/run", path) < 0 || asprintf(&own, "%s/appswitch", run) < 0)
+                return -ENOMEM;
+        safe = is_roots(path, true) && (lstat(run, &st) < 0 || S_ISDIR(st.st_mode)) && is_roots("/", false);
+        /* Nothing is mounted there. */
+        if (unit_file_get(unit, SERVICE, "MountAPIVFS") && !unit_file_get_bool(unit, SERVICE, "MountAPIVFS"))
+                safe = safe && is_roots(run, true) && is_roots(own, true);
+        for (char *slash = strchr(path + 1, '/'); safe && slash; slash = strchr(slash + 1, '/')) {
+                *slash = '\0';
+                safe = is_roots(path, false);
+                *slash = '/';
+        }
+        return safe ? 0
+                    : say(-EINVAL, ret_message,
+                          "RootDirectory=%s cannot be that of an app without NoNewPrivileges=yes: it, and all above it, must be root's "
+                          "and writable for nobody else, and run/ in it no link", value);
+}
+
 int unit_sandbox_find(const UnitFile *unit, UnitSandbox *ret, char **ret_message) {
         static const char *const impossible[] = { "NetworkNamespacePath" };
         static const char *const seccomp_names[] = { "seccomp", "@sandbox", "@known", NULL };
@@ -235,6 +280,8 @@ int unit_sandbox_find(const UnitFile *unit, UnitSandbox *ret, char **ret_message
                 if (unit_file_get(unit, SERVICE, impossible[i]))
                         return say(-EINVAL, ret_message, "A unit with %s= cannot be an app", impossible[i]);
         r = find_privileges(unit, &s);
+        if (r >= 0 && (s.ambient || s.bounding))
+                r = check_root(unit, ret_message);
         if (r >= 0)
                 r = find_list(unit, "SystemCallFilter", seccomp_names, &calls);
         if (r >= 0)

@@ -257,6 +257,9 @@ unlike "$ERR" 'xu-web' 'and nothing of a good one'
 refused xu-bad2 "Invalid address '198\.18': it is neither" 'an address that is none' '[X-AppSwitch]' Address=198.18
 refused xu-bad3 'Invalid expose' 'a port that is none' '[X-AppSwitch]' Expose=80
 refused xu-bad4 'NetworkNamespacePath= cannot be an app' 'a setting that cannot be' NetworkNamespacePath=/proc/1/ns/net '[X-AppSwitch]' Name=xu-bad4
+host_sh 'mkdir -p /tmp/xu-alice/run && chown alice /tmp/xu-alice'
+refused xu-bad9 "RootDirectory=/tmp/xu-alice cannot be that of an app" 'a root in which a user could put another program in the place of ours' \
+    RootDirectory=/tmp/xu-alice User=alice '[X-AppSwitch]' Name=xu-bad9
 refused xu-bad8 'Unknown key .Nmae=.' 'an error in a unit with a root of its own' RootDirectory=/tmp/xu-root '[X-AppSwitch]' Nmae=x
 refused xu-bad5 'Unknown specifier .%Z' 'a specifier that is none' '[X-AppSwitch]' 'Name=%Z'
 like "$(host journalctl --no-pager -o cat --since "@$since" -t appswitch-generator)" 'xu-bad1\.service: .*Unknown key' 'the journal has it when it is read'
