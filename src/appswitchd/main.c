@@ -134,10 +134,16 @@ static int set_up_signals(void) {
  */
 static void nice_session(void) {
         char text[16];
-        int r;
+        int r = 0;
 
         (void) snprintf(text, sizeof(text), "%i", getpriority(PRIO_PROCESS, 0));
-        r = write_file(AT_FDCWD, "/proc/self/autogroup", text);
+        /* The kernel takes only one in a tenth of a second, of all sessions. */
+        for (unsigned i = 0; i < 20; i++) {
+                r = write_file(AT_FDCWD, "/proc/self/autogroup", text);
+                if (r != -EAGAIN)
+                        break;
+                (void) usleep(20 * USEC_PER_MSEC);
+        }
         if (r < 0 && r != -ENOENT)
                 log_debug("Failed to set the nice value of our session, ignoring: %s", strerror(-r));
 }

@@ -45,7 +45,7 @@ static const struct {
         { "io.appswitch1.UserFailed", STATUS_USER, "\"getent passwd\" shows the users." },
         { "io.appswitch1.VirtualServiceExists", 0, "\"ax edit\" changes it, \"ax remove\" removes it." },
         { "io.appswitch1.WriteFailed", 0, "Is there room below /etc/appswitch? With --runtime nothing is written there." },
-        { SD_BUS_ERROR_ACCESS_DENIED, 0, "Do it as root, or have polkit permit it: /usr/share/doc/appswitch/examples has rules." },
+        { SD_BUS_ERROR_ACCESS_DENIED, 0, "Do it as root, or, where an action is named, have polkit permit that: /usr/share/doc/appswitch/examples has rules." },
         { SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, 0, "A password is wanted: do it at a terminal, without --no-ask-password." },
         { SD_BUS_ERROR_INVALID_ARGS, 0, OTHER_VERSION },
         { SD_BUS_ERROR_LIMITS_EXCEEDED, 0, "Try again with fewer calls at a time." },

@@ -321,8 +321,10 @@ def _():
             tmux("new-window", f"{prefix}sh -c 'echo in a pane; read x; exit 6'")
             tmux.expect("in a pane")
             tmux.type("Enter")
-            wait_until(lambda: tmux("display-message", "-p", "#{pane_dead}").strip() == "1", "it has ended")
-            return tmux("display-message", "-p", "#{pane_dead_status}").strip()
+            # That it is dead is known when its terminal is closed, how it ended when it was waited for.
+            end = "#{?pane_dead,#{pane_dead_status}#{pane_dead_signal},}"
+            wait_until(lambda: tmux("display-message", "-p", end).strip(), "it has ended")
+            return tmux("display-message", "-p", end).strip()
     equal(same(observe), "6")
 
 

@@ -61,7 +61,7 @@ fi
 ### who may what
 refused() {
     is "$STATUS" 1 "$1: status 1"
-    is "$(wc -l <<<"$ERR")" 1 "$1: one line"
+    is "$(sed 1d <<<"$ERR" | cut -d' ' -f1)" 'Hint:' "$1: one line, and what to do next"
     like "$ERR" "$2" "$1: says why"
     unlike "$OUT" '.' "$1: nothing is run"
 }

@@ -39,7 +39,7 @@ refused() {
     local user=$1 action=$2 regex=$3 text=$4
     shift 4
     run host_as "$user" ax "$@"
-    like "$STATUS $(wc -l <<<"$ERR") $ERR" "^1 1 .*[Nn]ot authorized $regex.*\\(polkit action io\\.appswitch1\\.$action\\)" "$text"
+    like "$STATUS $(wc -l <<<"$ERR") $ERR" "^1 2 .*[Nn]ot authorized $regex.*\\(polkit action io\\.appswitch1\\.$action\\).*Hint: " "$text"
 }
 
 ### one action for each claim
