@@ -24,6 +24,7 @@ enum {
         OPTION_EXPOSE,
         OPTION_EXPOSE_FROM,
         OPTION_EGRESS,
+        OPTION_STOP_REST,
         OPTION_PTY,
         OPTION_PIPE,
 };
@@ -48,6 +49,7 @@ const Option run_options[] = {
         { OPTION_COLLECT, "collect", 'G', NULL, "Unload the unit after it ran, even when failed" },
         { OPTION_QUIET, "quiet", 'q', NULL, "Suppress information messages" },
         { OPTION_NO_BLOCK, "no-block", 0, NULL, "Return when the program has been executed" },
+        { OPTION_STOP_REST, "stop-rest", 0, NULL, "Stop what is left of the app when the program has ended" },
         { OPTION_PTY, "pty", 0, NULL, "Run on a pseudo terminal of its own" },
         { OPTION_PIPE, "pipe", 'P', NULL, "Pass stdin, stdout and stderr as they are" },
         {},
@@ -138,6 +140,9 @@ static int apply(RunRequest *request, int id, const char *value) {
         case OPTION_NO_BLOCK:
                 request->no_block = true;
                 return 0;
+        case OPTION_STOP_REST:
+                request->stop_rest = true;
+                return 0;
         case OPTION_PTY:
                 request->terminal = RUN_TERMINAL_PTY;
                 return 0;
@@ -188,5 +193,7 @@ int run_request_parse(RunRequest *request, const Verb *verb, Settings *settings,
                 return log_error_errno(-EINVAL, "Command line to execute required: ax run [--] COMMAND [ARGUMENT…].");
         if (request->no_block && request->terminal == RUN_TERMINAL_PTY)
                 return log_error_errno(-EINVAL, "Options --pty and --no-block cannot be used together.");
+        if (request->no_block && request->stop_rest)
+                return log_error_errno(-EINVAL, "Options --stop-rest and --no-block cannot be used together.");
         return check_text(request);
 }

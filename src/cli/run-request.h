@@ -31,6 +31,7 @@ typedef struct RunRequest {
         bool collect;
         bool quiet;
         bool no_block;
+        bool stop_rest;
         RunTerminal terminal;
 } RunRequest;
 

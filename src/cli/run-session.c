@@ -36,7 +36,7 @@ typedef struct RunSession {
         bool has_end;      /* the monitor said how the app ended */
         bool control_lost; /* it went without saying */
         bool draining;
-        char *unit;
+        char *id, *unit;
         RunEnd end;
 } RunSession;
 
@@ -47,6 +47,7 @@ static void session_done(RunSession *s) {
         s->forward = pty_forward_free(s->forward);
         s->control_source = sd_event_source_disable_unref(s->control_source);
         s->control_fd = safe_close(s->control_fd);
+        free(s->id);
         free(s->unit);
         if (s->event)
                 (void) sd_bus_detach_event(s->bus);
@@ -198,7 +199,7 @@ static int ask_info(RunSession *s, const char *path) {
 static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         RunSession *s = userdata;
         const sd_bus_error *e = sd_bus_message_get_error(m);
-        const char *path, *unit;
+        const char *id, *path, *unit;
         int r;
 
         s->agent = polkit_agent_close(s->agent);
@@ -211,11 +212,12 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         s->replied = true;
         if (e) /* The bus broke off while a short app ran. */
                 return session_begin(s);
-        r = sd_bus_message_read(m, "sos", NULL, &path, &unit);
+        r = sd_bus_message_read(m, "sos", &id, &path, &unit);
         if (r < 0)
                 return log_error_errno(r, "Failed to read the daemon's answer: %m");
+        s->id = strdup(id);
         s->unit = strdup(unit);
-        if (!s->unit)
+        if (!s->id || !s->unit)
                 return log_oom();
         if (s->want_info && ask_info(s, path) >= 0)
                 return 0;
@@ -333,6 +335,8 @@ static int session_setup(RunSession *s, const RunRequest *request, const Setting
                 r = session_add_signals(s);
         if (r >= 0)
                 r = sd_bus_attach_event(s->bus, s->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0 && request->stop_rest)
+                r = sd_bus_set_close_on_exit(s->bus, false); /* of the loop: there is one more call then */
         if (r >= 0 && pty)
                 r = session_add_terminal(s, &context);
         if (r >= 0)
@@ -340,6 +344,16 @@ static int session_setup(RunSession *s, const RunRequest *request, const Setting
         if (context.terminal)
                 safe_close(context.stdio[0]);
         return r;
+}
+
+/* Waits until it is gone. Mostly nothing is left, and then there is no such app. */
+static void stop_rest(RunSession *s) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        r = sd_bus_call_method(s->bus, BUS_NAME, BUS_PATH, BUS_INTERFACE_MANAGER, "StopApp", &error, NULL, "s", s->id);
+        if (r < 0 && !sd_bus_error_has_name(&error, "io.appswitch1.NoSuchApp"))
+                (void) error_report("Failed to stop what is left of the app", &error, r);
 }
 
 int run_session(sd_bus *bus, const RunRequest *request, const Settings *settings, int cwd_fd, bool pty,
@@ -360,6 +374,8 @@ int run_session(sd_bus *bus, const RunRequest *request, const Settings *settings
         r = sd_event_loop(s.event);
         if (r < 0)
                 return log_error_errno(r, "Failed to follow the app: %m");
+        if (request->stop_rest && s.id)
+                stop_rest(&s);
         *ret_end = s.end;
         return 0;
 }
