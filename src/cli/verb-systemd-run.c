@@ -20,6 +20,7 @@
 #include "cli/cli.h"
 #include "launch/unit-protocol.h"
 #include "unit/drop-in.h"
+#include "unit/run-options.h"
 #include "unit/sandbox.h"
 
 #define SYSTEMD_RUN "/usr/bin/systemd-run"
@@ -379,17 +380,16 @@ static int make_service(Run *run, char ***argv) {
 
 /* What is made runs `ax run`, with what the settings are as its options. */
 static int make_nested(const Run *run, char ***argv) {
+        _cleanup_strv_ char **words = NULL;
         int r;
 
-        r = append_all(argv, run->handed);
+        r = run_options_format(&run->unit, !run->scope, &words);
         if (r >= 0)
-                r = append_all(argv, (char *[]){ (char *) "--", (char *) AX_PATH, (char *) "run", (char *) "--quiet", NULL });
-        for (char **s = run->settings; r >= 0 && *s; s++) {
-                _cleanup_free_ char *key = strndup(*s, strcspn(*s, "=")), *option = NULL;
-
-                r = !key || asprintf(&option, "--%s%s", unit_settings_option(key) ?: key, strchr(*s, '=')) < 0 ? -ENOMEM
-                                                                                                             : strv_append(argv, option);
-        }
+                r = append_all(argv, run->handed);
+        if (r >= 0)
+                r = append_all(argv, (char *[]){ (char *) "--", (char *) AX_PATH, NULL });
+        if (r >= 0)
+                r = append_all(argv, words);
         if (r >= 0)
                 r = strv_append(argv, "--");
         if (r >= 0)

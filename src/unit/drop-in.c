@@ -43,13 +43,15 @@ int unit_file_parse_settings(const UnitFile *unit, UnitSettings *ret, char **ret
         return 0;
 }
 
-static int check_settings(const UnitFile *unit, bool *ret_starts, char **ret_message) {
+int drop_in_check(const UnitFile *unit, bool *ret_starts, char **ret_message) {
         const char *at = strchr(unit->name, '@');
         _cleanup_free_ char *instance = NULL;
         UnitFile checked = *unit;
         UnitSettings settings;
         int r;
 
+        if (!unit->found)
+                return say(-EINVAL, ret_message, "There is no unit file of this name, or another generator makes it");
         /* What an instance will be called is not known yet. */
         if (at && at[1] == '.') {
                 if (asprintf(&instance, "%.*sinstance%s", (int) (at + 1 - unit->name), unit->name, at + 1) < 0)
@@ -59,7 +61,8 @@ static int check_settings(const UnitFile *unit, bool *ret_starts, char **ret_mes
         r = unit_file_parse_settings(&checked, &settings, ret_message);
         if (r < 0)
                 return r;
-        *ret_starts = settings.start_on_connect;
+        if (ret_starts)
+                *ret_starts = settings.start_on_connect;
         if (settings.start_on_connect && settings.n_listens == 0)
                 r = say(-EINVAL, ret_message, "StartOnConnect= wants Listen=, the ports that it is started by");
         else if (settings.stop_when_idle > 0 && !settings.start_on_connect)
@@ -68,7 +71,7 @@ static int check_settings(const UnitFile *unit, bool *ret_starts, char **ret_mes
         return r;
 }
 
-static int write_commands(const UnitFile *unit, const char *key, const char *path, const char *options, FILE *f) {
+static int write_command(const UnitFile *unit, const char *key, const char *path, const char *options, FILE *f) {
         size_t first = unit->n;
 
         /* Whatever is before an empty one is taken back by it. */
@@ -92,6 +95,14 @@ static int write_commands(const UnitFile *unit, const char *key, const char *pat
                 (void) fprintf(f, "%s=%s\n", key, wrapped);
         }
         return 0;
+}
+
+int drop_in_write_commands(const UnitFile *unit, const char *path, const char *options, FILE *f) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(commands); i++)
+                r = write_command(unit, commands[i], path, options, f);
+        return r;
 }
 
 static void write_sections(const UnitFile *unit, const UnitJoin *join, FILE *f) {
@@ -132,9 +143,7 @@ int drop_in_write(const UnitFile *unit, const UnitJoin *join, FILE *f, char **re
         bool starts = false;
         int r;
 
-        if (!unit->found)
-                return say(-EINVAL, ret_message, "There is no unit file of this name, or another generator makes it");
-        r = check_settings(unit, &starts, ret_message);
+        r = drop_in_check(unit, &starts, ret_message);
         if (r >= 0)
                 r = unit_sandbox_find(unit, &sandbox, ret_message);
         if (r >= 0)
@@ -149,8 +158,7 @@ int drop_in_write(const UnitFile *unit, const UnitJoin *join, FILE *f, char **re
         write_preparer(join, starts, f);
         for (char **p = properties; p && *p; p++)
                 (void) fprintf(f, "%s\n", *p);
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(commands); i++)
-                r = write_commands(unit, commands[i], sandbox.exec_path, joined, f);
+        r = drop_in_write_commands(unit, sandbox.exec_path, joined, f);
         if (r >= 0)
                 write_sections(unit, join, f);
         return r;

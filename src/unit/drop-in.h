@@ -42,6 +42,15 @@ bool drop_in_is_there(const char *unit);
 /* Writes the drop-in. Returns 0, -ENOMEM, or -EINVAL with a sentence about what is wrong with the unit. */
 int drop_in_write(const UnitFile *unit, const UnitJoin *join, FILE *f, char **ret_message);
 
+/*
+ * What a unit that is an app needs in any case: a file, and a section that is right. Whether connections start it is in
+ * `ret_starts` (may be NULL). Returns as drop_in_write().
+ */
+int drop_in_check(const UnitFile *unit, bool *ret_starts, char **ret_message);
+
+/* Writes all commands of the unit anew, each run by the program at `path` with `options` (exec_line_wrap()). Returns 0 or -ENOMEM. */
+int drop_in_write_commands(const UnitFile *unit, const char *path, const char *options, FILE *f);
+
 /* Writes one by which the unit fails to start, and says why. Returns 0 or -ENOMEM. */
 int drop_in_write_refusal(const char *message, FILE *f);
 

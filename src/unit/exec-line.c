@@ -5,6 +5,8 @@
 
 #include "unit/exec-line.h"
 
+#define PREFIXES "-@:+!"
+
 static const char space[] = " \t\n\r";
 
 /* How long the word is that begins here, quotes and all. */
@@ -44,7 +46,7 @@ static const char *wrap_command(FILE *f, const char *s, const char *wrapper, con
         bool argv0 = false, full = false, variables = true;
         size_t length;
 
-        for (; *s && strchr("-@:+!", *s); s++) {
+        for (; *s && strchr(PREFIXES, *s); s++) {
                 argv0 |= *s == '@';
                 full |= *s == '+';
                 variables &= *s != ':';
@@ -82,6 +84,21 @@ int exec_line_wrap(const char *line, const char *wrapper, const char *options, c
                 return -ENOMEM;
         *ret = TAKE_PTR(text);
         return 0;
+}
+
+char exec_line_find_prefix(const char *line, const char *prefixes) {
+        bool begins = true;
+
+        for (const char *s = line; *(s += strspn(s, space));) {
+                const size_t length = word_length(s);
+
+                for (size_t i = 0; begins && i < length && strchr(PREFIXES, s[i]); i++)
+                        if (strchr(prefixes, s[i]))
+                                return s[i];
+                begins = is_separator(s, length);
+                s += length;
+        }
+        return '\0';
 }
 
 char *exec_line_quote(const char *word) {

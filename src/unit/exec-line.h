@@ -14,5 +14,8 @@
  */
 int exec_line_wrap(const char *line, const char *wrapper, const char *options, char **ret);
 
+/* Of all commands of a line the first prefix that is one of `prefixes`, or '\0'. */
+char exec_line_find_prefix(const char *line, const char *prefixes);
+
 /* A word that means just itself in such a line (to be freed), or NULL: out of memory. */
 char *exec_line_quote(const char *word);

@@ -14,6 +14,7 @@
 #include "basic/ini.h"
 #include "basic/text.h"
 #include "unit/file.h"
+#include "unit/search-path.h"
 
 #define SUFFIX ".service"
 
@@ -29,20 +30,6 @@ enum {
         ALIAS_DEPTH_MAX = 8,
 };
 
-/* systemd.unit(5), "System Unit Search Path", without what generators write. */
-static const char *const directories[] = {
-        "/etc/systemd/system.control",
-        "/run/systemd/system.control",
-        "/run/systemd/transient",
-        "/etc/systemd/system",
-        "/etc/systemd/system.attached",
-        "/run/systemd/system",
-        "/run/systemd/system.attached",
-        "/usr/local/lib/systemd/system",
-        "/usr/lib/systemd/system",
-        "/lib/systemd/system",
-};
-
 typedef struct Entry {
         char *path;        /* without the root */
         const char *name;  /* its last part */
@@ -52,6 +39,7 @@ typedef struct Entry {
 
 struct UnitCatalog {
         char *root;
+        char **directories; /* the search path */
         Entry *entries; /* in the order of the search path */
         size_t n;
 };
@@ -70,6 +58,7 @@ UnitCatalog *unit_catalog_free(UnitCatalog *c) {
                 free(c->entries[i].target);
         }
         free(c->entries);
+        strv_free(c->directories);
         free(c->root);
         free(c);
         return NULL;
@@ -137,18 +126,9 @@ static int scan(UnitCatalog *c, const char *directory) {
         return r;
 }
 
-/* Where /lib is /usr/lib, what is in it would be seen twice. */
-static bool is_merged(const char *root) {
-        char path[PATH_MAX];
-        struct stat st;
-
-        (void) snprintf(path, sizeof(path), "%s/lib", root);
-        return lstat(path, &st) >= 0 && S_ISLNK(st.st_mode);
-}
-
-int unit_catalog_new(const char *root, UnitCatalog **ret) {
+static int catalog_new(const char *root, int (*find_path)(const char *root, char ***ret), UnitCatalog **ret) {
         _cleanup_(unit_catalog_freep) UnitCatalog *c = NULL;
-        int r = 0;
+        int r;
 
         c = calloc(1, sizeof(*c));
         if (!c)
@@ -156,12 +136,21 @@ int unit_catalog_new(const char *root, UnitCatalog **ret) {
         c->root = strdup(root);
         if (!c->root)
                 return -ENOMEM;
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(directories) - is_merged(root); i++)
-                r = scan(c, directories[i]);
+        r = find_path(root, &c->directories);
+        for (char **d = c->directories; r >= 0 && *d; d++)
+                r = scan(c, *d);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(c);
         return 0;
+}
+
+int unit_catalog_new(const char *root, UnitCatalog **ret) {
+        return catalog_new(root, search_path_system, ret);
+}
+
+int unit_catalog_new_user(const char *root, UnitCatalog **ret) {
+        return catalog_new(root, search_path_user, ret);
 }
 
 static const Entry *find_entry(const UnitCatalog *c, const char *name) {
@@ -300,10 +289,10 @@ int unit_catalog_find(UnitCatalog *c, const char *section, char ***ret) {
 int unit_catalog_find_for_all(UnitCatalog *c, const char *section, char **ret) {
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < ELEMENTSOF(directories); i++) {
+        for (char **d = c->directories; r == 0 && *d; d++) {
                 _cleanup_free_ char *path = NULL;
 
-                if (asprintf(&path, "%s" FOR_ALL, directories[i]) < 0)
+                if (asprintf(&path, "%s" FOR_ALL, *d) < 0)
                         return -ENOMEM;
                 r = drop_ins_mention(c, path, section);
                 if (r > 0)
@@ -436,8 +425,50 @@ bool unit_catalog_has_section(const UnitCatalog *c, const char *name, const char
         return found;
 }
 
+/* -EEXIST if it is a socket of the service that is looked for. */
+static int find_service(const IniLine *line, void *userdata) {
+        return line->type == INI_ASSIGNMENT && strcmp(line->section, "Socket") == 0 && strcmp(line->key, "Service") == 0 &&
+                               strcmp(line->value, userdata) == 0
+                       ? -EEXIST
+                       : 0;
+}
+
+int unit_catalog_find_socket(const UnitCatalog *c, const char *name, char **ret) {
+        _cleanup_free_ char *own = NULL;
+
+        /* That of "a.service" and of "a@.service" is "a.socket", and of "a@b.service" it can be "a@b.socket", too. */
+        if (asprintf(&own, "%.*s.socket", (int) strcspn(name, "@."), name) < 0)
+                return -ENOMEM;
+        for (char **d = c->directories; *d; d++) {
+                _cleanup_free_ char *path = NULL;
+                struct dirent *entry;
+                bool found = false;
+                DIR *dir;
+
+                if (asprintf(&path, "%s%s", c->root, *d) < 0)
+                        return -ENOMEM;
+                dir = opendir(path);
+                while (dir && !found && (entry = readdir(dir))) {
+                        _cleanup_free_ char *file = NULL;
+
+                        if (!ends_with(entry->d_name, ".socket"))
+                                continue;
+                        if (asprintf(&file, "%s/%s", *d, entry->d_name) < 0)
+                                break;
+                        found = strcmp(entry->d_name, own) == 0 || read_lines(c->root, file, find_service, (void *) name) == -EEXIST;
+                        if (found)
+                                *ret = strdup(entry->d_name);
+                }
+                if (dir)
+                        (void) closedir(dir);
+                if (found)
+                        return *ret ? 1 : -ENOMEM;
+        }
+        return 0;
+}
+
 /* Of "a-b-c.service" also "a-b-.service" and "a-.service", each as "NAME.d" in all directories. */
-static int add_directories(char ***paths, const char *name) {
+static int add_directories(const UnitCatalog *c, char ***paths, const char *name) {
         _cleanup_free_ char *prefix = strdup(name);
         char *end;
 
@@ -447,10 +478,10 @@ static int add_directories(char ***paths, const char *name) {
         if (!*end)
                 end = strrchr(prefix, '.');
         for (const char *n = name;; n = prefix) {
-                for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
+                for (char **d = c->directories; *d; d++) {
                         _cleanup_free_ char *path = NULL;
 
-                        if (asprintf(&path, "%s/%s%s.d", directories[i], n, n == name ? "" : SUFFIX) < 0 ||
+                        if (asprintf(&path, "%s/%s%s.d", *d, n, n == name ? "" : SUFFIX) < 0 ||
                             strv_append(paths, path) < 0)
                                 return -ENOMEM;
                 }
@@ -462,11 +493,11 @@ static int add_directories(char ***paths, const char *name) {
         }
 }
 
-static int add_directories_for_all(char ***paths) {
-        for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
+static int add_directories_for_all(const UnitCatalog *c, char ***paths) {
+        for (char **d = c->directories; *d; d++) {
                 _cleanup_free_ char *path = NULL;
 
-                if (asprintf(&path, "%s" FOR_ALL, directories[i]) < 0 || strv_append(paths, path) < 0)
+                if (asprintf(&path, "%s" FOR_ALL, *d) < 0 || strv_append(paths, path) < 0)
                         return -ENOMEM;
         }
         return 0;
@@ -474,12 +505,12 @@ static int add_directories_for_all(char ***paths) {
 
 /* All names of the unit: its own, those of its aliases, of its template. */
 static int collect_directories(UnitCatalog *c, const char *name, char ***paths) {
-        int r = add_directories(paths, name);
+        int r = add_directories(c, paths, name);
 
         for (size_t i = 0; r >= 0 && i < c->n; i++)
                 if (!c->entries[i].is_drop_ins && strcmp(c->entries[i].name, name) != 0 &&
                     strcmp(unit_catalog_real_name(c, c->entries[i].name), name) == 0)
-                        r = add_directories(paths, c->entries[i].name);
+                        r = add_directories(c, paths, c->entries[i].name);
         return r;
 }
 
@@ -493,7 +524,7 @@ static int load_drop_ins(UnitCatalog *c, UnitFile *unit, const char *template) {
         if (r >= 0 && template)
                 r = collect_directories(c, unit_catalog_real_name(c, template), &paths);
         if (r >= 0)
-                r = add_directories_for_all(&paths);
+                r = add_directories_for_all(c, &paths);
         if (r < 0)
                 return r;
         r = conf_files_list(c->root, (const char *const *) paths, strv_length(paths), DROP_INS_MAX, &files, &failed);

@@ -29,6 +29,9 @@ typedef struct UnitCatalog UnitCatalog;
 
 /* Looks at the directories below `root` ("" for the real ones). Returns 0, -ENOMEM, or another negative errno. */
 int unit_catalog_new(const char *root, UnitCatalog **ret);
+
+/* The same of the caller's user manager, whose search path the environment says ($HOME, $XDG_CONFIG_HOME and so on). */
+int unit_catalog_new_user(const char *root, UnitCatalog **ret);
 UnitCatalog *unit_catalog_free(UnitCatalog *catalog);
 DEFINE_CLEANUP(UnitCatalog *, unit_catalog_free)
 
@@ -52,6 +55,9 @@ const char *unit_catalog_real_name(const UnitCatalog *catalog, const char *name)
 
 /* A directory of drop-ins of all services with the section. Returns 1 with its path (to be freed), 0 if there is none, or -ENOMEM. */
 int unit_catalog_find_for_all(UnitCatalog *catalog, const char *section, char **ret);
+
+/* A socket unit that starts the service. Returns 1 with its name (to be freed), 0 if there is none, or -ENOMEM. */
+int unit_catalog_find_socket(const UnitCatalog *catalog, const char *name, char **ret);
 
 /*
  * Reads a unit. Of drop-ins of all services (service.d) sections that are not

@@ -6,7 +6,8 @@
  * boot and at each daemon-reload, with nothing else running but other
  * generators, so it only reads unit files and writes drop-ins. Whatever is
  * wrong with a unit is the affair of that unit, which then fails to start;
- * nothing of it fails the boot.
+ * nothing of it fails the boot. It is a generator of users' service managers,
+ * too, for the units of these (unit/user-drop-in.h).
  */
 
 #include <fcntl.h>
@@ -20,9 +21,11 @@
 #include "launch/unit-protocol.h"
 #include "model/journal.h"
 #include "unit/drop-in.h"
+#include "unit/user-drop-in.h"
 
 /* What there is, and what of it is to be an app. */
 typedef struct Generator {
+        bool user; /* run by a user's service manager */
         UnitCatalog *catalog;
         char **names;  /* of those that are to be apps */
         char **shared; /* of those whose app others join */
@@ -35,7 +38,7 @@ static void generator_done(Generator *g) {
 }
 
 /* The drop-in of a good unit, or, with a message, of one that is to fail. */
-static int make_text(const UnitFile *unit, const UnitJoin *join, const char *refusal, char **ret, char **ret_message) {
+static int make_text(const Generator *g, const UnitFile *unit, const UnitJoin *join, const char *refusal, char **ret, char **ret_message) {
         _cleanup_free_ char *text = NULL;
         size_t size;
         FILE *f;
@@ -44,7 +47,9 @@ static int make_text(const UnitFile *unit, const UnitJoin *join, const char *ref
         f = open_memstream(&text, &size);
         if (!f)
                 return -ENOMEM;
-        r = refusal ? drop_in_write_refusal(refusal, f) : drop_in_write(unit, join, f, ret_message);
+        r = refusal ? drop_in_write_refusal(refusal, f)
+            : g->user ? user_drop_in_write(g->catalog, unit, f, ret_message)
+                      : drop_in_write(unit, join, f, ret_message);
         if (fclose(f) != 0)
                 return -ENOMEM;
         if (r >= 0)
@@ -96,11 +101,11 @@ static int make_drop_in(const Generator *g, const char *name, UnitFile *unit, ch
         r = unit_file_load(g->catalog, name, unit);
         if (r >= 0 && unit->masked)
                 return 0;
-        if (r >= 0)
+        if (r >= 0 && !g->user)
                 r = unit_join_find(g->catalog, g->names, unit, &join, &message);
         if (r >= 0) {
                 join.shared = strv_contains(g->shared, name);
-                r = make_text(unit, &join, NULL, ret, &message);
+                r = make_text(g, unit, &join, NULL, ret, &message);
         }
         if (r < 0) {
                 const char *why = message ?: strerror(-r);
@@ -108,15 +113,15 @@ static int make_drop_in(const Generator *g, const char *name, UnitFile *unit, ch
                 (void) unit_log(LOG_ERR, 0, name, MESSAGE_UNIT_BROKEN, "%s: [" UNIT_SECTION "]: %s. The unit will not start.", name, why);
                 if (!unit->name)
                         unit->name = strdup(name);
-                r = unit->name ? make_text(unit, NULL, why, ret, NULL) : -ENOMEM;
+                r = unit->name ? make_text(g, unit, NULL, why, ret, NULL) : -ENOMEM;
         }
         return r;
 }
 
 /* Those that are known have drop-ins of their own, which take the place of this one. */
-static int make_prefix_drop_in(const char *name, UnitFile *unit, char **ret) {
+static int make_prefix_drop_in(const Generator *g, const char *name, UnitFile *unit, char **ret) {
         unit->name = strdup(name);
-        return unit->name ? make_text(unit, NULL, "It is to be an app by a drop-in for all units whose names begin so, and was not there "
+        return unit->name ? make_text(g, unit, NULL, "It is to be an app by a drop-in for all units whose names begin so, and was not there "
                                             "when unit files were read (systemctl daemon-reload?)", ret, NULL)
                           : -ENOMEM;
 }
@@ -138,7 +143,7 @@ static void generate(const Generator *g, const char *directory, const char *earl
         _cleanup_free_ char *text = NULL;
         int r;
 
-        r = unit_name_is_prefix(name) ? make_prefix_drop_in(name, &unit, &text) : make_drop_in(g, name, &unit, &text);
+        r = unit_name_is_prefix(name) ? make_prefix_drop_in(g, name, &unit, &text) : make_drop_in(g, name, &unit, &text);
         if (r >= 0 && text)
                 r = write_text(directory, &unit, text);
         if (r >= 0 && text)
@@ -153,10 +158,10 @@ static void generate(const Generator *g, const char *directory, const char *earl
 }
 
 /* The service manager gives generators no stderr that anybody would read, and at boot there is no journal yet. */
-static void set_up_log(void) {
+static void set_up_log(const char *scope) {
         int fd;
 
-        if (!getenv("SYSTEMD_SCOPE"))
+        if (!scope)
                 return;
         if (access("/run/systemd/journal/socket", F_OK) >= 0) {
                 log_set_target(LOG_TARGET_JOURNAL);
@@ -171,6 +176,7 @@ static void set_up_log(void) {
 
 int main(int argc, char *argv[]) {
         _cleanup_(generator_done) Generator g = {};
+        const char *scope = getenv("SYSTEMD_SCOPE");
         _cleanup_free_ char *for_all = NULL;
         int r;
 
@@ -182,12 +188,13 @@ int main(int argc, char *argv[]) {
                 log_error("This program takes the three directories of systemd.generator(7).");
                 return EXIT_FAILURE;
         }
-        set_up_log();
+        set_up_log(scope);
         (void) umask(0022);
-        r = unit_catalog_new("", &g.catalog);
+        g.user = scope && strcmp(scope, "user") == 0;
+        r = g.user ? unit_catalog_new_user("", &g.catalog) : unit_catalog_new("", &g.catalog);
         if (r >= 0)
                 r = unit_catalog_find(g.catalog, UNIT_SECTION, &g.names);
-        if (r >= 0)
+        if (r >= 0 && !g.user)
                 r = unit_join_find_shared(g.catalog, g.names, &g.shared);
         if (r >= 0)
                 r = unit_catalog_find_for_all(g.catalog, UNIT_SECTION, &for_all);

@@ -125,6 +125,39 @@ START_TEST(instances) {
 }
 END_TEST
 
+/* Of a user's manager the environment says where units are, and which sockets are a service's is in the files of these. */
+START_TEST(user) {
+        static const char service[] = "[Service]\nExecStart=/a\n[X-AppSwitch]\nName=a\n", socket[] = "[Socket]\nService=a.service\n";
+        _cleanup_(unit_catalog_freep) UnitCatalog *catalog = NULL, *system_catalog = NULL;
+        _cleanup_strv_ char **names = NULL;
+        _cleanup_free_ char *name = NULL, *own = NULL;
+        char command[512];
+
+        (void) snprintf(command, sizeof(command), "mkdir -p %s/home/.config/systemd/user %s/x/systemd/user %s/usr/lib/systemd/user", root, root, root);
+        ck_assert_int_eq(system(command), 0);
+        ck_assert_int_eq(setenv("HOME", "/home", true), 0);
+        ck_assert_int_eq(unsetenv("XDG_CONFIG_HOME"), 0);
+        ck_assert_int_eq(setenv("XDG_DATA_DIRS", "relative:/x", true), 0);
+        make("../../../home/.config/systemd/user/a.service", service, strlen(service));
+        make("../../../x/systemd/user/b.service", service, strlen(service));
+        make("../../../usr/lib/systemd/user/b.service", "", 0);
+        make("../../../usr/lib/systemd/user/b.socket", "", 0);
+        make("../../../usr/lib/systemd/user/of-a.socket", socket, strlen(socket));
+        make("c.service", service, strlen(service));
+        ck_assert_int_eq(unit_catalog_new_user(root, &catalog), 0);
+        ck_assert_int_eq(unit_catalog_find(catalog, "X-AppSwitch", &names), 0);
+        ck_assert_uint_eq(strv_length(names), 2);
+        ck_assert(strv_contains(names, "a.service") && strv_contains(names, "b.service"));
+        ck_assert_int_eq(unit_catalog_find_socket(catalog, "a.service", &name), 1);
+        ck_assert_str_eq(name, "of-a.socket");
+        ck_assert_int_eq(unit_catalog_find_socket(catalog, "b@x.service", &own), 1);
+        ck_assert_str_eq(own, "b.socket");
+        ck_assert_int_eq(unit_catalog_find_socket(catalog, "c.service", &own), 0);
+        ck_assert_int_eq(unit_catalog_new(root, &system_catalog), 0);
+        ck_assert_int_eq(unit_catalog_find_socket(system_catalog, "a.service", &own), 0);
+}
+END_TEST
+
 int main(void) {
-        return UNIT_RUN("unit-file", setup, teardown, lines, instances);
+        return UNIT_RUN("unit-file", setup, teardown, lines, instances, user);
 }

@@ -7,6 +7,7 @@
 #include "unit.h"
 #include "basic/text.h"
 #include "unit/exec-line.h"
+#include "unit/run-options.h"
 #include "unit/sandbox.h"
 #include "unit/settings.h"
 
@@ -30,6 +31,46 @@ START_TEST(lines) {
 
                 ck_assert_int_eq(exec_line_wrap(cases[i].line, "/w", "-x", &wrapped), 0);
                 ck_assert_str_eq(wrapped, cases[i].wrapped);
+        }
+}
+END_TEST
+
+/* Those of each command of a line count, and what looks like one inside of a word does not. */
+START_TEST(prefixes) {
+        ck_assert_int_eq(exec_line_find_prefix("-:/bin/a @b !c", "@+!"), '\0');
+        ck_assert_int_eq(exec_line_find_prefix("-@/bin/a b", "@+!"), '@');
+        ck_assert_int_eq(exec_line_find_prefix("/bin/a ; -!!/bin/b", "@+!"), '!');
+        ck_assert_int_eq(exec_line_find_prefix("/bin/a ';' +b", "@+!"), '\0');
+        ck_assert_int_eq(exec_line_find_prefix("", "@+!"), '\0');
+}
+END_TEST
+
+/* A section as the command line of `ax run`, which stops what is left where the service manager would. */
+START_TEST(run_options) {
+        static const struct {
+                const char *mode;
+                bool service;
+                const char *wanted;
+        } cases[] = {
+                { "mixed", true, "run --quiet --stop-rest --ip=198.18.0.9 --tag=a=b --tag=c=d --name=%i" },
+                { "process", true, "run --quiet --ip=198.18.0.9 --tag=a=b --tag=c=d --name=%i" },
+                { "mixed", false, "run --quiet --ip=198.18.0.9 --tag=a=b --tag=c=d --name=%i" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(unit_file_done) UnitFile unit = {};
+                _cleanup_strv_ char **words = NULL;
+                _cleanup_free_ char *text = NULL;
+
+                ck_assert_int_eq(unit_file_assign(&unit, "Service", "KillMode", cases[i].mode), 0);
+                ck_assert_int_eq(unit_file_assign(&unit, UNIT_SECTION, "Name", "other"), 0);
+                ck_assert_int_eq(unit_file_assign(&unit, UNIT_SECTION, "Address", "198.18.0.9"), 0);
+                ck_assert_int_eq(unit_file_assign(&unit, UNIT_SECTION, "Tag", "a=b, c=d"), 0);
+                ck_assert_int_eq(unit_file_assign(&unit, UNIT_SECTION, "Name", ""), 0);
+                ck_assert_int_eq(unit_file_assign(&unit, UNIT_SECTION, "name", "%i"), 0);
+                ck_assert_int_eq(run_options_format(&unit, cases[i].service, &words), 0);
+                text = strv_join(words, " ");
+                ck_assert_str_eq(text, cases[i].wanted);
         }
 }
 END_TEST
@@ -101,5 +142,5 @@ START_TEST(sandboxes) {
 END_TEST
 
 int main(void) {
-        return UNIT_RUN("unit", NULL, NULL, lines, specifiers, settings, sandboxes);
+        return UNIT_RUN("unit", NULL, NULL, lines, prefixes, run_options, specifiers, settings, sandboxes);
 }
