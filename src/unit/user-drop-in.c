@@ -110,5 +110,8 @@ int user_drop_in_write(const UnitCatalog *catalog, const UnitFile *unit, FILE *f
         if (!options)
                 return -ENOMEM;
         (void) fputs("# Made by appswitch-generator of [" UNIT_SECTION "]: see appswitch.unit(5).\n[Service]\n", f);
+        /* What a process writes the journal has under its scope, and would have as that of `ax`. */
+        if (!unit_file_get(unit, "Service", "SyslogIdentifier"))
+                (void) fputs("SyslogIdentifier=%N\n", f);
         return drop_in_write_commands(unit, AX_PATH, options, f);
 }

@@ -37,6 +37,16 @@ nothing_is_left() {
 host_sh 'mkdir -p /home/bob/.config/systemd/user /home/alice/.config/systemd/user; chown -R alice: /home/alice/.config; chown -R bob: /home/bob/.config
     systemctl start "user@$(id -u alice)" "user@$(id -u bob)"' || bail 'managers of alice and bob'
 
+### one that does not end when it is told to, which takes a while: the rest of it is at the end
+unit uu-deaf.service '[Service]' TimeoutStopSec=1 'ExecStart=/bin/sh -c "trap : TERM; echo deaf; while :; do sleep 0.1; done; : ud-deaf"' '[X-AppSwitch]'
+as alice systemctl --user daemon-reload
+start uu-deaf
+logs() {
+    [[ $(host journalctl -q -o cat -t uu-deaf --since "@$since") == deaf ]]
+}
+ok 'what a unit writes is in the journal by its name' wait_until 10 logs
+as alice systemctl --user stop --no-block uu-deaf
+
 ### nginx, as a unit of alice's
 answer() {
     host_sh 'cat >/tmp/uu-nginx.conf' <<CONF
@@ -110,12 +120,6 @@ ok 'one that dies of a signal is started again' wait_until 10 again
 run as alice systemctl --user stop 'uu-*'
 is "$STATUS" 0 'all of them are stopped'
 ok 'and nothing is left, children included' wait_until 15 nothing_is_left
-unit uu-deaf.service '[Service]' TimeoutStopSec=1 'ExecStart=/bin/sh -c "trap : TERM; touch /tmp/uu-deaf; while :; do sleep 0.1; done; : 7707"' '[X-AppSwitch]'
-as alice systemctl --user daemon-reload
-start uu-deaf
-ok 'one that is deaf' wait_until 10 host test -e /tmp/uu-deaf
-as alice systemctl --user stop uu-deaf
-is "$(show Result uu-deaf)" timeout 'is killed when it is time'
 
 ### what cannot be
 touch='ExecStart=/bin/touch /tmp/uu-unfenced'
@@ -159,6 +163,11 @@ run as bob systemctl --user start uu-bob
 isnt "$STATUS" 0 'who may not have an address'
 is "$(host_sh 'ls /tmp/uu-unfenced 2>/dev/null')" '' 'does not run without it, either'
 
-ok 'of the one that was killed nothing is left' wait_until 20 nothing_is_left
+### the deaf one
+is "$(show ActiveState uu-deaf) $(show Result uu-deaf)" 'failed timeout' 'one that does not end is killed when it is time'
+deaf_is_gone() {
+    [[ ! $(host pgrep -u alice -f ud-deaf) ]]
+}
+ok 'with all that it has' wait_until 20 deaf_is_gone
 
 done_testing
