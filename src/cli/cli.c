@@ -56,7 +56,7 @@ static const Verb verbs[] = {
         { "drain", "APP…", "Give apps no new connections", drain_options, false, verb_drain },
         { "wait", "NAME[:PORT]", "Wait until an app listens for a name", wait_options, false, verb_wait },
         { "doctor", NULL, "Look whether this host has what apps need", NULL, false, verb_doctor, .local = true },
-        { "verify", "UNIT…", "Look whether units can be the apps that their files say", NULL, false, verb_verify, .local = true },
+        { "verify", "UNIT…", "Look whether units can be the apps that their files say", verify_options, false, verb_verify, .local = true },
         { "systemd-run", "[OPTION…] COMMAND…", "Run a service as systemd-run(1) does; AppSwitch= makes it an app", NULL, true, verb_systemd_run },
         { "tag", "APP… [+|-]KEY=VALUE…", "Change the tags of apps", tag_options, true, verb_tag },
 };

@@ -56,7 +56,7 @@ int cli_parser_next(OptionParser *p, const Verb *verb, Settings *settings, const
 int cli_parse_plain(OptionParser *p, const Verb *verb, Settings *settings, char **argv);
 
 /* The verbs. */
-extern const Option run_options[], kill_options[], create_options[], edit_options[], drain_options[];
+extern const Option run_options[], kill_options[], create_options[], edit_options[], drain_options[], verify_options[];
 extern const Option tag_options[];
 extern const Option plot_options[];
 extern const Option wait_options[];

@@ -15,7 +15,7 @@ at_exit() {
 }
 # as USER CMD...: with that user's service manager
 as() {
-    host_sh 'exec runuser -u "$1" -- env XDG_RUNTIME_DIR="/run/user/$(id -u "$1")" "${@:2}"' "$@"
+    host_sh 'exec runuser -u "$1" -- env HOME="/home/$1" XDG_RUNTIME_DIR="/run/user/$(id -u "$1")" "${@:2}"' "$@"
 }
 # unit_in DIRECTORY NAME LINE...
 unit_in() {
@@ -145,6 +145,11 @@ refused "Unknown key 'Nmae='" "$touch" '[X-AppSwitch]' Nmae=x
 unit uu-door.socket '[Socket]' ListenStream=/tmp/uu-door Service=uu-bad10.service
 as alice systemctl --user daemon-reload
 names=("${!bad[@]}")
+run as alice ax verify --user uu-nginx uu-global uu-of@a
+is "$STATUS $ERR" '0 ' 'ax verify --user finds nothing wrong with the good ones'
+run as alice ax verify --user uu-bad0 uu-bad10
+is "$STATUS" 1 'and with others it does'
+like "$ERR" "${bad[0]}.*${bad[10]}" 'and says what'
 start "${names[@]/#/uu-bad}"
 isnt "$STATUS" 0 'units that cannot be apps do not start'
 is "$(as alice systemctl --user is-failed "${names[@]/#/uu-bad}" | sort -u)" failed 'none of them'
