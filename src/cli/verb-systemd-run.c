@@ -341,6 +341,17 @@ static int add_property(Run *run, const char *property) {
         return 0;
 }
 
+/* What is written comes from the command, not from the program before it. */
+static int append_identifier(Run *run, const char *path) {
+        const char *slash = strrchr(path, '/');
+        _cleanup_free_ char *option = NULL;
+
+        if (unit_file_get(&run->unit, "Service", "SyslogIdentifier"))
+                return 0;
+        return asprintf(&option, "--property=SyslogIdentifier=%s", slash ? slash + 1 : path) < 0 ? -ENOMEM :
+                                                                                               strv_append(&run->handed, option);
+}
+
 /* A service of the system's: in the namespace of its app, with a small program before the command. */
 static int make_service(Run *run, char ***argv) {
         _cleanup_strv_ char **unit_options = NULL, **properties = NULL;
@@ -361,6 +372,8 @@ static int make_service(Run *run, char ***argv) {
             asprintf(&after, "--property=After=" UNIT_PREPARER "%s", run->unit.name) < 0)
                 return log_oom();
         r = append_all(&run->handed, (char *[]){ netns, requires, after, NULL });
+        if (r >= 0)
+                r = append_identifier(run, path);
         if (r >= 0)
                 r = append_settings(run);
         for (char **p = properties; r >= 0 && p && *p; p++)

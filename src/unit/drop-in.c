@@ -136,6 +136,26 @@ static void write_preparer(const UnitJoin *join, bool starts, FILE *f) {
         (void) fprintf(f, "\n[Service]\nNetworkNamespacePath=" UNIT_NETNS_DIRECTORY "/%s\n", of);
 }
 
+/* What is written comes from the service's program, not from the one before it. */
+static int write_identifier(const UnitFile *unit, FILE *f) {
+        _cleanup_free_ char *identifier = NULL;
+        const char *line = NULL;
+        int r;
+
+        for (size_t i = 0; i < unit->n; i++) {
+                const UnitAssignment *a = &unit->assignments[i];
+
+                if (strcmp(a->section, "Service") == 0 && strcmp(a->key, "ExecStart") == 0)
+                        line = !*a->value ? NULL : line ?: a->value;
+        }
+        if (!line || unit_file_get(unit, "Service", "SyslogIdentifier"))
+                return 0;
+        r = exec_line_identifier(line, &identifier);
+        if (identifier)
+                (void) fprintf(f, "SyslogIdentifier=%s\n", identifier);
+        return r;
+}
+
 int drop_in_write(const UnitFile *unit, const UnitJoin *join, FILE *f, char **ret_message) {
         _cleanup_strv_ char **options = NULL, **properties = NULL;
         _cleanup_free_ char *joined = NULL;
@@ -158,7 +178,9 @@ int drop_in_write(const UnitFile *unit, const UnitJoin *join, FILE *f, char **re
         write_preparer(join, starts, f);
         for (char **p = properties; p && *p; p++)
                 (void) fprintf(f, "%s\n", *p);
-        r = drop_in_write_commands(unit, sandbox.exec_path, joined, f);
+        r = write_identifier(unit, f);
+        if (r >= 0)
+                r = drop_in_write_commands(unit, sandbox.exec_path, joined, f);
         if (r >= 0)
                 write_sections(unit, join, f);
         return r;

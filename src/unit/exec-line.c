@@ -101,6 +101,21 @@ char exec_line_find_prefix(const char *line, const char *prefixes) {
         return '\0';
 }
 
+int exec_line_identifier(const char *line, char **ret) {
+        const char *path = line + strspn(line, space);
+        size_t length, at;
+
+        path += strspn(path, PREFIXES);
+        length = word_length(path);
+        for (at = length; at > 0 && path[at - 1] != '/'; at--)
+                if (strchr("\"'\\", path[at - 1])) {
+                        *ret = NULL;
+                        return 0;
+                }
+        *ret = at < length ? strndup(path + at, length - at) : NULL;
+        return at < length && !*ret ? -ENOMEM : 0;
+}
+
 char *exec_line_quote(const char *word) {
         char *text = malloc(2 * strlen(word) + 3), *to = text;
 

@@ -17,5 +17,11 @@ int exec_line_wrap(const char *line, const char *wrapper, const char *options, c
 /* Of all commands of a line the first prefix that is one of `prefixes`, or '\0'. */
 char exec_line_find_prefix(const char *line, const char *prefixes);
 
+/*
+ * What the first command of a line is called in the journal (SyslogIdentifier=) unless that is set: the last part of its
+ * path, with its specifiers. Returns 0 and the name (to be freed), or NULL for a path with quotes, or -ENOMEM.
+ */
+int exec_line_identifier(const char *line, char **ret);
+
 /* A word that means just itself in such a line (to be freed), or NULL: out of memory. */
 char *exec_line_quote(const char *word);

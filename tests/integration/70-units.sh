@@ -174,6 +174,10 @@ APP=$(app_of xu-web.service)
 wait_for_listen "$APP" 81
 run client -- curl -s http://xu-other:81/xu
 is "$OUT" 'hello from a unit' 'another command in a drop-in of whatever name is one of the app'
+logged() {
+    [[ $(host journalctl --no-pager --quiet --output=cat --identifier=python3 --unit=xu-web) == *'GET /xu'* ]]
+}
+ok 'what it writes is in the journal by the name of its program' wait_until 5 logged
 host systemctl stop xu-web
 
 # A process outside of the unit is not one of the app, whatever it says.

@@ -38,6 +38,10 @@ like "$(host_sh 'tr "\0" " " <"/proc/$1/cmdline"' "$OUT")" '^/usr/bin/python3 -m
 host systemctl restart appswitchd
 run client -- curl -s http://xr-web/xr
 is "$OUT" 'hello from systemd-run' 'a restart of the daemon is survived'
+logged() {
+    [[ $(host journalctl --no-pager --quiet --output=cat --identifier=python3 --unit=xr-web) == *'GET /xr'* ]]
+}
+ok 'what it writes is in the journal by the name of its program' wait_until 5 logged
 host systemctl stop xr-web
 gone() {
     [[ ! $(host_sh 'ls /run/appswitch/netns | grep xr-') ]]

@@ -35,6 +35,32 @@ START_TEST(lines) {
 }
 END_TEST
 
+/* As the service manager names what has no SyslogIdentifier=. */
+START_TEST(identifiers) {
+        static const struct {
+                const char *line, *name;
+        } names[] = {
+                { "/bin/a b", "a" },
+                { " -!@/usr/lib/x/b-c.d /e", "b-c.d" },
+                { "/opt/%i/d-%i --x ; /bin/e", "d-%i" },
+                { "f", "f" },
+                { "/bin/", NULL },
+                { "\"/opt/a b/c d\" x", NULL },
+                { "", NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                _cleanup_free_ char *name = NULL;
+
+                ck_assert_int_eq(exec_line_identifier(names[i].line, &name), 0);
+                if (names[i].name)
+                        ck_assert_str_eq(name, names[i].name);
+                else
+                        ck_assert_ptr_null(name);
+        }
+}
+END_TEST
+
 /* Those of each command of a line count, and what looks like one inside of a word does not. */
 START_TEST(prefixes) {
         ck_assert_int_eq(exec_line_find_prefix("-:/bin/a @b !c", "@+!"), '\0');
@@ -142,5 +168,5 @@ START_TEST(sandboxes) {
 END_TEST
 
 int main(void) {
-        return UNIT_RUN("unit", NULL, NULL, lines, prefixes, run_options, specifiers, settings, sandboxes);
+        return UNIT_RUN("unit", NULL, NULL, lines, identifiers, prefixes, run_options, specifiers, settings, sandboxes);
 }
