@@ -72,9 +72,3 @@ int pair_set_mark(int fd, uint32_t bits, bool on) {
 bool pair_get_mark(int fd, uint32_t bits) {
         return read_mark(fd) & bits;
 }
-
-bool pair_take_mark(int fd, uint32_t bit) {
-        const uint32_t old = read_mark(fd);
-
-        return (old & bit) && write_mark(fd, old & ~bit) >= 0;
-}

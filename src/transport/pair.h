@@ -50,6 +50,3 @@ int pair_set_mark(int fd, uint32_t bits, bool on);
 
 /* Whether any of the bits is set. */
 bool pair_get_mark(int fd, uint32_t bits);
-
-/* Clears a bit. Returns whether it was set. */
-bool pair_take_mark(int fd, uint32_t bit);

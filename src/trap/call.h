@@ -12,6 +12,7 @@ typedef struct CallNote CallNote;
 /* What lies in the shared memory for each call under way. */
 struct CallSlot {
         uint64_t filter; /* its number, 0: free */
+        uint64_t told;   /* of a connect: the mark that nobody was told its outcome is taken off, and the answer is next */
         struct seccomp_notif notif;
 };
 

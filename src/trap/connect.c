@@ -269,9 +269,14 @@ static void connect_again(Connect *c, const CallLook *look) {
                 disconnect(c);
                 return;
         }
-        if (!pair_take_mark(call->fd, PAIR_MARK_UNREPORTED)) {
-                (void) call_fail(call, -EISCONN);
-                return;
+        /* Whoever dies between the mark and the answer leaves a call that was told, and the next one tells it again. */
+        if (!call->slot->told) {
+                if (!pair_get_mark(call->fd, PAIR_MARK_UNREPORTED)) {
+                        (void) call_fail(call, -EISCONN);
+                        return;
+                }
+                call->slot->told = true;
+                (void) pair_set_mark(call->fd, PAIR_MARK_UNREPORTED, false);
         }
         /*
          * The daemon that made the pair died before it gave the other end to the server: once more. Unless the server
@@ -280,6 +285,7 @@ static void connect_again(Connect *c, const CallLook *look) {
         if (call->resumed && hung_up(call->fd) && call->trap->sw->delivered_connect != call->slot->notif.id) {
                 SocketName name = c->socket.name;
 
+                call->slot->told = false;
                 c->bound = (Endpoint){ .address.family = name.local.address.family };
                 c->foreign = true;
                 c->flags = call_get_flags(call);
