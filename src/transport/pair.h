@@ -50,3 +50,6 @@ int pair_set_mark(int fd, uint32_t bits, bool on);
 
 /* Whether any of the bits is set. */
 bool pair_get_mark(int fd, uint32_t bits);
+
+/* Clears a bit. Returns whether it was set; `taken`, which may outlive us, says so before it is cleared. */
+bool pair_take_mark(int fd, uint32_t bit, uint64_t *taken);

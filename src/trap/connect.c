@@ -270,13 +270,9 @@ static void connect_again(Connect *c, const CallLook *look) {
                 return;
         }
         /* Whoever dies between the mark and the answer leaves a call that was told, and the next one tells it again. */
-        if (!call->slot->told) {
-                if (!pair_get_mark(call->fd, PAIR_MARK_UNREPORTED)) {
-                        (void) call_fail(call, -EISCONN);
-                        return;
-                }
-                call->slot->told = true;
-                (void) pair_set_mark(call->fd, PAIR_MARK_UNREPORTED, false);
+        if (!call->slot->told && !pair_take_mark(call->fd, PAIR_MARK_UNREPORTED, &call->slot->told)) {
+                (void) call_fail(call, -EISCONN);
+                return;
         }
         /*
          * The daemon that made the pair died before it gave the other end to the server: once more. Unless the server
