@@ -4,17 +4,12 @@
 # ax wait, and units that are ordered by names: done when an app listens for the name, and not before.
 # timeout: 60
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/units.sh"
 mark_journal
 
-dir=/etc/systemd/system
 at_exit() {
     host_sh 'systemctl stop "xw-*" "appswitch-name@xw-*"; ax remove xw-front; rm -rf /etc/systemd/system/xw-* /run/systemd/system/appswitch-name@* /tmp/xw-*
         systemctl daemon-reload; systemctl reset-failed "xw-*" "appswitch-name@xw-*"' >/dev/null 2>&1
-}
-unit() {
-    local name=$1
-    shift
-    printf '%s\n' "$@" | host tee "$dir/$name" >/dev/null
 }
 # waiter TEXT NAME...: one that waits in the background, as a service of its own
 waiter() {
@@ -83,24 +78,21 @@ unit xw-after.service '[Unit]' Wants=appswitch-name@xw-unit:80.service After=app
 unit xw-unit.service '[Service]' 'ExecStart=/bin/sh -c "until test -e /tmp/xw-go; do sleep 0.1; done; exec python3 -m http.server 80"' '[X-AppSwitch]' Name=xw-unit
 host systemctl daemon-reload
 host systemctl start --no-block xw-after xw-unit
-waiting() {
-    [[ $(host systemctl show -P ActiveState "$1") == "$2" ]]
-}
-ok 'a unit waits for a name' wait_until 20 waiting appswitch-name@xw-unit:80 activating
+ok 'a unit waits for a name' wait_until 20 is_state appswitch-name@xw-unit:80 activating
 is "$(host_sh 'id -un $(stat -c %u "/proc/$(systemctl show -P MainPID "$1")")' appswitch-name@xw-unit:80)" appswitch-wait 'as a user of its own'
-ok 'its app is there, and does not listen' wait_until 20 waiting xw-unit active
-ok 'so it is not started' waiting xw-after inactive
+ok 'its app is there, and does not listen' wait_until 20 is_state xw-unit active
+ok 'so it is not started' is_state xw-after inactive
 host touch /tmp/xw-go
-ok 'it is when the app listens' wait_until 20 waiting xw-after active
+ok 'it is when the app listens' wait_until 20 is_state xw-after active
 ran() {
     host grep -q xw-unit /tmp/xw-services
 }
 ok 'which it finds there' wait_until 10 ran
-ok 'and nothing of the waiting is left' wait_until 10 waiting appswitch-name@xw-unit:80 inactive
+ok 'and nothing of the waiting is left' wait_until 10 is_state appswitch-name@xw-unit:80 inactive
 host_sh 'systemctl stop xw-unit; rm /tmp/xw-go; systemctl restart --no-block xw-after'
-ok 'a restart waits anew' wait_until 20 waiting appswitch-name@xw-unit:80 activating
+ok 'a restart waits anew' wait_until 20 is_state appswitch-name@xw-unit:80 activating
 host_sh 'touch /tmp/xw-go; systemctl start xw-unit'
-ok 'and goes through' wait_until 20 waiting xw-after active
+ok 'and goes through' wait_until 20 is_state xw-after active
 host systemctl stop xw-after xw-unit
 unit xw-after.service '[Unit]' Requires=appswitch-name@xw-unit.service After=appswitch-name@xw-unit.service '[Service]' 'ExecStart=/bin/sleep 1000'
 host_sh 'mkdir -p "/run/systemd/system/appswitch-name@xw-unit.service.d"

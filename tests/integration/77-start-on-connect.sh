@@ -4,26 +4,12 @@
 # Units that are started by the first connect to them.
 # timeout: 120
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/units.sh"
 mark_journal
 
-dir=/etc/systemd/system
 at_exit() {
     host_sh 'systemctl stop "xs-*" "appswitch-start@xs-*"; rm -rf /etc/systemd/system/xs-* /srv/xs /tmp/xs-*; systemctl daemon-reload
         systemctl reset-failed "xs-*" "appswitch-start@xs-*"' >/dev/null 2>&1
-}
-unit() {
-    local name=$1
-    shift
-    printf '%s\n' "$@" | host tee "$dir/$name" >/dev/null
-}
-connect_many() {
-    client -- /usr/bin/python3 "$PROGRAMS/connect-many.py" "$@"
-}
-state() {
-    host systemctl show -P ActiveState "$1"
-}
-starts() {
-    host journalctl --no-pager -o cat --since "@$since" -u "$1" _PID=1 | grep -c "^Started"
 }
 host_sh 'mkdir -p /srv; echo started by a connect >/srv/xs'
 unit xs-web.service '[Service]' 'ExecStartPre=/bin/sleep 1' 'ExecStart=/usr/bin/python3 -m http.server --directory /srv 8000' '[X-AppSwitch]' \

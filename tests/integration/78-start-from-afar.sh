@@ -4,35 +4,18 @@
 # Units that are started by connections from outside (Expose=), and by those to virtual services.
 # timeout: 240
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/units.sh"
 need_command curl nginx redis-server ip
 mark_journal
 
-dir=/etc/systemd/system
 at_exit() {
     host_sh 'systemctl stop "xa-*" "appswitch-start@xa-*"; ax remove xa-front; ip netns del xa-world
         rm -rf /etc/systemd/system/xa-* /srv/xa /tmp/xa-*; systemctl daemon-reload
         systemctl reset-failed "xa-*" "appswitch-start@xa-*"' >/dev/null 2>&1
 }
-unit() {
-    local name=$1
-    shift
-    printf '%s\n' "$@" | host tee "$dir/$name" >/dev/null
-}
 # make NAME: reads it, and makes it known.
 make() {
     host_sh 'systemctl daemon-reload; systemctl stop "$1"; systemctl restart "appswitch-start@$1"; systemctl reset-failed "$1"' "$1" 2>/dev/null
-}
-many() {
-    host /usr/bin/python3 "$PROGRAMS/connect-many.py" "$@"
-}
-client_many() {
-    client -- /usr/bin/python3 "$PROGRAMS/connect-many.py" "$@"
-}
-state() {
-    host systemctl show -P ActiveState "$1"
-}
-starts() {
-    host journalctl --no-pager -o cat --since "@$since" -u "$1" _PID=1 | grep -c "^Started"
 }
 late() {
     sed -n 's/^late: //p' <<<"$OUT"
@@ -57,11 +40,11 @@ run world curl -sS --interface 203.0.113.66 http://203.0.113.65:8078/
 is "$OUT" 'started by a connect of 203.0.113.66' 'a connection to its port of the host starts it, and is of its true client' || diag "$ERR"
 host systemctl stop xa-web
 mark_journal
-run many 127.0.0.1 8078 100 /tmp/xa-web
+run host_connect_many 127.0.0.1 8078 100 /tmp/xa-web
 like "$OUT" 'ok: 100' '100 at once get through' || diag "$ERR"
 is "$(starts xa-web)" 1 'by one start'
 host systemctl stop xa-web
-run client_many xa-web 8000 100 /tmp/xa-web
+run connect_many xa-web 8000 100 /tmp/xa-web
 like "$OUT" 'ok: 100' 'as do those of an app'
 within "$(late)" -500 600 'who need not wait for the kernel to repeat itself'
 
@@ -90,7 +73,7 @@ host systemctl restart appswitchd
 run world curl -sS "http://[2001:db8:78::1]:8079/"
 like "$OUT" '2001:db8:78::2' 'a new daemon knows that, too'
 host systemctl stop xa-nginx
-run many 127.0.0.1 8079 100
+run host_connect_many 127.0.0.1 8079 100
 like "$OUT" 'ok: 100' '100 at once'
 
 ### who may not
@@ -112,9 +95,9 @@ like "$OUT" 'started' 'redis, for a client that waits until it is there'
 unit xa-web.service '[Service]' 'ExecStartPre=/bin/sh -c "until test -e /tmp/xa-go; do sleep 0.1; done"' "ExecStart=$server 8000 0 /tmp/xa-web" \
     '[X-AppSwitch]' Name=xa-web Listen=8000/tcp StartOnConnect=yes Expose=8000:8078
 make xa-web
-many 127.0.0.1 8078 100 >"$scratch/outside" 2>&1 &
+host_connect_many 127.0.0.1 8078 100 >"$scratch/outside" 2>&1 &
 outside=$!
-client_many xa-web 8000 40 >"$scratch/inside" 2>&1 &
+connect_many xa-web 8000 40 >"$scratch/inside" 2>&1 &
 inside=$!
 begun() {
     grep -q begun "$scratch/inside" && grep -q begun "$scratch/outside" && [[ $(state xa-web) == activating ]]
@@ -136,9 +119,9 @@ mark_journal
 failing() {
     : >"$scratch/inside"
     : >"$scratch/outside"
-    many 127.0.0.1 8078 100 >"$scratch/outside" 2>&1 &
+    host_connect_many 127.0.0.1 8078 100 >"$scratch/outside" 2>&1 &
     outside=$!
-    client_many xa-web 8000 40 >"$scratch/inside" 2>&1 &
+    connect_many xa-web 8000 40 >"$scratch/inside" 2>&1 &
     inside=$!
     wait_until 20 begun || fail 'they wait'
 }
@@ -165,7 +148,7 @@ make xa-web
 host ax create xa-front --port 80:8000 --backend app:xa-web --runtime
 is "$(state xa-web)" inactive 'behind a virtual service it is stopped'
 mark_journal
-run client_many xa-front 80 100 /tmp/xa-web
+run connect_many xa-front 80 100 /tmp/xa-web
 like "$OUT" 'ok: 100' '100 first connects to that get through' || diag "$ERR"
 is "$(starts xa-web)" 1 'by one start'
 within "$(late)" -500 600 'and are not late'
@@ -174,16 +157,16 @@ start_app --name xa-other -- /usr/bin/python3 "$PROGRAMS/server-late.py" 8000 0 
 wait_for_listen "$APP" 8000
 host ax remove xa-front
 host ax create xa-front --port 80:8000 --backend app:xa-web --backend app:xa-other --runtime
-run client_many xa-front 80 20
+run connect_many xa-front 80 20
 like "$OUT" 'ok: 20' 'if another backend runs'
 is "$(state xa-web)" inactive 'it is not started'
 stop_app "$APP"
-run client_many xa-front 80 20
+run connect_many xa-front 80 20
 like "$OUT" 'ok: 20' 'when that is gone'
 is "$(state xa-web)" active 'it is'
 host systemctl stop xa-web
 unit xa-web.service '[Service]' Type=oneshot 'ExecStart=/bin/false' '[X-AppSwitch]' Name=xa-web Listen=8000/tcp StartOnConnect=yes
 make xa-web
-run client_many xa-front 80 20
+run connect_many xa-front 80 20
 like "$OUT" 'Connection refused: 20' 'and a failure is told as ever'
 done_testing

@@ -4,24 +4,13 @@
 # Units that are started by connections, and stopped when nobody is connected (StopWhenIdleSec=).
 # timeout: 240
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/units.sh"
 need_command curl nginx redis-server
 mark_journal
 
-dir=/etc/systemd/system
 at_exit() {
     host_sh 'systemctl stop "xi-*" "appswitch-start@xi-*"; rm -rf /etc/systemd/system/xi-* /srv/xi /tmp/xi-*; systemctl daemon-reload
         systemctl reset-failed "xi-*" "appswitch-start@xi-*"' >/dev/null 2>&1
-}
-unit() {
-    local name=$1
-    shift
-    printf '%s\n' "$@" | host tee "$dir/$name" >/dev/null
-}
-state() {
-    host systemctl show -P ActiveState "$1"
-}
-is_state() {
-    [[ $(state "$1") == "$2" ]]
 }
 stops() {
     journal_since | grep -c 'is stopped, as nobody was connected'
