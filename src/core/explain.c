@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -98,10 +99,28 @@ static int explain_nobody(Manager *m, const Party *client, const Identity *ident
                    client->identity == identity ? "it is the app itself" : route_reason(&route, reason));
 }
 
+/* Somebody takes it, or is started to. */
+static int explain_allowed(const Party *client, const Identity *identity, const char *endpoint, const Route *route, Explanation *e) {
+        const Party *taker = route->starts ?: route->backend ? route->backend->party : NULL;
+        const Party *server = identity && identity->service ? &identity->service->party : taker;
+        char reason[ROUTE_REASON_MAX], starts[NAME_MAX + 16] = "";
+
+        e->allowed = true;
+        e->verdict = route->starts ? "starts" : "connects";
+        e->backend = taker ? taker->id : "";
+        (void) endpoint_format(&route->target, route->target.address.family, e->target);
+        if (route->starts)
+                (void) snprintf(starts, sizeof(starts), "; it starts %s", CONTAINER_OF(route->starts, App, party)->unit);
+        if (client->identity == server->identity)
+                return tell(&e->reason, "%s may connect to %s, which it is itself%s", client->id, endpoint, starts);
+        e->tag = tags_shared(&client->tags, &server->tags) ?: "";
+        return tell(&e->reason, "%s may connect to %s of %s: they share the tag %s, and %s%s", client->id, endpoint, server->id, e->tag,
+                    route_reason(route, reason), starts);
+}
+
 static int explain_route(Manager *m, const Party *client, const Identity *identity, const Endpoint *to, const Route *route,
                          Explanation *e) {
         char reason[ROUTE_REASON_MAX], endpoint[ENDPOINT_STRING_MAX];
-        const Party *server;
 
         e->rule = route->rule;
         (void) endpoint_format(to, to->address.family, endpoint);
@@ -109,21 +128,12 @@ static int explain_route(Manager *m, const Party *client, const Identity *identi
         switch (route->verdict) {
         case ROUTE_BACKEND:
         case ROUTE_EXTERNAL:
-                e->allowed = true;
-                e->verdict = "connects";
-                server = identity && identity->service ? &identity->service->party : route->backend->party;
-                e->backend = route->backend ? route->backend->party->id : "";
-                (void) endpoint_format(&route->target, route->target.address.family, e->target);
-                if (client->identity == server->identity)
-                        return tell(&e->reason, "%s may connect to %s, which it is itself", client->id, endpoint);
-                e->tag = tags_shared(&client->tags, &server->tags) ?: "";
-                return tell(&e->reason, "%s may connect to %s of %s: they share the tag %s, and %s", client->id, endpoint,
-                           server->id, e->tag, reason);
+        case ROUTE_STARTS:
+                return explain_allowed(client, identity, endpoint, route, e);
         case ROUTE_REFUSED:
                 e->verdict = "refused";
                 e->tag = route->refused ? "" : tags_shared(&client->tags, &route->refused_by->tags) ?: "";
                 return tell(&e->reason, "%s may not connect to %s of %s: %s", client->id, endpoint, route->refused_by->id, reason);
-        case ROUTE_STARTS:
         case ROUTE_NO_BACKEND:
                 return explain_nobody(m, client, identity, to->port, e);
         case ROUTE_NO_HOST:

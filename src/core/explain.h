@@ -8,11 +8,11 @@
 
 typedef struct Explanation {
         bool allowed;        /* by tags and rules, or by Egress=; whether somebody listens is another matter */
-        const char *verdict; /* "connects", "refused", "no-backend", "no-host", "no-route", "native", "no-name", "outside", "no-egress" */
+        const char *verdict; /* "connects", "starts", "refused", "no-backend", "no-host", "no-route", "native", "no-name", "outside", "no-egress" */
         char *reason;        /* a sentence */
         const char *tag;     /* that they share, or "" */
         const Rule *rule;    /* that decides, or NULL */
-        const char *backend; /* id of the app that would get the connection, or "" */
+        const char *backend; /* id of the app that would get the connection, and is started by it if it is to be, or "" */
         char target[ENDPOINT_STRING_MAX]; /* what would be dialed, or "" */
         bool resolves;       /* the name, for this client */
         char *name_reason;   /* a sentence about that; "" if no name was asked for */

@@ -23,11 +23,18 @@ like "$(host ax list)" 'xs-web_.* xs-web\.service' 'ax list has it'
 run client -- python3 -c 'import socket; print(socket.create_connection(("xs-web", 8001)))'
 like "$ERR" 'refused' 'another port is refused'
 is "$(state xs-web)" inactive 'and starts nothing'
+start_app --name xs-client -- sleep 1000
+run host ax explain xs-client xs-web:8000
+like "$STATUS $OUT" '^0 +Allowed: .*; it starts xs-web\.service.*Backend: xs-web_' 'ax explain says that a connect starts it'
+like "$(host ax --json=short explain xs-client xs-web:8000)" '"verdict":"starts"' 'to programs, too'
+like "$(host ax --json=short explain xs-client xs-web:8001)" '"verdict":"no-backend"' 'and that one to another port does not'
+is "$(state xs-web)" inactive 'to ask starts nothing'
 run connect_many xs-web 8000 100
 like "$OUT" 'ok: 100$' '100 first connects get through' || diag "$ERR"
 is "$(starts xs-web)" 1 'by one start'
 run connect_many xs-web 8000 20
 like "$OUT" 'ok: 20$' 'as do others, when it listens'
+like "$(host ax --json=short explain xs-client xs-web:8000)" '"verdict":"connects"' 'which ax explain says then'
 host systemctl stop xs-web
 is "$(state appswitch-start@xs-web)" active 'it is known when it is stopped again'
 run connect_many xs-web 8000 4

@@ -147,6 +147,9 @@ unit xa-web.service '[Service]' "ExecStart=$server 8000 0.5 /tmp/xa-web" '[X-App
 make xa-web
 host ax create xa-front --port 80:8000 --backend app:xa-web --runtime
 is "$(state xa-web)" inactive 'behind a virtual service it is stopped'
+start_app --name xa-client -- sleep 1000
+run host ax explain xa-client xa-front:80
+like "$STATUS $OUT" '^0 +Allowed: .* of xa-front: .*; it starts xa-web\.service.*Backend: xa-web_.*Target: .*:8000' 'ax explain says who is started'
 mark_journal
 run connect_many xa-front 80 100 /tmp/xa-web
 like "$OUT" 'ok: 100' '100 first connects to that get through' || diag "$ERR"
