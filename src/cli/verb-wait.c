@@ -17,6 +17,8 @@
 #include "model/name.h"
 
 #define TIMEOUT_MAX 86400.0
+/* How much longer than the timeout the daemon may take for its answers, or a short one would be over before them. */
+#define ANSWER_USEC USEC_PER_SEC
 
 enum { OPTION_TIMEOUT = 1 };
 
@@ -115,6 +117,14 @@ static bool is_served_virtually(const Wait *w, const VirtualService *v) {
         return false;
 }
 
+/* The next call ends by then; if that is never, when the bus gives up. */
+static void bound_call(sd_bus *bus, uint64_t until) {
+        const uint64_t now = now_usec(CLOCK_MONOTONIC);
+
+        if (until != UINT64_MAX)
+                (void) sd_bus_set_method_call_timeout(bus, until > now ? until - now : 1);
+}
+
 /* "web.ax.internal" is "web", as for who looks it up. Returns 0 or a negative errno with `error` set. */
 static int shorten(Wait *w, sd_bus *bus, sd_bus_error *error) {
         _cleanup_free_ char *domain = NULL;
@@ -133,8 +143,8 @@ static int shorten(Wait *w, sd_bus *bus, sd_bus_error *error) {
         return 0;
 }
 
-/* Returns 1 if somebody listens, 0, or a negative errno with `error` set. */
-static int look(Wait *w, sd_bus *bus, sd_bus_error *error) {
+/* Until `until` at most. Returns 1 if somebody listens, 0, or a negative errno with `error` set: -ETIMEDOUT, or another. */
+static int look(Wait *w, sd_bus *bus, uint64_t until, sd_bus_error *error) {
         _cleanup_virtual_service_list_ VirtualServiceList list = {};
         _cleanup_json_ json_object *services = json_object_new_array();
         int r;
@@ -142,13 +152,16 @@ static int look(Wait *w, sd_bus *bus, sd_bus_error *error) {
         if (!services)
                 return -ENOMEM;
         w->services = services; /* valid in here only */
+        bound_call(bus, until);
         r = shorten(w, bus, error);
+        bound_call(bus, until);
         if (r >= 0)
                 r = objects_read(bus, "io.appswitch1.Service", read_service, services, error);
         if (r < 0)
                 return r;
         if (is_served(w, "Names", w->name, w->port))
                 return 1;
+        bound_call(bus, until);
         r = virtual_service_list_get(&list, bus, error);
         if (r < 0)
                 return r;
@@ -174,12 +187,19 @@ static int wait_for(Wait *w, sd_bus *bus, uint64_t deadline) {
                         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
                         w->look = false;
-                        r = look(w, bus, &error);
+                        now = now_usec(CLOCK_MONOTONIC);
+                        r = look(w, bus, deadline == UINT64_MAX ? deadline : MAX2(deadline, now + ANSWER_USEC), &error);
                         if (r > 0)
                                 return EXIT_SUCCESS;
+                        if (r == -ETIMEDOUT && now_usec(CLOCK_MONOTONIC) >= deadline) {
+                                log_error("The AppSwitch daemon did not answer in time whether somebody listens for %s%s%s; see \"systemctl status appswitchd\".",
+                                          w->name, w->port ? ":" : "", w->port ?: "");
+                                return EXIT_FAILURE;
+                        }
                         if (r < 0 && first)
                                 return error_report("Failed to look for services", &error, r);
                         first = false;
+                        w->look |= r == -ETIMEDOUT; /* nobody says again what has changed before */
                         continue; /* what came meanwhile */
                 }
                 now = now_usec(CLOCK_MONOTONIC);

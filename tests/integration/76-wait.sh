@@ -8,7 +8,7 @@
 mark_journal
 
 at_exit() {
-    host_sh 'systemctl stop "xw-*" "appswitch-name@xw-*"; ax remove xw-front; rm -rf /etc/systemd/system/xw-* /run/systemd/system/appswitch-name@* /tmp/xw-*
+    host_sh 'kill -CONT "$(systemctl show -P MainPID appswitchd)"; systemctl stop "xw-*" "appswitch-name@xw-*"; ax remove xw-front; rm -rf /etc/systemd/system/xw-* /run/systemd/system/appswitch-name@* /tmp/xw-*
         systemctl daemon-reload; systemctl reset-failed "xw-*" "appswitch-name@xw-*"' >/dev/null 2>&1
 }
 # waiter TEXT NAME...: one that waits in the background, as a service of its own
@@ -71,6 +71,18 @@ host systemctl kill -s KILL appswitchd
 run host ax wait --timeout 20 xw-late:81
 is "$STATUS" 0 'a crash is survived'
 ok 'by all' waiter_is stopped running
+
+### a daemon that does not answer
+host_sh 'kill -STOP "$(systemctl show -P MainPID appswitchd)"'
+for timeout in 0 2; do
+    begin=$SECONDS
+    run host timeout 20 ax wait --timeout="$timeout" xw-late:81
+    within $((SECONDS - begin)) "$((timeout > 0 ? timeout - 1 : 0))" 5 "--timeout=$timeout also bounds the wait for its answer"
+    like "$STATUS $ERR" '^1 .*did not answer in time' 'and says so'
+done
+waiter frozen --timeout=30 xw-late:81
+host_sh 'sleep 1; kill -CONT "$(systemctl show -P MainPID appswitchd)"'
+ok 'if it answers in time nothing is lost' wait_until 10 waiter_is frozen exited
 
 ### units
 unit xw-after.service '[Unit]' Wants=appswitch-name@xw-unit:80.service After=appswitch-name@xw-unit:80.service '[Service]' \
