@@ -182,9 +182,8 @@ static int loop(sd_event *event, Manager *m) {
                 uint64_t begin;
 
                 r = sd_event_prepare(event);
-                if (r == 0)
-                        r = sd_event_wait(event, UINT64_MAX);
-                begin = now_usec(CLOCK_MONOTONIC);
+                if (r >= 0)
+                        r = switch_turn(&m->sw, r, &begin);
                 if (r > 0)
                         r = sd_event_dispatch(event);
                 if (r < 0)

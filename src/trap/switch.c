@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <poll.h>
+#include <sys/epoll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -18,15 +18,13 @@
 #include "trap/delivery.h"
 #include "trap/epoll.h"
 #include "trap/handlers.h"
+#include "trap/hot.h"
 #include "trap/listener.h"
 #include "trap/notify.h"
 #include "trap/option-memory.h"
 #include "trap/outside.h"
 #include "trap/pending.h"
 #include "trap/switch.h"
-
-/* How many calls of one app are served before the others get their turn. */
-enum { CALLS_PER_TURN = 8 };
 
 /* How often calls of dead threads are looked for while there are too many. */
 #define PAUSE_USEC (100 * USEC_PER_MSEC)
@@ -148,12 +146,6 @@ void switch_resume(Switch *sw) {
         calls_resume(sw->calls, find_filter, resume_call, sw);
 }
 
-static bool more_calls_wait(int notify_fd) {
-        struct pollfd p = { .fd = notify_fd, .events = POLLIN };
-
-        return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
-}
-
 static void start_pause_timer(Switch *sw);
 
 /* Parked calls of threads that are dead or were interrupted: nobody told us. */
@@ -196,8 +188,10 @@ static void start_pause_timer(Switch *sw) {
 static void enable_filters(Trap *trap, int enabled) {
         Filter *filter;
 
-        DL_FOREACH(trap->filters, filter)
+        DL_FOREACH(trap->filters, filter) {
+                hot_forget(filter);
                 (void) sd_event_source_set_enabled(filter->source, enabled);
+        }
 }
 
 /* Not received from until there is room: the calls wait in the kernel, where they cost us nothing. */
@@ -228,6 +222,7 @@ static Filter *filter_free(Filter *filter) {
         DL_FOREACH_SAFE2(filter->trap->calls, call, tmp, trap_next)
                 if (call->filter == filter)
                         call_drop(call);
+        hot_forget(filter);
         DL_DELETE(filter->trap->filters, filter);
         HASH_DELETE(hh, filter->trap->sw->filters, filter);
         sd_event_source_disable_unref(filter->source);
@@ -245,38 +240,53 @@ static void filter_end(Filter *filter) {
         trap->sw->hooks->filter_ended(trap, number, trap->sw->userdata);
 }
 
-static int filter_on_notify(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        Filter *filter = userdata;
+/* Receives a call and serves it. */
+static void serve_one(Filter *filter) {
         Trap *trap = filter->trap;
         Switch *sw = trap->sw;
+        Call *call;
+        int r;
 
-        if (revents & EPOLLHUP) {
+        call = has_room(trap) ? calls_take(sw->calls, filter) : NULL;
+        if (!call) {
+                trap_pause(trap);
+                return;
+        }
+        r = notify_receive(filter->notify_fd, &call->slot->notif);
+        if (r < 0) {
+                call_drop(call);
+                if (r != -ENOENT)
+                        app_log_debug(r, trap->party->id, "%s: failed to receive a call, ignoring: %m", trap->party->id);
+                return;
+        }
+        sw->n_traps++;
+        dispatch_call(call);
+}
+
+static void filter_serve(Filter *filter, uint32_t revents) {
+        if (revents & EPOLLHUP)
                 filter_end(filter);
-                return 0;
+        else if (revents & EPOLLIN) {
+                hot_note(filter);
+                serve_one(filter);
         }
-        for (unsigned i = 0; i < CALLS_PER_TURN; i++) {
-                Call *call;
-                int r;
+}
 
-                call = has_room(trap) ? calls_take(sw->calls, filter) : NULL;
-                if (!call) {
-                        trap_pause(trap);
-                        break;
-                }
-                r = notify_receive(fd, &call->slot->notif);
-                if (r < 0) {
-                        call_drop(call);
-                        if (r != -ENOENT)
-                                app_log_debug(r, trap->party->id, "%s: failed to receive a call, ignoring: %m",
-                                              trap->party->id);
-                        break;
-                }
-                sw->n_traps++;
-                dispatch_call(call);
-                if (!more_calls_wait(fd))
-                        break;
-        }
+static int filter_on_notify(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        filter_serve(userdata, revents);
         return 0;
+}
+
+int switch_turn(Switch *sw, int prepared, uint64_t *ret_begin) {
+        int r = prepared;
+
+        hot_wait(sw, sd_event_get_fd(sw->event), prepared == 0);
+        if (prepared == 0)
+                r = sd_event_wait(sw->event, 0);
+        *ret_begin = now_usec(CLOCK_MONOTONIC);
+        if (r >= 0)
+                hot_dispatch(sw, filter_serve);
+        return r;
 }
 
 int trap_new(Switch *sw, Party *party, uint64_t number, int member_fd, void *userdata, Trap **ret) {

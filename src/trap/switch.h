@@ -45,6 +45,7 @@ enum {
         PIDFD_CACHE_SIZE = 16,    /* for each app, a power of two */
         FDINFO_CACHE_SIZE = 16,   /* the same */
         LISTENERS_PER_TRAP_MAX = 1024,
+        HOT_MAX = 8,              /* trap/hot.h */
 };
 
 /* A connect that was refused. */
@@ -146,6 +147,7 @@ struct Filter {
         uint64_t number; /* unique on this node */
         int notify_fd;
         sd_event_source *source;
+        uint64_t last_turn, hot_since; /* trap/hot.h */
         Filter *prev, *next; /* of the trap */
         UT_hash_handle hh; /* by number */
 };
@@ -200,6 +202,9 @@ struct Switch {
         void *userdata;
         Trap *traps;         /* uthash */
         Filter *filters;     /* uthash */
+        Filter *hot[HOT_MAX]; /* trap/hot.h */
+        uint32_t hot_events[HOT_MAX]; /* that they were found to have */
+        uint64_t turn;
         Listener *listeners; /* uthash */
         Exit exit;
         uint64_t netns; /* cookie of the host's namespace */
@@ -235,6 +240,13 @@ struct Switch {
 int switch_init(Switch *sw, sd_event *event, Directory *directory, int calls_fd, FdQueue delivery,
                 const SwitchHooks *hooks, void *userdata);
 void switch_done(Switch *sw);
+
+/*
+ * One turn of the loop: waits as sd_event_wait(3) does, after sd_event_prepare(3) which returned `prepared`, and serves calls.
+ * Then it is time for sd_event_dispatch(3) if it returns more than 0. `ret_begin` gets when it was done with waiting
+ * (CLOCK_MONOTONIC, µs). Returns a negative errno of the event loop.
+ */
+int switch_turn(Switch *sw, int prepared, uint64_t *ret_begin);
 
 /*
  * Answers again what an earlier daemon received and did not answer. To be
