@@ -410,13 +410,14 @@ int server_add(Server *server, const char *id, const NameViewer *viewer, int udp
         HASH_FIND_STR(server->apps, id, old);
         if (!old && HASH_COUNT(server->apps) >= SERVER_APPS_MAX)
                 return -ENOSPC;
+        /* Both are in the table for a moment: without memory for the new one the old one stays. */
+        HASH_ADD_STR(server->apps, id, app);
+        if (!app->hh.tbl)
+                return -ENOMEM;
         if (old && is_same_socket(old->udp, app->udp))
                 forward_move(&old->client, &app->client);
         if (old)
                 server_drop(server, old);
-        HASH_ADD_STR(server->apps, id, app);
-        if (!app->hh.tbl)
-                return -ENOMEM;
         TAKE_PTR(app);
         return 0;
 }
