@@ -6,6 +6,7 @@
 #include <sys/inotify.h>
 #include <sys/socket.h>
 
+#include "basic/budget.h"
 #include "basic/clock.h"
 #include "basic/fd.h"
 #include "basic/log.h"
@@ -22,9 +23,6 @@
 
 enum {
         DNS_PORT = 53,
-        /* Sockets that are made: each serves several questions (dns/upstream.h). */
-        SOCKETS_PER_SEC = 2048,
-        SOCKETS_BURST = 4096,
         WATCHED_EVENTS = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF |
                          IN_MOVE_SELF | IN_ONLYDIR,
 };
@@ -40,8 +38,7 @@ struct Resolvers {
         bool has_resolved;
         NameServers servers;
         uint64_t list;
-        uint64_t budget; /* of sockets, in 1/SOCKETS_PER_SEC of a µs */
-        uint64_t budget_at;
+        Budget sockets;
 };
 
 static uint64_t list_number(const NameServers *servers) {
@@ -209,19 +206,6 @@ unsigned resolvers_count(const Resolvers *resolvers, uint64_t *ret_list) {
         return (unsigned) resolvers->servers.n;
 }
 
-/* One socket costs a second's share of the budget, which grows with time. */
-static bool budget_take(Resolvers *resolvers) {
-        const uint64_t now = now_usec(CLOCK_MONOTONIC), max = SOCKETS_BURST * USEC_PER_SEC;
-        const uint64_t elapsed = MIN2(now - resolvers->budget_at, max / SOCKETS_PER_SEC);
-
-        resolvers->budget = MIN2(max, resolvers->budget + elapsed * SOCKETS_PER_SEC);
-        resolvers->budget_at = now;
-        if (resolvers->budget < USEC_PER_SEC)
-                return false;
-        resolvers->budget -= USEC_PER_SEC;
-        return true;
-}
-
 int resolvers_connect(Resolvers *resolvers, uint64_t list, unsigned server, bool stream) {
         _cleanup_close_ int fd = -EBADF;
         const NameServer *to;
@@ -230,7 +214,7 @@ int resolvers_connect(Resolvers *resolvers, uint64_t list, unsigned server, bool
 
         if (list != resolvers->list || server >= resolvers->servers.n)
                 return -ESTALE;
-        if (!budget_take(resolvers))
+        if (!budget_take(&resolvers->sockets, now_usec(CLOCK_MONOTONIC), DNS_FEED_SOCKETS_PER_SEC, DNS_FEED_SOCKETS_BURST))
                 return -EAGAIN;
         to = resolvers->servers.servers + server;
         size = endpoint_to_sockaddr(&(Endpoint){ .address = to->address, .port = DNS_PORT }, to->address.family, &sa);

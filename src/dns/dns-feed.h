@@ -45,6 +45,9 @@ enum {
         DNS_FEED_VIEWS_MAX = 4096,
         DNS_FEED_PATTERNS_MAX = 64,    /* of an app */
         DNS_FEED_SERVERS_MAX = 8,      /* name servers of the host */
+        /* Sockets that are made for whatever dnsd wants: each serves several questions (dns/upstream.h). */
+        DNS_FEED_SOCKETS_PER_SEC = 2048,
+        DNS_FEED_SOCKETS_BURST = 4096,
         DNS_REPORT_ADDRESSES_MAX = 16, /* in one report; more take several */
         DNS_FEED_VERSION = 3,
 };

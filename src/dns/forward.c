@@ -62,6 +62,8 @@ static int ask_held(Forward *f, Asker *asker, const Question *question, const Re
         Lookup *l;
         int r;
 
+        if (!forward_may_hold(f, asker->client))
+                return -EBUSY;
         r = lookup_new(f, question, &l);
         if (r < 0)
                 return r;
@@ -114,17 +116,26 @@ ssize_t forward_ask(Forward *f, ForwardClient *client, const uint8_t *query, siz
         return 0;
 }
 
+static void asker_leave(Asker *asker) {
+        Lookup *l = asker->lookup;
+
+        asker_free(asker);
+        if (!l->askers)
+                lookup_free(l);
+}
+
 void forward_forget_stream(ForwardClient *client, const Stream *stream) {
         Asker *asker, *tmp;
 
         DL_FOREACH_SAFE2(client->askers, asker, tmp, client_next)
                 if (asker->peer.stream == stream)
-                        asker_free(asker);
+                        asker_leave(asker);
 }
 
 void forward_move(ForwardClient *from, ForwardClient *to) {
         Asker *asker, *tmp;
 
+        to->sockets = from->sockets;
         DL_FOREACH_SAFE2(from->askers, asker, tmp, client_next) {
                 if (asker->peer.stream)
                         continue;
@@ -137,9 +148,8 @@ void forward_move(ForwardClient *from, ForwardClient *to) {
 }
 
 void forward_leave(Forward *f, ForwardClient *client) {
-        /* A lookup that nobody waits for any more goes on: what it finds is for the cache. */
         while (client->askers)
-                asker_free(client->askers);
+                asker_leave(client->askers);
         cache_leave(f->cache, &client->share);
         patterns_done(&client->patterns);
 }

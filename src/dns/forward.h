@@ -10,7 +10,9 @@
  * time and again, and takes the first answer of any; a server that refuses,
  * fails or is not there is passed over at once. It ends FORWARD_USEC after it
  * began, which is before resolvers lose patience (resolv.conf(5): 5 seconds):
- * nobody who asks is left without an answer, whatever the servers do.
+ * nobody who asks is left without an answer, whatever the servers do. It ends
+ * at once when nobody waits for it any more, so that what there is of it is
+ * always somebody's, and has a bound.
  *
  * What an app hears:
  *
@@ -25,6 +27,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "basic/budget.h"
 #include "dns/cache.h"
 #include "dns/names.h"
 #include "dns/patterns.h"
@@ -35,8 +38,11 @@ enum {
         FORWARD_LOOKUPS_MAX = 1024,   /* one more ends the oldest */
         FORWARD_CLIENT_ASKERS_MAX = 256, /* of an app, if there is room for as many lookups again; else as there is room, */
         FORWARD_CLIENT_ASKERS_MIN = 8,   /* but these in any case */
-        FORWARD_STREAMS_MAX = 256,    /* TCP connections to servers */
-        FORWARD_HELD_MAX = 64,        /* lookups that wait for appswitchd */
+        FORWARD_STREAMS_MAX = 256,    /* TCP connections to servers: an app may have as many as it leaves for others */
+        FORWARD_HELD_MAX = 64,        /* lookups that wait for appswitchd: an app may have as many as it leaves for others */
+        /* Sockets that an app may cause to be made: as long as it asks no more than it may, enough for all tries of it. */
+        FORWARD_CLIENT_SOCKETS_PER_SEC = DNS_FEED_SOCKETS_PER_SEC / 4,
+        FORWARD_CLIENT_SOCKETS_BURST = DNS_FEED_SOCKETS_BURST / 4,
         FORWARD_TRIES_MAX = 6,        /* of a lookup, over UDP, and as many over TCP */
         FORWARD_LONE_TRIES = 3,       /* if there is one server */
 };
@@ -53,6 +59,8 @@ typedef struct ForwardClient {
         CacheShare share;
         Asker *askers;
         unsigned n_askers;
+        Budget sockets; /* FORWARD_CLIENT_SOCKETS_PER_SEC */
+        uint64_t looked_at;
 } ForwardClient;
 
 /* Where an answer goes. */
@@ -110,7 +118,7 @@ ssize_t forward_ask(Forward *f, ForwardClient *client, const uint8_t *query, siz
 /* The stream of the client is gone, and waits for nothing any more. */
 void forward_forget_stream(ForwardClient *client, const Stream *stream);
 
-/* What `from` waits for goes to `to` from now on, which is the same app: all but streams. */
+/* What `from` waits for goes to `to` from now on, which is the same app, with what it has used: all but streams. */
 void forward_move(ForwardClient *from, ForwardClient *to);
 
 /* The client is gone. */

@@ -106,9 +106,63 @@ void lookup_answer(Lookup *l, const Response *response, uint32_t age) {
         }
 }
 
+/*
+ * A client may have as much of something as others could have now (as
+ * askers_max()). A lookup counts for whoever is the first that waits for it.
+ */
+bool forward_may_hold(const Forward *f, const ForwardClient *client) {
+        const Asker *asker;
+        unsigned n = 0;
+
+        DL_FOREACH2(client->askers, asker, client_next)
+                n += asker == asker->lookup->askers && asker->lookup->held;
+        return n < FORWARD_HELD_MAX - f->n_held;
+}
+
+static bool may_stream(const Forward *f, const ForwardClient *client) {
+        const Asker *asker;
+        unsigned n = 0;
+
+        DL_FOREACH2(client->askers, asker, client_next) {
+                const Try *try;
+
+                if (asker == asker->lookup->askers)
+                        DL_FOREACH(asker->lookup->tries, try)
+                                n += try->waiter.stream;
+        }
+        return n < FORWARD_STREAMS_MAX - f->n_streams;
+}
+
+/* One who waits is enough. He is the first from then on. */
+static bool lookup_may(Lookup *l, bool (*may)(const Forward *f, const ForwardClient *client)) {
+        const uint64_t look = ++l->forward->n_looks;
+        Asker *asker;
+
+        DL_FOREACH(l->askers, asker) {
+                /* Each client once, whatever it asks how often. */
+                if (asker->client->looked_at == look)
+                        continue;
+                asker->client->looked_at = look;
+                if (may(l->forward, asker->client)) {
+                        DL_DELETE(l->askers, asker);
+                        DL_PREPEND(l->askers, asker);
+                        return true;
+                }
+        }
+        return false;
+}
+
+/* For a socket that is to be made. */
+static bool lookup_pay(Lookup *l, uint64_t now) {
+        Asker *asker;
+
+        DL_FOREACH(l->askers, asker)
+                if (budget_take(&asker->client->sockets, now, FORWARD_CLIENT_SOCKETS_PER_SEC, FORWARD_CLIENT_SOCKETS_BURST))
+                        return true;
+        return false;
+}
+
 int lookup_hold(Lookup *l, const Response *response, uint32_t age) {
-        if (l->forward->n_held >= FORWARD_HELD_MAX)
-                return -EBUSY;
         l->held = malloc(response->size);
         if (!l->held)
                 return -ENOMEM;
@@ -150,18 +204,17 @@ static int lookup_arm(Lookup *l, uint64_t at) {
 /* The tries are over. */
 static void lookup_finish(Lookup *l, const Response *response) {
         Forward *f = l->forward;
-        Asker *first = l->askers;
 
         if (!lookup_believes(l, response)) {
                 lookup_fail(l, LDNS_RCODE_SERVFAIL);
                 return;
         }
         lookup_unshare(l);
-        cache_put(f->cache, first ? &first->client->share : &f->cache->nobody, &l->question, response, forward_now());
+        cache_put(f->cache, &l->askers->client->share, &l->question, response, forward_now());
         lookup_answer(l, response, 0);
         if (!l->askers)
                 lookup_free(l);
-        else if (lookup_hold(l, response, 0) < 0 || lookup_arm(l, l->deadline) < 0)
+        else if (!lookup_may(l, forward_may_hold) || lookup_hold(l, response, 0) < 0 || lookup_arm(l, l->deadline) < 0)
                 lookup_fail(l, LDNS_RCODE_SERVFAIL);
         else
                 lookup_drop_tries(l);
@@ -172,9 +225,12 @@ static bool lookup_on_try(Try *try, int error, const uint8_t *data, size_t size,
 
 static int lookup_try(Lookup *l, unsigned server, bool stream) {
         Forward *f = l->forward;
+        const uint64_t now = forward_now();
         Try *try;
 
-        if (stream && (l->n_streams >= FORWARD_TRIES_MAX || f->n_streams >= FORWARD_STREAMS_MAX))
+        if (stream && (l->n_streams >= FORWARD_TRIES_MAX || !lookup_may(l, may_stream)))
+                return -EBUSY;
+        if (!upstream_has(&f->upstream, server, stream, now) && !lookup_pay(l, now))
                 return -EBUSY;
         try = try_new(f->event, &f->upstream, server, stream, !l->plain, &l->question, f->scratch, lookup_on_try, l);
         if (!try)
@@ -203,7 +259,7 @@ static void lookup_next(Lookup *l) {
                 r = lookup_try(l, l->order[l->n_tries++ % n], false);
                 at = MIN2(at, forward_now() + FORWARD_USEC / max);
         }
-        if (r < 0 || !l->tries)
+        if ((r < 0 && r != -EBUSY) || !l->tries)
                 at = l->deadline = 0; /* that is now, but not in here: who begins a lookup goes on with it */
         (void) lookup_arm(l, at);
 }

@@ -55,6 +55,7 @@ struct Forward {
         Lookup *lookups; /* by question */
         Lookup *all;
         unsigned n_lookups, n_streams, n_held;
+        uint64_t n_looks; /* at what clients have: ForwardClient.looked_at is the last one */
         uint64_t warned; /* of an answer with a virtual address, in µs */
         uint8_t scratch[WIRE_MESSAGE_MAX];
         uint8_t answer[STREAM_LENGTH_SIZE + WIRE_MESSAGE_MAX];
@@ -88,5 +89,8 @@ void lookup_drop_tries(Lookup *l);
 /* Answers all that may hear it now; the others stay. */
 void lookup_answer(Lookup *l, const Response *response, uint32_t age);
 
-/* Keeps the answer for those who may not hear it yet. Errors: -EBUSY (FORWARD_HELD_MAX), -ENOMEM. */
+/* Whether an answer may be held back for this client: FORWARD_HELD_MAX. */
+bool forward_may_hold(const Forward *f, const ForwardClient *client);
+
+/* Keeps the answer for those who may not hear it yet. Errors: -ENOMEM. */
 int lookup_hold(Lookup *l, const Response *response, uint32_t age);

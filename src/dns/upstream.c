@@ -46,14 +46,22 @@ void upstream_want_again(Upstream *u, bool anew) {
                         return; /* nor would it hear of the others */
 }
 
+bool upstream_has(Upstream *u, unsigned server, bool stream, uint64_t now) {
+        UpstreamServer *of = u->servers + server;
+
+        if (stream)
+                return false;
+        while (of->n_pool > 0 && now - of->pool[of->n_pool - 1].since >= UPSTREAM_AGE_MAX_USEC)
+                safe_close(of->pool[--of->n_pool].fd);
+        return of->n_pool > 0;
+}
+
 int upstream_get(Upstream *u, UpstreamWaiter *waiter, uint64_t now, UpstreamSocket *ret) {
         UpstreamServer *server = u->servers + waiter->server;
 
-        while (!waiter->stream && server->n_pool > 0) {
+        if (upstream_has(u, waiter->server, waiter->stream, now)) {
                 *ret = server->pool[--server->n_pool];
-                if (now - ret->since < UPSTREAM_AGE_MAX_USEC)
-                        return 0;
-                safe_close(ret->fd);
+                return 0;
         }
         waiter->waits = true;
         DL_APPEND(u->waiters, waiter);

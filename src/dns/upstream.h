@@ -74,6 +74,9 @@ void upstream_set(Upstream *u, uint64_t list, unsigned n_servers);
 /* appswitchd hears again: asks it for what it was not asked for yet; if it is `anew`, for all that is waited for. */
 void upstream_want_again(Upstream *u, bool anew);
 
+/* Whether there is one that need not be made. */
+bool upstream_has(Upstream *u, unsigned server, bool stream, uint64_t now);
+
 /*
  * Gets a socket connected to the server. Returns 0 with it in `ret`; 1 if
  * `waiter->ready` will be called, unless upstream_cancel() comes first.

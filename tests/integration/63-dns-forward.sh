@@ -20,7 +20,8 @@ start_outside() {
     host systemd-run --quiet --collect --unit="$1" -p NetworkNamespacePath=/run/netns/ax-far-dns "${@:2}"
 }
 at_exit() {
-    host_sh 'systemctl stop ax-far-dns-hostile ax-far-dns-unbound ax-far-dns-dnsmasq ax-far-dns-web
+    host_sh 'kill -CONT "$(systemctl show -P MainPID appswitchd)"; ip route del unreachable 203.0.113.64/28
+        systemctl stop ax-far-dns-hostile ax-far-dns-unbound ax-far-dns-dnsmasq ax-far-dns-web
         cp -a --remove-destination /run/63-resolv.conf /etc/resolv.conf
         rm -rf /srv/names /run/63-resolv.conf /etc/appswitch/appswitchd.conf.d/63.conf
         systemctl restart appswitchd
@@ -283,6 +284,50 @@ printed() {
 ok 'appswitchd is killed while a lookup waits' wait_until 10 printed
 host_sh 'systemctl kill -s KILL appswitch-dnsd'
 ok 'appswitch-dnsd is killed' wait_until 10 answers more.test 203.0.113.1
+
+# One app that asks for as much as it can get leaves the others theirs.
+# beside EGRESS NAME N NAME2 N2 [SECONDS]: one app asks for N names, and once it does another for N2; sets GREEDY and MODEST, how they ended
+beside() {
+    local greedy modest go=/srv/names/go-$RANDOM
+    start_app --egress "$1" -- "$PROGRAMS/ask-many.py" "$go-greedy" "$2" "$3" 250 "${6:-6}"
+    greedy=$APP_LOG
+    start_app --egress "$1" -- "$PROGRAMS/ask-many.py" "$go-modest" "$4" "$5" 1 6
+    modest=$APP_LOG
+    wait_until 10 said "$greedy" ready || fail 'who asks for much is ready'
+    wait_until 10 said "$modest" ready || fail 'who asks for little is ready'
+    begin
+    host_sh 'touch "$1-greedy"; sleep 2; touch "$1-modest"; sleep 1' "$go"
+    end
+    wait_until 20 said "$greedy" ': [0-9]' || fail 'who asks for much ends'
+    wait_until 20 said "$modest" ': [0-9]' || fail 'who asks for little ends'
+    GREEDY=$(app_log "$greedy") MODEST=$(app_log "$modest")
+    GREEDY=${GREEDY##*$'\n'} MODEST=${MODEST##*$'\n'}
+}
+said() {
+    host grep -q "$2" "$1"
+}
+begin() { :; }
+end() { :; }
+beside yes 'tc-mute-{}.test' 250 tc-modest.test 1
+is "$MODEST" 'NOERROR: 1' 'TCP connections to servers' || diag "$GREEDY"
+run dig +short ttl-60-held.test
+begin() {
+    host_sh 'kill -STOP "$(systemctl show -P MainPID appswitchd)"'
+}
+end() {
+    host_sh 'kill -CONT "$(systemctl show -P MainPID appswitchd)"'
+}
+beside '*.test:80' ttl-60-held.test 2000 ttl-60-held.test 1
+is "$MODEST" 'NOERROR: 1' 'answers that wait for appswitchd' || diag "$GREEDY"
+like "$GREEDY" 'SERVFAIL' 'which were as many as one may have'
+begin() { :; }
+end() { :; }
+host ip route add unreachable 203.0.113.64/28
+nameservers 192.0.2.55 203.0.113.7{1..7}
+ok 'servers, most of which cannot be reached' wait_until 10 answers a.corp.test 192.0.2.99
+beside yes '{}.burn.test' 60000 '{}.corp.test' 50 5
+is "$MODEST" 'NOERROR: 50' 'sockets that appswitchd makes' || diag "$GREEDY"
+nameservers 192.0.2.53
 
 # The setting is stronger.
 host_sh 'mkdir -p /etc/appswitch/appswitchd.conf.d; printf "[AppSwitch]\nDNSForward=192.0.2.56 192.0.2.55\n" >/etc/appswitch/appswitchd.conf.d/63.conf; systemctl restart appswitchd'

@@ -348,7 +348,7 @@ START_TEST(test_busy) {
 
         reconnect();
         begin();
-        app_add("app");
+        send_sockets(message(DNS_FEED_APP_ADD, "app"), (const int[]){app_find("app")->udp, app_find("app")->tcp}, 2);
         send_message(m);
         commit();
         for (n = 0; (n_now = count_reports()) > 0; n += n_now)

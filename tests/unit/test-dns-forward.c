@@ -351,6 +351,7 @@ END_TEST
 
 /* The bounds: what an app may wait for, and all of them. */
 START_TEST(test_bounds) {
+        static ForwardClient many[FORWARD_LOOKUPS_MAX / FORWARD_CLIENT_ASKERS_MIN];
         unsigned n = 0;
         char name[32];
 
@@ -361,25 +362,27 @@ START_TEST(test_bounds) {
         ck_assert_int_gt(ask(&client, "one.more.test", 1), 0);
         ck_assert_int_eq(LDNS_RCODE_WIRE(reply), LDNS_RCODE_SERVFAIL);
 
-        /* Whoever leaves leaves his lookups, up to the bound: the next one ends the oldest. */
-        for (; n < FORWARD_LOOKUPS_MAX; n++) {
-                if (n % FORWARD_CLIENT_ASKERS_MIN == 0) {
-                        forward_leave(forward, &client);
-                        ck_assert_int_eq(patterns_add(&client.patterns, "*"), 0);
-                }
+        /* Whoever leaves takes his lookups with him. */
+        forward_leave(forward, &client);
+        ck_assert_int_eq(patterns_add(&client.patterns, "*"), 0);
+        ck_assert_int_eq(ask(&client, "one.more.test", 1), 0);
+        forward_leave(forward, &client);
+
+        /* A few are for everybody: the next one ends the oldest. */
+        for (n = 0; n < FORWARD_LOOKUPS_MAX; n++) {
+                ForwardClient *c = many + n / FORWARD_CLIENT_ASKERS_MIN;
+
+                c->id = "one of many";
+                ck_assert_int_eq(patterns_add(&c->patterns, "*"), 0);
                 (void) snprintf(name, sizeof(name), "n%u.example.test", n);
-                ck_assert_int_eq(ask(&client, name, (uint16_t) n), 0);
+                ck_assert_int_eq(ask(c, name, 1), 0);
         }
+        ck_assert_int_eq(ask(&other, "n0.example.test", 2), 0); /* joins */
         ck_assert_uint_eq(n_replies, 0);
-        ck_assert_int_eq(ask(&other, "n900.example.test", 1), 0); /* joins */
-        for (unsigned i = 0; i <= 900; i++) {
-                (void) snprintf(name, sizeof(name), "m%u.example.test", i);
-                forward_leave(forward, &client);
-                ck_assert_int_eq(patterns_add(&client.patterns, "*"), 0);
-                ck_assert_int_eq(ask(&client, name, 2), 0);
-        }
-        ck_assert_uint_eq(n_replies, 1);
-        ck_assert_int_eq(LDNS_RCODE_WIRE(reply), LDNS_RCODE_SERVFAIL);
+        ck_assert_int_eq(ask(&other, "one.more.test", 3), 0);
+        assert_reply(2, 2, LDNS_RCODE_SERVFAIL);
+        for (unsigned i = 0; i < ELEMENTSOF(many); i++)
+                forward_leave(forward, many + i);
 }
 END_TEST
 
@@ -409,8 +412,109 @@ START_TEST(test_greedy) {
 }
 END_TEST
 
+/* The UDP socket that was asked something, which is in `buf`; n_made if there is none. */
+static size_t find_asked(size_t *ret_size) {
+        size_t i;
+
+        for (i = 0; i < n_made; i++)
+                if (!wanted[i].stream && (*ret_size = asked(i)) > 0)
+                        break;
+        return i;
+}
+
+static unsigned count_streams(void) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < n_made; i++)
+                n += wanted[i].stream;
+        return n;
+}
+
+/* Of what all have together one has as much as it leaves: connections to servers, */
+START_TEST(test_greedy_streams) {
+        char name[32];
+        size_t size, i;
+
+        for (unsigned n = 0; n < FORWARD_CLIENT_ASKERS_MAX; n++) {
+                (void) snprintf(name, sizeof(name), "%03u.example.test", n);
+                ck_assert_int_eq(ask(&client, name, 1), 0);
+                while ((i = find_asked(&size)) < n_made) {
+                        say(i, size, TC, 0);
+                        turn();
+                }
+        }
+        ck_assert_uint_eq(count_streams(), FORWARD_STREAMS_MAX / 2);
+
+        /* The other has some. Whoever asks the same as he gets it with him. */
+        forward_leave(forward, &client);
+        ck_assert_int_eq(patterns_add(&client.patterns, "*"), 0);
+        for (unsigned n = 0; n < FORWARD_STREAMS_MAX / 2; n++) {
+                (void) snprintf(name, sizeof(name), "%03u.example.test", n);
+                ck_assert_int_eq(ask(&client, name, 1), 0);
+                i = find_asked(&size);
+                say(i, size, TC, 0);
+                turn();
+        }
+        ck_assert_uint_eq(count_streams(), FORWARD_STREAMS_MAX);
+        ck_assert_int_eq(ask(&client, "www.example.test", 2), 0);
+        ck_assert_int_eq(ask(&other, "www.example.test", 3), 0);
+        i = find_asked(&size);
+        say(i, size, TC, 0);
+        turn();
+        ck_assert_uint_eq(count_streams(), FORWARD_STREAMS_MAX + 1);
+        n_replies = 0;
+        answer(n_made - 1, 0, 203);
+        ck_assert_uint_eq(n_replies, 2);
+}
+END_TEST
+
+/* answers that wait for appswitchd, */
+START_TEST(test_greedy_held) {
+        unsigned n = 0;
+
+        ck_assert_int_eq(patterns_add(&client.patterns, "*.example.test"), 0);
+        ck_assert_int_eq(patterns_add(&other.patterns, "*.example.test"), 0);
+        ck_assert_int_eq(ask(&client, "www.example.test", 1), 0);
+        answer(0, 0, 203);
+        is_away = true;
+        while (ask(&client, "www.example.test", 2) == 0)
+                n++;
+        ck_assert_uint_eq(n, FORWARD_HELD_MAX / 2);
+        ck_assert_int_eq(ask(&other, "www.example.test", 3), 0);
+
+        /* Those whose asker is gone do not count. */
+        forward_leave(forward, &client);
+        ck_assert_int_eq(patterns_add(&client.patterns, "*.example.test"), 0);
+        for (n = 0; ask(&client, "www.example.test", 4) == 0;)
+                n++;
+        ck_assert_uint_eq(n, FORWARD_HELD_MAX / 2);
+}
+END_TEST
+
+/* and sockets that are made. */
+START_TEST(test_greedy_sockets) {
+        unsigned n;
+        char name[32];
+
+        is_away = true;
+        for (n = 0; n < DNS_FEED_SOCKETS_BURST && n_replies == 0; n++) {
+                if (client.n_askers == FORWARD_CLIENT_ASKERS_MAX) {
+                        forward_leave(forward, &client);
+                        ck_assert_int_eq(patterns_add(&client.patterns, "*"), 0);
+                }
+                (void) snprintf(name, sizeof(name), "n%u.example.test", n);
+                ck_assert_int_eq(ask(&client, name, 1), 0);
+        }
+        assert_reply(1, 1, LDNS_RCODE_SERVFAIL);
+        ck_assert_uint_gt(n, FORWARD_CLIENT_SOCKETS_BURST);
+        ck_assert_uint_lt(n, DNS_FEED_SOCKETS_BURST / 2);
+        ck_assert_int_eq(ask(&other, "www.example.test", 2), 0);
+        ck_assert_uint_eq(n_replies, 1);
+}
+END_TEST
+
 int main(void) {
         return UNIT_RUN("dns-forward", setup, teardown, test_shared, test_strays, test_ports, test_failures, test_stream,
                         test_resolved, test_away, test_virtual, test_other_servers, test_bounds,
-                        test_greedy);
+                        test_greedy, test_greedy_streams, test_greedy_held, test_greedy_sockets);
 }
