@@ -59,16 +59,24 @@ static int append_words(Listing *l, const char *key, char *const *words) {
         return r < 0 ? r : sd_bus_message_close_container(l->reply);
 }
 
-static int list_apps(const ExposedPort *port, char ***ret) {
-        int r = 0;
+/* The ids of those that the port leads to, which stay theirs: only the list is to be freed. Returns NULL when out of memory. */
+static char **list_apps(const ExposedPort *port) {
+        size_t n = 0;
+        char **ids;
 
-        for (const Party *party = port->identity->parties; r >= 0 && party; party = party->next) {
-                const App *app = CONTAINER_OF(party, App, party);
+        for (const Party *party = port->identity->parties; party; party = party->next)
+                n++;
+        ids = calloc(n + 1, sizeof(*ids));
+        if (!ids)
+                return NULL;
+        n = 0;
+        for (Party *party = port->identity->parties; party; party = party->next) {
+                App *app = CONTAINER_OF(party, App, party);
 
                 if (app->state == APP_RUNNING && app->exposed && exposures_has(app, port))
-                        r = strv_append(ret, app->id);
+                        ids[n++] = app->id;
         }
-        return r;
+        return ids;
 }
 
 static int list_from(const Listing *l, const ExposedPort *port, char ***ret) {
@@ -86,13 +94,14 @@ static int list_from(const Listing *l, const ExposedPort *port, char ***ret) {
 
 static int append_port(Listing *l, const ExposedPort *port) {
         const GuardCount *count = guarding_find_count(l->counts, l->n_counts, port);
-        _cleanup_strv_ char **apps = NULL, **from = NULL;
+        _cleanup_free_ char **apps = list_apps(port);
+        _cleanup_strv_ char **from = NULL;
         char text[ADDRESS_STRING_MAX];
         int r;
 
-        r = list_apps(port, &apps);
-        if (r >= 0)
-                r = list_from(l, port, &from);
+        if (!apps)
+                return -ENOMEM;
+        r = list_from(l, port, &from);
         if (r >= 0)
                 r = sd_bus_message_open_container(l->reply, 'a', "{sv}");
         if (r >= 0)
