@@ -4,6 +4,7 @@
 # Service units that are apps by a section [X-AppSwitch].
 # timeout: 240
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/units.sh"
 need_command curl
 mark_journal
 
@@ -13,22 +14,9 @@ at_exit() {
         systemctl reset-failed "xu-*" "appswitch-unit@xu-*"' >/dev/null 2>&1
 }
 
-# unit NAME LINE...: writes a unit file
-unit() {
-    local name=$1
-    shift
-    printf '%s\n' "$@" | host tee "$dir/$name" >/dev/null
-}
 drop_in() {
     host mkdir -p "$dir/$1.d"
     unit "$1.d/$2" "${@:3}"
-}
-app_of() {
-    host ax list --json=short | /usr/bin/python3 -c '
-import json, sys
-for app in json.load(sys.stdin):
-    if app["unit"] == sys.argv[1]:
-        print(app["id"])' "$1"
 }
 # start UNIT PORT: starts it, and waits until it listens
 start() {

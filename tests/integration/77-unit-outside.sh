@@ -5,10 +5,10 @@
 # `systemd-run` makes for users and at terminals.
 # timeout: 120
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/units.sh"
 need_command curl nginx ip script
 mark_journal
 
-dir=/etc/systemd/system
 host_sh 'ip netns add ax-world && ip -n ax-world link set lo up
     ip link add ax-wire type veth peer name ax-wire netns ax-world
     ip address add 203.0.113.1/24 dev ax-wire; ip link set ax-wire up; ip -n ax-world link set ax-wire up
@@ -20,18 +20,6 @@ at_exit() {
 }
 world() {
     host ip netns exec ax-world "$@"
-}
-unit() {
-    local name=$1
-    shift
-    printf '%s\n' "$@" | host tee "$dir/$name" >/dev/null
-}
-app_of() {
-    host ax list --json=short | /usr/bin/python3 -c '
-import json, sys
-for app in json.load(sys.stdin):
-    if app["unit"] == sys.argv[1]:
-        print(app["id"])' "$1"
 }
 
 ### nginx, with three lines

@@ -16,6 +16,15 @@ is_state() {
     [[ $(state "$1") == "$2" ]]
 }
 
+# app_of UNIT: the id of the app that it is.
+app_of() {
+    host ax list --json=short | /usr/bin/python3 -c '
+import json, sys
+for app in json.load(sys.stdin):
+    if app["unit"] == sys.argv[1]:
+        print(app["id"])' "$1"
+}
+
 # starts UNIT: how often it was started since mark_journal.
 starts() {
     host journalctl --no-pager -o cat --since "@$since" -u "$1" _PID=1 | grep -c "^Started"
