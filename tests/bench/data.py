@@ -11,6 +11,13 @@ SETUPS = (BASE, "bridge", "podman", "haproxy", "slirp", "pasta", "unix", "tcp")
 Point = collections.namedtuple("Point", "cpu other ratios")
 
 
+def ratios_of(setups, setup, base, column="rate"):
+    """Of `setups[setup][round]`: the ratios of the same rounds, sorted; how many times as good, so of times the other way round."""
+    ours, theirs = (setups.get(name, {}) for name in (setup, base))
+    pairs = [(float(row[column]), float(theirs[n][column])) for n, row in ours.items() if n in theirs and row[column] != "-"]
+    return sorted(a / b if column == "rate" else b / a for a, b in pairs)
+
+
 class Run:
     """One run: `works[work][setup][round]` is a row of bench.csv, empty if that was not measured."""
 
@@ -42,10 +49,8 @@ class Run:
         return [name for name in SETUPS if name in found]
 
     def ratios(self, work, setup, base, column="rate"):
-        """Of the same rounds, sorted; how many times as good, so of times the other way round."""
-        ours, theirs = (self.works.get(work, {}).get(name, {}) for name in (setup, base))
-        pairs = [(float(row[column]), float(theirs[n][column])) for n, row in ours.items() if n in theirs and row[column] != "-"]
-        return sorted(a / b if column == "rate" else b / a for a, b in pairs)
+        """See ratios_of()."""
+        return ratios_of(self.works.get(work, {}), setup, base, column)
 
     def median(self, work, setup, column="rate"):
         return statistics.median(float(row[column]) for row in self.works[work][setup].values())
@@ -71,6 +76,13 @@ class Run:
             found[path.stem.removeprefix("scale-")] = {
                 count: Point(statistics.median(a for a, _ in rows), statistics.median(b for _, b in rows), sorted(a / b for a, b in rows))
                 for count, rows in curve.items()}
+        return found
+
+    def floors(self):
+        """[work][setup]: the rows of all rounds, by their number"""
+        found = collections.defaultdict(lambda: collections.defaultdict(dict))
+        for row in self.rows("floor.csv"):
+            found[row["work"]][row["setup"]][int(row["round"])] = row
         return found
 
     def outside(self):

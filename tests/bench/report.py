@@ -5,6 +5,7 @@
 report.py table DIR        bench.csv as a table, and bench.gnuplot, which draws its ratios
 report.py memory DIR       memory.csv as a table
 report.py latency DIR      latency.csv as a table
+report.py floor DIR        floor.csv as a table
 report.py scale DIR        scale-*.csv as a table, and scale.gnuplot
 report.py targets DIR...   what is wanted, and whether it is met in all of these runs; and the ratios of all works. In Markdown.
 
@@ -18,7 +19,7 @@ import statistics
 import sys
 
 import targets
-from data import BASE, Run
+from data import BASE, Run, ratios_of
 
 GROUPS = {
     "new connections": ("accept", "epoll", "http-new"),
@@ -90,6 +91,15 @@ def latency(run):
             print(f"{setup}, {clients} clients: threads of appswitchd waited {statistics.median(float(r['p50']) for r in rows):.1f} µs in the mean for a processor")
 
 
+def floor(run):
+    print(f"{'work':<12} {'setup':<8} {'rate/s':>9} {'ratio':>6}  {'least-most':<10} {'cpu µs':>7}   (medians of the rounds; ratios to native of the same round)")
+    for work, setups in run.floors().items():
+        for name, rounds in setups.items():
+            r = ratios_of(setups, name, "native")
+            rate, cpu = (statistics.median(float(row[c]) for row in rounds.values()) for c in ("rate", "cpu"))
+            print(f"{work:<12} {name:<8} {rate:>9.0f} {statistics.median(r):>6.2f}  {r[0]:.2f}-{r[-1]:.2f} {cpu:>8.1f}")
+
+
 def scale(run):
     print(f"{'among':<12} {'how many':>9} {'daemon µs':>10} {'among 1':>8} {'ratio':>6}  least-most")
     blocks, plots = [], []
@@ -115,7 +125,7 @@ def main():
             targets.report(runs)
             return
         run, = runs
-        {"table": table, "memory": memory, "latency": latency, "scale": scale}[what](run)
+        {"table": table, "memory": memory, "latency": latency, "floor": floor, "scale": scale}[what](run)
         if what == "table":
             plot(run)
     except FileNotFoundError as e:

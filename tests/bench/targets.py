@@ -3,7 +3,7 @@
 
 import statistics
 
-from data import BASE
+from data import BASE, ratios_of
 
 # Which works; against which setup how many times as much; what of it; whether TCP between the two may be what does it.
 RATES = (
@@ -133,6 +133,20 @@ def all_ratios(run):
         line(work, *cells)
 
 
+def floors(run):
+    """What there is no getting below, so what to read the targets by; none itself."""
+    works = run.floors()
+    if not works:
+        return
+    setups = [name for name in next(iter(works.values())) if name != "native"]
+    print("\nThe least a supervisor can take that is asked about each connect(2) and accept(2), by how it waits for that "
+          "(`tests/bench/floor.c`: without policy, names, options and all else), and `unix`, AppSwitch. Rates against native of the same "
+          "round, medians, with the least and the largest:\n")
+    head("work", *setups)
+    for work, of_work in works.items():
+        line(work, *(spread(r) if (r := ratios_of(of_work, name, "native")) else "" for name in setups))
+
+
 def report(runs):
     judge = Judge()
     for run in runs:
@@ -147,3 +161,4 @@ def report(runs):
     for run in runs:
         if run.works:
             all_ratios(run)
+        floors(run)
