@@ -14,7 +14,7 @@
  *   connect   receive; read the address, and look whether it was still the caller who had it there; get the
  *             socket, as its flags are to stay; make a pair, whose one end has the name by which the other is
  *             known; put the other in the place of the socket (ADDFD); pass the end on; answer. As with TCP,
- *             who does not wait is told EINPROGRESS, and asks again, if he wants to know.
+ *             who does not wait is told EINPROGRESS, and asks again, as ab does.
  *   accept    receive; take the end; write the address; put it into the server, which is the answer (ADDFD
  *             with SEND)
  *
@@ -24,7 +24,9 @@
  * does not wait (EAGAIN); nothing is bounded, and nothing outlives us. It is for nginx and ab, which need none
  * of that.
  *
- * It is no bound of what is not joined by pairs of sockets, or where accept(2) is not to be answered.
+ * It is no bound of what is not joined by pairs of sockets, or where accept(2) is not to be answered; nor of who
+ * tells a client that does not wait that he is connected at once, which TCP never does: that saves one of three
+ * calls that are answered.
  *
  * Server and client are each the first process of a PID namespace and die with us, so all of theirs does, too,
  * however we end. It needs root.

@@ -139,8 +139,8 @@ def floors(run):
     if not works:
         return
     setups = [name for name in next(iter(works.values())) if name != "native"]
-    print("\nThe least a supervisor can take that is asked about each connect(2) and accept(2), by how it waits for that "
-          "(`tests/bench/floor.c`: without policy, names, options and all else), and `unix`, AppSwitch. Rates against native of the same "
+    print("\nThe least a supervisor can take that is asked about each connect(2) and accept(2), joins pairs of sockets and "
+          "answers as TCP does, by how it waits (`tests/bench/floor.c`: without policy, names, options and all else), and `unix`, AppSwitch. Rates against native of the same "
           "round, medians, with the least and the largest:\n")
     head("work", *setups)
     for work, of_work in works.items():
