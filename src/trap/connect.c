@@ -281,7 +281,6 @@ static void connect_again(Connect *c, const CallLook *look) {
         if (call->resumed && hung_up(call->fd) && call->trap->sw->delivered_connect != call->slot->notif.id) {
                 SocketName name = c->socket.name;
 
-                call->slot->told = false;
                 c->bound = (Endpoint){ .address.family = name.local.address.family };
                 c->foreign = true;
                 c->flags = call_get_flags(call);

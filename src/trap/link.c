@@ -159,6 +159,8 @@ int connect_replace(Connect *c, int old, int fd) {
         }
         if (r < 0)
                 return r;
+        /* Of a pair that took the place of another one, the mark says it again. Until here it was of that one, which has none any more. */
+        c->call->slot->told = false;
         epoll_replace(c->call, old, fd);
         return 1;
 }
