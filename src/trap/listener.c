@@ -21,10 +21,15 @@
 #include "trap/pending.h"
 #include "transport/socket-name.h"
 
-/* How often closed ones are looked for, so that those who watch the apps learn of it. Connects find out for themselves. */
+/*
+ * How often closed ones are looked for, so that those who watch the apps learn of it. Connects find out for themselves. Where
+ * there are many, so many at a time: to look at one takes 5 µs.
+ */
 #define FLUSH_USEC (1 * USEC_PER_SEC)
+#define FLUSH_STEP_USEC (100 * USEC_PER_MSEC)
 
 enum {
+        FLUSH_STEP = 256,
         FLUSH_FIRST = 16, /* listeners of an app before closed ones are looked for at once */
         SWEEP_MAX = 64,   /* accepts of an app that are looked at in one go */
 };
@@ -75,24 +80,49 @@ static int parse_name(const char *name, ListenerRecord *ret) {
         return 0;
 }
 
-static void start_flush_timer(Switch *sw);
+static bool is_closed(const Listener *l);
+
+/* Looks at the next ones. Returns whether there are more. */
+static bool flush_some(Switch *sw) {
+        uint64_t changed[FLUSH_STEP];
+        Listener *l = switch_find_listener(sw, sw->flush_next) ?: sw->listeners, *next;
+        size_t n_changed = 0;
+
+        for (size_t i = 0; l && i < FLUSH_STEP; i++, l = next) {
+                next = l->hh.next;
+                listener_sweep(l);
+                if (!is_closed(l))
+                        continue;
+                if (n_changed == 0 || changed[n_changed - 1] != l->trap->number)
+                        changed[n_changed++] = l->trap->number;
+                listener_free(l);
+        }
+        sw->flush_next = l ? l->cookie : 0;
+        for (size_t i = 0; i < n_changed; i++) {
+                Trap *trap = switch_find_trap(sw, changed[i]);
+
+                if (trap)
+                        sw->hooks->listeners_changed(trap, sw->userdata);
+        }
+        return sw->flush_next != 0;
+}
+
+static void start_flush_timer(Switch *sw, uint64_t usec);
 
 static int on_flush_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Switch *sw = userdata;
-        Trap *trap, *tmp;
+        bool more;
 
         sw->flush_source = sd_event_source_disable_unref(sw->flush_source);
-        HASH_ITER(hh, sw->traps, trap, tmp)
-                trap_flush_listeners(trap);
+        more = flush_some(sw);
         if (sw->listeners)
-                start_flush_timer(sw);
+                start_flush_timer(sw, more ? FLUSH_STEP_USEC : FLUSH_USEC);
         return 0;
 }
 
-static void start_flush_timer(Switch *sw) {
+static void start_flush_timer(Switch *sw, uint64_t usec) {
         if (!sw->flush_source)
-                (void) sd_event_add_time_relative(sw->event, &sw->flush_source, CLOCK_MONOTONIC, FLUSH_USEC, 0,
-                                                  on_flush_timer, sw);
+                (void) sd_event_add_time_relative(sw->event, &sw->flush_source, CLOCK_MONOTONIC, usec, 0, on_flush_timer, sw);
 }
 
 /* Takes `watch` on success. */
@@ -122,7 +152,7 @@ static int listener_new(Trap *trap, const ListenerRecord *record, int watch, Lis
         DL_APPEND(trap->listeners, l);
         trap->n_listeners++;
         HASH_ADD(hh, trap->sw->listeners, cookie, sizeof(l->cookie), l);
-        start_flush_timer(trap->sw);
+        start_flush_timer(trap->sw, FLUSH_USEC);
         trap->sw->hooks->listener_begins(l, trap->sw->userdata);
         *ret = l;
         return 0;

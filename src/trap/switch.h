@@ -221,6 +221,7 @@ struct Switch {
         int outside_epoll; /* trap/outside.c */
         sd_event_source *outside_source;
         sd_event_source *flush_source; /* trap/listener.h */
+        uint64_t flush_next; /* cookie of the listener to go on with, 0: from the first on */
         struct Calls *calls; /* calls under way, in shared memory */
         uint64_t n_connections, n_refused, n_traps, n_gone; /* counted since start */
         unsigned listeners_per_trap_max;
