@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 echo_py=$PROGRAMS/echo.py load=$PROGRAMS/load.py
+mark_journal
 
 main_pid() {
     host systemctl show -P MainPID "$1"
@@ -210,7 +211,7 @@ run client -- python3 "$load" connects restart-server 7 2
 is "$OUT" 'one:1 two:1' 'all goes on'
 
 # (A unit that is masked, as 13-bad-input does with it in the same boot, has no room for descriptors: "Exchange full".)
-is "$(host_sh 'journalctl -u appswitchd -u appswitch-dnsd -u appswitch-exec -p err -o cat | grep -v "Failed with result\|Main process exited\|^Failed to start\|Failed to add fd to store: Exchange full"')" '' \
+is "$(journal_since --unit=appswitch-dnsd --unit=appswitch-exec --priority=err | grep -v "Failed with result\|Main process exited\|^Failed to start\|Failed to add fd to store: Exchange full")" '' \
     'the journal has no error'
 
 ### stop means the end
