@@ -10,12 +10,8 @@ enum {
         COLD_TURNS = 4096,   /* without a call, until it is not any more */
         LOOK_TURNS = 256,    /* how often that is looked for */
         STAY_TURNS = 64,     /* that nobody takes its place */
+        CALLS_HOT_MAX = 64,  /* under way: the kernel looks at each of them whenever it is asked for the next one */
 };
-
-static void cool(Filter *filter) {
-        hot_forget(filter);
-        (void) sd_event_source_set_enabled(filter->source, SD_EVENT_ON);
-}
 
 void hot_forget(Filter *filter) {
         Switch *sw = filter->trap->sw;
@@ -23,6 +19,14 @@ void hot_forget(Filter *filter) {
         for (size_t i = 0; i < HOT_MAX; i++)
                 if (sw->hot[i] == filter)
                         sw->hot[i] = NULL;
+}
+
+/* Returns whether it is not hot any more: a filter that nobody waits for would leave its app waiting for ever. */
+static bool cool(Filter *filter) {
+        if (sd_event_source_set_enabled(filter->source, SD_EVENT_ON) < 0)
+                return false;
+        hot_forget(filter);
+        return true;
 }
 
 static bool is_hot(const Filter *filter) {
@@ -35,7 +39,7 @@ static bool is_hot(const Filter *filter) {
 static void cool_old(Switch *sw) {
         for (size_t i = 0; i < HOT_MAX; i++)
                 if (sw->hot[i] && sw->turn - sw->hot[i]->last_turn > COLD_TURNS)
-                        cool(sw->hot[i]);
+                        (void) cool(sw->hot[i]);
 }
 
 /* A free place, or that of who has been hot for long enough: where there are more than places they take turns. */
@@ -48,10 +52,7 @@ static Filter **find_place(Switch *sw) {
                 if (sw->hot[i]->hot_since < (*oldest)->hot_since)
                         oldest = &sw->hot[i];
         }
-        if (sw->turn - (*oldest)->hot_since < STAY_TURNS)
-                return NULL;
-        cool(*oldest);
-        return oldest;
+        return sw->turn - (*oldest)->hot_since >= STAY_TURNS && cool(*oldest) ? oldest : NULL;
 }
 
 void hot_note(Filter *filter) {
@@ -60,7 +61,12 @@ void hot_note(Filter *filter) {
         Filter **place;
 
         filter->last_turn = sw->turn;
-        if (!warm || is_hot(filter))
+        if (is_hot(filter)) {
+                if (filter->trap->n_calls > CALLS_HOT_MAX)
+                        (void) cool(filter);
+                return;
+        }
+        if (!warm || filter->trap->n_calls > CALLS_HOT_MAX)
                 return;
         place = find_place(sw);
         if (!place || sd_event_source_set_enabled(filter->source, SD_EVENT_OFF) < 0)
