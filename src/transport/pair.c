@@ -69,13 +69,6 @@ int pair_set_mark(int fd, uint32_t bits, bool on) {
         return mark != old ? write_mark(fd, mark) : 0;
 }
 
-bool pair_get_mark(int fd, uint32_t bits) {
+uint32_t pair_get_mark(int fd, uint32_t bits) {
         return read_mark(fd) & bits;
-}
-
-bool pair_take_mark(int fd, uint32_t bit, uint64_t *taken) {
-        const uint32_t old = read_mark(fd);
-
-        *taken = (old & bit) != 0;
-        return *taken && write_mark(fd, old & ~bit) >= 0;
 }

@@ -43,13 +43,12 @@ enum {
         PAIR_MARK_NODELAY = 1 << 1,     /* TCP_NODELAY was set */
         PAIR_MARK_CORK = 1 << 2,        /* TCP_CORK was set */
         PAIR_MARK_NO_QUICKACK = 1 << 3, /* TCP_QUICKACK was cleared */
+        /* Nor that it is in progress, if he does not wait: he was interrupted before. */
+        PAIR_MARK_UNTOLD = 1 << 4,
 };
 
 /* Sets or clears bits. Returns 0 or a negative errno of setsockopt(2). */
 int pair_set_mark(int fd, uint32_t bits, bool on);
 
-/* Whether any of the bits is set. */
-bool pair_get_mark(int fd, uint32_t bits);
-
-/* Clears a bit. Returns whether it was set; `taken`, which may outlive us, says so before it is cleared. */
-bool pair_take_mark(int fd, uint32_t bit, uint64_t *taken);
+/* Which of the bits are set: none of what is no pair. */
+uint32_t pair_get_mark(int fd, uint32_t bits);

@@ -12,7 +12,7 @@ typedef struct CallNote CallNote;
 /* What lies in the shared memory for each call under way. */
 struct CallSlot {
         uint64_t filter; /* its number, 0: free */
-        uint64_t told;   /* of a connect: the mark that nobody was told its outcome is taken off, and the answer is next */
+        uint64_t replaces; /* it is about to put another socket in place of the caller's, or has */
         struct seccomp_notif notif;
 };
 

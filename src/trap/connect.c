@@ -14,6 +14,7 @@
 #include <sys/un.h>
 
 #include "basic/clock.h"
+#include "basic/deadline.h"
 #include "basic/fd.h"
 #include "transport/pair.h"
 #include "trap/alias.h"
@@ -253,10 +254,19 @@ static bool hung_up(int fd) {
         return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
 }
 
-/* A second connect on the same descriptor. */
+static bool is_nonblocking(int fd) {
+        int flags = fcntl(fd, F_GETFL);
+
+        return flags >= 0 && (flags & O_NONBLOCK);
+}
+
+/* A second connect on the same descriptor: by the app, or by the kernel, as the first one was interrupted. */
 static void connect_again(Connect *c, const CallLook *look) {
         Call *call = c->call;
         ssize_t n = look->size;
+        uint32_t marks;
+        bool first;
+        int fd;
 
         if (n >= 0 && n < (ssize_t) sizeof(sa_family_t))
                 n = -EINVAL;
@@ -269,16 +279,12 @@ static void connect_again(Connect *c, const CallLook *look) {
                 disconnect(c);
                 return;
         }
-        /* Whoever dies between the mark and the answer leaves a call that was told, and the next one tells it again. */
-        if (!call->slot->told && !pair_take_mark(call->fd, PAIR_MARK_UNREPORTED, &call->slot->told)) {
-                (void) call_fail(call, -EISCONN);
-                return;
-        }
         /*
-         * The daemon that made the pair died before it gave the other end to the server: once more. Unless the server
+         * The daemon that put the pair there died before it gave the other end to the server: once more. Unless the server
          * had it, and is through with it.
          */
-        if (call->resumed && hung_up(call->fd) && call->trap->sw->delivered_connect != call->slot->notif.id) {
+        if (call->resumed && call->slot->replaces && hung_up(call->fd) &&
+            call->trap->sw->delivered_connect != call->slot->notif.id) {
                 SocketName name = c->socket.name;
 
                 c->bound = (Endpoint){ .address.family = name.local.address.family };
@@ -289,7 +295,17 @@ static void connect_again(Connect *c, const CallLook *look) {
                         return;
                 }
         }
-        (void) call_return(call, 0);
+        marks = pair_get_mark(call->fd, PAIR_MARK_UNREPORTED | PAIR_MARK_UNTOLD);
+        if (!(marks & PAIR_MARK_UNREPORTED)) {
+                (void) call_fail(call, -EISCONN);
+                return;
+        }
+        /* A mark goes when he was told, and not if he was interrupted: then he asks again. */
+        first = ((marks & PAIR_MARK_UNTOLD) || (call->resumed && call->slot->replaces)) && is_nonblocking(call->fd);
+        fd = TAKE_FD(call->fd);
+        if ((first ? call_fail(call, -EINPROGRESS) : call_return(call, 0)) >= 0)
+                (void) pair_set_mark(fd, first ? PAIR_MARK_UNTOLD : PAIR_MARK_UNREPORTED, false);
+        (void) deadline_close(fd);
 }
 
 void handle_connect(Call *call) {

@@ -151,6 +151,7 @@ int connect_replace(Connect *c, int old, int fd) {
         Trap *trap = c->call->trap;
         int r;
 
+        c->call->slot->replaces = true;
         r = notify_replace_fd(c->call->filter->notify_fd, c->call->slot->notif.id, fd, call_fd_arg(c->call), c->flags & O_CLOEXEC);
         if (r == -ENOENT || r == -ESRCH) {
                 trap->sw->n_gone++;
@@ -159,17 +160,16 @@ int connect_replace(Connect *c, int old, int fd) {
         }
         if (r < 0)
                 return r;
-        /* Of a pair that took the place of another one, the mark says it again. Until here it was of that one, which has none any more. */
-        c->call->slot->told = false;
         epoll_replace(c->call, old, fd);
         return 1;
 }
 
 static void report(Connect *c, int client) {
         /* TCP never is connected at once on a socket that must not wait. */
-        if (c->flags & O_NONBLOCK)
-                (void) call_fail(c->call, -EINPROGRESS);
-        else if (call_return(c->call, 0) >= 0)
+        if (c->flags & O_NONBLOCK) {
+                if (call_fail(c->call, -EINPROGRESS) < 0)
+                        (void) pair_set_mark(client, PAIR_MARK_UNTOLD, true);
+        } else if (call_return(c->call, 0) >= 0)
                 (void) pair_set_mark(client, PAIR_MARK_UNREPORTED, false);
 }
 

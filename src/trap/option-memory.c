@@ -196,7 +196,7 @@ size_t option_memory_get(Trap *trap, int fd, int level, int option, void *value,
         OptionKey key;
 
         if (mark) {
-                int v = pair_get_mark(fd, mark);
+                int v = pair_get_mark(fd, mark) != 0;
 
                 if (mark == PAIR_MARK_NO_QUICKACK)
                         v = !v;

@@ -55,6 +55,16 @@ subtests 'errors of an app with two tags' client --tag zone=shop --tag zone=othe
 run host journalctl -o json APPSWITCH_PEER="$shop" --output-fields=APPSWITCH_APP,APPSWITCH_PEER,APPSWITCH_ADDRESS,MESSAGE
 like "$OUT" '"APPSWITCH_ADDRESS":"198.18.16.4:80"' 'a refusal is a structured record in the journal'
 
+# A signal can come when a call was carried out and is about to be answered; the kernel then makes the call once more. (One that
+# comes when it has just been answered takes the answer along, unseen by us: it is as if the app had asked again. That is rare.)
+start_app --name again --ip 198.18.16.9 -- python3 "$PROGRAMS/echo.py" again 7 16
+wait_for_listen "$APP" 7
+run client -- python3 "$PROGRAMS/connect-twice.py" 198.18.16.9 7 3000
+like "$OUT" $'^many signals\n' 'connects among signals'
+within "$(sed -n 's/^Operation-now-in-progress Success Transport-endpoint-is-already-connected: //p' <<<"$OUT")" 2970 3000 \
+    'each is in progress, done, and done already, as it is natively' || diag "$OUT"
+unlike "$OUT" $'\nTransport' 'none is done already when it begins'
+
 # The network of the app: lo, with its addresses, and nothing else.
 run client --ip 198.18.16.6 -- ip -brief address
 like "$OUT" '^lo[[:space:]]+[^[:space:]]+[[:space:]]+127\.0\.0\.1/8 198\.18\.16\.6/32 .*::1/128' 'lo has the loopback addresses and the app'"'"'s'

@@ -210,7 +210,6 @@ END_TEST
 START_TEST(test_marks) {
         PairEnds ends = make_ends("198.18.0.10", 40000, "198.18.0.20", 80);
         _cleanup_close_ int client = -EBADF, server = -EBADF, copy = -EBADF;
-        uint64_t taken = 0;
 
         ck_assert_int_eq(pair_new(&ends, &client, &server), 0);
         copy = dup(client);
@@ -220,10 +219,6 @@ START_TEST(test_marks) {
         ck_assert_int_eq(pair_set_mark(client, PAIR_MARK_UNREPORTED, false), 0);
         ck_assert(!pair_get_mark(copy, PAIR_MARK_UNREPORTED));
         ck_assert(pair_get_mark(copy, PAIR_MARK_NODELAY));
-        ck_assert(pair_take_mark(copy, PAIR_MARK_NODELAY, &taken));
-        ck_assert_uint_eq(taken, 1);
-        ck_assert(!pair_take_mark(client, PAIR_MARK_NODELAY, &taken));
-        ck_assert_uint_eq(taken, 0);
 
         /* The server was told by accept(2). Where nothing can be read nothing is set. */
         ck_assert(!pair_get_mark(server, PAIR_MARK_UNREPORTED | PAIR_MARK_NODELAY));
