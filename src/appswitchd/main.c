@@ -57,12 +57,6 @@ static int on_stop_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
         return sd_event_exit(m->event, 0);
 }
 
-static int on_maybe_empty(sd_event_source *s, void *userdata) {
-        Manager *m = userdata;
-
-        return m->n_apps == 0 ? sd_event_exit(m->event, 0) : 0;
-}
-
 /*
  * A restart leaves the apps alone: the next daemon takes them back. But when
  * the service is stopped for good, the descriptor store is emptied, and an app
@@ -87,8 +81,6 @@ static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *info,
         for (App *app = m->apps; app; app = app->hh.next)
                 (void) app_stop(app, NULL, NULL);
         r = sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, STOP_APPS_USEC, 0, on_stop_timeout, m);
-        if (r >= 0)
-                r = sd_event_add_post(m->event, NULL, on_maybe_empty, m);
         return r < 0 ? sd_event_exit(m->event, r) : 0;
 }
 
@@ -186,6 +178,8 @@ static int loop(sd_event *event, Manager *m) {
                         r = switch_turn(&m->sw, r, &begin);
                 if (r > 0)
                         r = sd_event_dispatch(event);
+                if (r >= 0 && m->stopping && m->n_apps == 0 && sd_event_get_state(event) != SD_EVENT_FINISHED)
+                        r = sd_event_exit(event, 0);
                 if (r < 0)
                         return r;
                 m->longest_turn = MAX2(m->longest_turn, now_usec(CLOCK_MONOTONIC) - begin);

@@ -29,7 +29,7 @@ static bool cool(Filter *filter) {
         return true;
 }
 
-static bool is_hot(const Filter *filter) {
+bool hot_is(const Filter *filter) {
         for (size_t i = 0; i < HOT_MAX; i++)
                 if (filter->trap->sw->hot[i] == filter)
                         return true;
@@ -43,15 +43,23 @@ static void cool_old(Switch *sw) {
 }
 
 /* A free place, or that of who has been hot for long enough: where there are more than places they take turns. */
-static Filter **find_place(Switch *sw) {
-        Filter **oldest = &sw->hot[0];
+static Filter **find_place(Switch *sw, const Trap *trap) {
+        Filter **oldest = NULL, **free_one = NULL;
+        size_t n = 0;
 
         for (size_t i = 0; i < HOT_MAX; i++) {
-                if (!sw->hot[i])
-                        return &sw->hot[i];
-                if (sw->hot[i]->hot_since < (*oldest)->hot_since)
+                if (!sw->hot[i]) {
+                        free_one = &sw->hot[i];
+                        continue;
+                }
+                n += sw->hot[i]->trap == trap;
+                if (!oldest || sw->hot[i]->hot_since < (*oldest)->hot_since)
                         oldest = &sw->hot[i];
         }
+        if (n >= HOT_MAX / 2)
+                return NULL;
+        if (free_one)
+                return free_one;
         return sw->turn - (*oldest)->hot_since >= STAY_TURNS && cool(*oldest) ? oldest : NULL;
 }
 
@@ -61,14 +69,14 @@ void hot_note(Filter *filter) {
         Filter **place;
 
         filter->last_turn = sw->turn;
-        if (is_hot(filter)) {
+        if (hot_is(filter)) {
                 if (filter->trap->n_calls > CALLS_HOT_MAX)
                         (void) cool(filter);
                 return;
         }
         if (!warm || filter->trap->n_calls > CALLS_HOT_MAX)
                 return;
-        place = find_place(sw);
+        place = find_place(sw, filter->trap);
         if (!place || sd_event_source_set_enabled(filter->source, SD_EVENT_OFF) < 0)
                 return;
         filter->hot_since = sw->turn;

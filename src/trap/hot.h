@@ -9,8 +9,8 @@
  * another processor takes longer than all that is done for a call.
  *
  * A filter that had a call a short while ago becomes hot with the next one, and
- * cools down when others have had theirs for long. Those that are not hot are
- * sources of the event loop, as anything else.
+ * cools down when others have had theirs for long; an app with many filters can have half of the
+ * places. Those that are not hot are sources of the event loop, as anything else.
  */
 
 #include "trap/switch.h"
@@ -26,6 +26,8 @@ void hot_dispatch(Switch *sw, void (*serve)(Filter *filter, uint32_t revents));
 
 /* The filter had a call. */
 void hot_note(Filter *filter);
+
+bool hot_is(const Filter *filter);
 
 /* It is not to be waited for any more; whether as a source of the event loop is the caller's business. */
 void hot_forget(Filter *filter);
