@@ -80,17 +80,33 @@ static int parse_name(const char *name, ListenerRecord *ret) {
         return 0;
 }
 
+/*
+ * Those before the first that is good, and of so many as may be looked at: the kernel takes long for each if there are
+ * many.
+ */
+static void sweep(Listener *l, unsigned *left) {
+        while (l->accepts && *left > 0) {
+                Call *call = l->accepts;
+
+                (*left)--;
+                if (notify_is_valid(call->filter->notify_fd, call->slot->notif.id))
+                        return;
+                call_drop(call);
+        }
+}
+
 static bool is_closed(const Listener *l);
 
 /* Looks at the next ones. Returns whether there are more. */
 static bool flush_some(Switch *sw) {
         uint64_t changed[FLUSH_STEP];
         Listener *l = switch_find_listener(sw, sw->flush_next) ?: sw->listeners, *next;
+        unsigned left = FLUSH_STEP;
         size_t n_changed = 0;
 
         for (size_t i = 0; l && i < FLUSH_STEP; i++, l = next) {
                 next = l->hh.next;
-                listener_sweep(l);
+                sweep(l, &left);
                 if (!is_closed(l))
                         continue;
                 if (n_changed == 0 || changed[n_changed - 1] != l->trap->number)
@@ -339,6 +355,8 @@ Listener *listener_free(Listener *l) {
         trap = l->trap;
         trap->sw->hooks->listener_ends(l, trap->sw->userdata);
         directory_remove_backend(trap->sw->directory, &l->backend);
+        if (trap->sw->flush_next == l->cookie)
+                trap->sw->flush_next = l->hh.next ? ((Listener *) l->hh.next)->cookie : 0;
         HASH_DELETE(hh, trap->sw->listeners, l);
         DL_DELETE(trap->listeners, l);
         trap->n_listeners--;
@@ -376,21 +394,6 @@ void listener_stop_waiting(Listener *l) {
         /* The app has the socket, so that it would stay in the set. */
         watch_set_remove(&l->trap->sw->accept_watch, l->waiting_fd);
         l->waiting_fd = deadline_close(l->waiting_fd);
-}
-
-/*
- * Those before the first that is good, and of so many as may be looked at: the kernel takes long for each if there are
- * many.
- */
-static void sweep(Listener *l, unsigned *left) {
-        while (l->accepts && *left > 0) {
-                Call *call = l->accepts;
-
-                (*left)--;
-                if (notify_is_valid(call->filter->notify_fd, call->slot->notif.id))
-                        return;
-                call_drop(call);
-        }
 }
 
 void listener_sweep(Listener *l) {
