@@ -15,7 +15,8 @@ wait_for_listen "$APP" 80
 AS_USER=alice start_app --name fuzz-alice -- sleep 1000
 alice_app=$APP
 
-# Whatever may not change: apps with all their properties, records, settings, units, files of the system's.
+# Whatever may not change: apps with all their properties, records, settings, units (but those of logind, which ends them some
+# seconds after a session that another test had), files of the system's.
 everything() {
     host_sh 'busctl --json=short call io.appswitch1 /io/appswitch1 org.freedesktop.DBus.ObjectManager GetManagedObjects |
         python3 -c "import json, sys
@@ -24,7 +25,7 @@ for path, interfaces in sorted(json.load(sys.stdin)[\"data\"][0].items()):
         print(path, i, sorted((k, v[\"data\"]) for k, v in p.items() if not (i.endswith(\"Manager\") and k[0] == \"N\") and k != \"LongestTurnUSec\"))"
         busctl get-property io.appswitch1 /org/freedesktop/LogControl1 org.freedesktop.LogControl1 LogLevel LogTarget
         cd /run/appswitch && grep -ra . apps | od -c | md5sum
-        systemctl list-units --all --plain --no-legend "*.scope" "*.slice" | grep -v lab-exec
+        systemctl list-units --all --plain --no-legend "*.scope" "*.slice" | grep -v "lab-exec\|^user-"
         ls -A / /root /etc /etc/appswitch /run/appswitch /run/systemd/transient 2>/dev/null | grep -v "lab-exec\|run-u"'
 }
 state() {
