@@ -32,4 +32,18 @@ least=$(head -1 <<<"$OUT") most=$(tail -1 <<<"$OUT")
 diag "calls of an app: $least to $most"
 ok 'nobody had less than a third of what another one had' test $((3 * least)) -ge "$most"
 
+### closed listeners, which are looked for a part at a time, by nobody's asking (what ax list asks for looks, too)
+many=$PROGRAMS/listen-many.py
+services() {
+    host busctl call io.appswitch1 /io/appswitch1 io.appswitch1.Manager ListServices | grep -o '"tcp"' | wc -l
+}
+has_services() {
+    [[ $(services) == "$1" ]]
+}
+before=$(services)
+start_app --name many-1 -- python3 -S "$many" 10000 700 100
+start_app --name many-2 -- python3 -S "$many" 10000 700 600
+ok 'two apps listen on 700 ports each' wait_until 10 has_services $((before + 1400))
+ok 'and close most and some of them: all that are left are there, and no others' wait_until 20 has_services $((before + 700))
+
 done_testing
